@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "basic/error.h"
+
+void error_clear(Error *e) {
+        free(e->message);
+        free(e->hint);
+        *e = ERROR_INIT;
+}
+
+int error_set(Error *e, int errnum, ExitCode code, const char *fmt, ...) {
+        if (e && !e->message) {
+                va_list ap;
+
+                va_start(ap, fmt);
+                if (vasprintf(&e->message, fmt, ap) < 0)
+                        e->message = NULL;
+                va_end(ap);
+                e->code = code;
+        }
+        return -errnum;
+}
+
+int error_errno(Error *e, int errnum, const char *fmt, ...) {
+        ExitCode code = errnum == ENOSPC || errnum == EDQUOT ? EXIT_NO_SPACE : EXIT_FAILED;
+        _cleanup_free_ char *what = NULL;
+        va_list ap;
+
+        va_start(ap, fmt);
+        if (vasprintf(&what, fmt, ap) < 0)
+                what = NULL;
+        va_end(ap);
+        return error_set(e, errnum, code, "%s: %s", what ? what : fmt, strerror(errnum));
+}
+
+int error_hint(Error *e, int r, const char *fmt, ...) {
+        if (e && e->message && !e->hint) {
+                va_list ap;
+
+                va_start(ap, fmt);
+                if (vasprintf(&e->hint, fmt, ap) < 0)
+                        e->hint = NULL;
+                va_end(ap);
+        }
+        return r;
+}
+
+int error_oom(Error *e) {
+        return error_set(e, ENOMEM, EXIT_FAILED, "out of memory");
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files, safely: relative to a directory descriptor, links not followed where others may write, replaced atomically. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "basic/error.h"
+
+/* Whether path is relative, not empty, and has no empty, "." or ".." component: fit to be joined to any directory. */
+bool path_is_safe(const char *path);
+/* dir/name, with one slash; NULL when out of memory. */
+char *path_join(const char *dir, const char *name) _must_check_;
+const char *path_basename(const char *path);
+
+/* Opens path below the directory root_fd without ever leaving it: every component O_NOFOLLOW, so a symbolic link is -ELOOP.
+ * path may begin with '/', meaning the root. Returns a descriptor or -errno. */
+int open_beneath(int root_fd, const char *path, int flags, mode_t mode);
+
+/* Opens path as a process chrooted to root_fd would: symbolic links are followed, but stay inside the root.
+ * root_fd AT_FDCWD means the real root, where this is plain open(). Read only. Returns a descriptor or -errno. */
+int open_in_root(int root_fd, const char *path, int flags);
+
+/* Reads a whole file of at most max bytes (-EFBIG if larger). *ret is NUL-terminated and owned by the caller; ret_size may be NULL.
+ * Works on /proc and /sys, whose sizes lie. */
+int read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_size);
+int read_fd(int fd, size_t max, char **ret, size_t *ret_size);
+/* read_file() through open_in_root(). */
+int read_file_in_root(int root_fd, const char *path, size_t max, char **ret, size_t *ret_size);
+
+int write_all(int fd, const void *data, size_t size);
+
+/* Replaces (or makes) a file so that a reader, and a crash, see the old bytes or the new: temporary file in the same
+ * directory, fsync, rename, fsync of the directory. The mode is exact, whatever the umask. */
+int write_file_atomic(int dir_fd, const char *path, const void *data, size_t size, mode_t mode);
+
+/* mkdir -p; existing directories are fine. Every made directory's parent is not fsync'ed: see fsync_path(). */
+int mkdir_parents(int dir_fd, const char *path, mode_t mode);
+/* Opens path's directory, and fsync()s it. */
+int fsync_parent(int dir_fd, const char *path);
+/* Removes a tree, or a file; -ENOENT is success. Symbolic links are removed, never followed. */
+int remove_tree(int dir_fd, const char *path);
+/* A new private directory below parent, its path owned by the caller. */
+int make_temp_dir(const char *parent, const char *prefix, char **ret);
+/* Copies bytes from in to out until the end (reflink or copy_file_range where the kernel can). */
+int copy_bytes(int in, int out);
+/* Free bytes for unprivileged users on path's file system. */
+int free_space(const char *path, uint64_t *ret);
+/* Takes a lock file, exclusively, without waiting: a descriptor that holds it until closed, or -EWOULDBLOCK. */
+int lock_file(int dir_fd, const char *path);

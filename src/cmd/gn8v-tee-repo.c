@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <locale.h>
+
+#include "basic/log.h"
+#include "cmd/repo.h"
+
+#define RELEASES_DIR "/usr/share/gn8v-tee-repo/releases"
+
+static const Verb verbs[] = {
+};
+
+static void help(void) {
+        printf("gn8v-tee-repo [OPTION...] VERB [RELEASE...]\n\n"
+               "Build, sign and publish the gn8v-tee package repository.\n\n"
+               "Verbs:\n");
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                printf("  %-8s %-22s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+        printf("\nOptions:\n"
+               "  -C, --workspace=DIR  locks, store, packages, repo are here (default: .)\n"
+               "      --releases=DIR   release files (default: repo/releases, else\n"
+               "                       " RELEASES_DIR ")\n"
+               "      --json           one JSON document on standard output\n"
+               "  -q, --quiet          errors only\n"
+               "  -v, --verbose        say more\n"
+               "      --version        print the version\n"
+               "  -h, --help           this text; VERB --help tells more\n\n"
+               "RELEASE is PROFILE-VERSION; without one, every release is meant.\n"
+               "Exit codes and files: gn8v-tee-repo(1).\n");
+}
+
+int verb_usage(const char *verb, const char *fmt, ...) {
+        va_list ap;
+
+        fprintf(stderr, "gn8v-tee-repo: %s: ", verb);
+        va_start(ap, fmt);
+        vfprintf(stderr, fmt, ap);
+        va_end(ap);
+        fprintf(stderr, "\nTry: gn8v-tee-repo %s --help\n", verb);
+        return EXIT_USAGE;
+}
+
+int repo_load_releases(Repo *repo, int argc, char *argv[], Error *e) {
+        Release **v;
+        size_t n;
+        int r;
+
+        if (argc == 0)
+                return release_load_directory(repo->releases_dir, &repo->releases, &repo->n_releases, e);
+        v = calloc((size_t) argc, sizeof(Release *));
+        if (!v)
+                return error_oom(e);
+        for (n = 0; n < (size_t) argc; n++) {
+                _cleanup_free_ char *path = NULL;
+
+                if (strchr(argv[n], '/') || argv[n][0] == '.')
+                        r = error_set(e, EINVAL, EXIT_USAGE, "%s: not a release's name", argv[n]);
+                else if (!(path = format("%s/%s.conf", repo->releases_dir, argv[n])))
+                        r = error_oom(e);
+                else
+                        r = release_load(path, &v[n], e);
+                if (r < 0) {
+                        release_free_many(v, n);
+                        return error_hint(e, r, "'gn8v-tee-repo list' shows the releases there are");
+                }
+        }
+        repo->releases = v;
+        repo->n_releases = n;
+        return 0;
+}
+
+static int run_verb(Repo *repo, int argc, char *argv[]) {
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                if (streq(argv[0], verbs[i].name)) {
+                        _cleanup_error_ Error e = ERROR_INIT;
+                        int r;
+
+                        optind = 0;
+                        r = verbs[i].run(repo, argc, argv, &e);
+                        release_free_many(repo->releases, repo->n_releases);
+                        return r < 0 ? (int) log_error(&e, r) : r;
+                }
+        fprintf(stderr, "gn8v-tee-repo: %s: there is no such verb\nTry: gn8v-tee-repo --help\n", argv[0]);
+        return EXIT_USAGE;
+}
+
+int main(int argc, char *argv[]) {
+        enum { ARG_RELEASES = 256, ARG_JSON, ARG_VERSION };
+        static const struct option options[] = {
+                { "workspace", required_argument, NULL, 'C' },
+                { "releases", required_argument, NULL, ARG_RELEASES },
+                { "json", no_argument, NULL, ARG_JSON },
+                { "quiet", no_argument, NULL, 'q' },
+                { "verbose", no_argument, NULL, 'v' },
+                { "version", no_argument, NULL, ARG_VERSION },
+                { "help", no_argument, NULL, 'h' },
+                {}
+        };
+        Repo repo = { .workspace = "." };
+        LogLevel level = LOG_NORMAL;
+        int c;
+
+        (void) setlocale(LC_CTYPE, "");
+        while ((c = getopt_long(argc, argv, "+C:qvh", options, NULL)) >= 0)
+                switch (c) {
+                case 'C': repo.workspace = optarg; break;
+                case ARG_RELEASES: repo.releases_dir = optarg; break;
+                case ARG_JSON: repo.json = true; break;
+                case 'q': level = LOG_QUIET; repo.quiet = true; break;
+                case 'v': level = LOG_VERBOSE; break;
+                case ARG_VERSION: puts("gn8v-tee-repo " GN8V_VERSION); return EXIT_OK;
+                case 'h': help(); return EXIT_OK;
+                default: fprintf(stderr, "Try: gn8v-tee-repo --help\n"); return EXIT_USAGE;
+                }
+        log_setup("gn8v-tee-repo", level);
+        if (!repo.releases_dir)
+                repo.releases_dir = access("repo/releases", R_OK) == 0 ? "repo/releases" : RELEASES_DIR;
+        if (optind >= argc) {
+                fprintf(stderr, "gn8v-tee-repo: a verb is missing\nTry: gn8v-tee-repo --help\n");
+                return EXIT_USAGE;
+        }
+        return run_verb(&repo, argc - optind, argv + optind);
+}

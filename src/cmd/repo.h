@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every verb of gn8v-tee-repo gets. One file a verb: src/cmd/repo-VERB.c. */
+#pragma once
+
+#include "basic/error.h"
+#include "release/release.h"
+
+typedef struct Repo {
+        const char *workspace;    /* -C, default "." */
+        const char *releases_dir; /* --releases */
+        bool json, quiet;
+        Release **releases;       /* those named on the command line after the verb's options, or all; sorted by name */
+        size_t n_releases;
+} Repo;
+
+typedef struct Verb {
+        const char *name, *arguments, *summary;
+        /* Parses its own options (getopt_long; --help and usage errors through verb_help/verb_usage), does the work.
+         * Returns an ExitCode (>= 0), or -errno with e filled. */
+        int (*run)(Repo *repo, int argc, char *argv[], Error *e);
+} Verb;
+
+/* Loads repo->releases: those named in argv (PROFILE-VERSION), or every one in releases_dir. */
+int repo_load_releases(Repo *repo, int argc, char *argv[], Error *e);
+/* For a verb's unknown option or wrong count of words: a one-line reason and "Try ... --help". */
+int verb_usage(const char *verb, const char *fmt, ...) _printf_(2, 3);
+
+int verb_lock(Repo *repo, int argc, char *argv[], Error *e);
+int verb_fetch(Repo *repo, int argc, char *argv[], Error *e);
+int verb_build(Repo *repo, int argc, char *argv[], Error *e);
+int verb_publish(Repo *repo, int argc, char *argv[], Error *e);
+int verb_solve(Repo *repo, int argc, char *argv[], Error *e);
+int verb_verify(Repo *repo, int argc, char *argv[], Error *e);
+int verb_list(Repo *repo, int argc, char *argv[], Error *e);
+int verb_wrap(Repo *repo, int argc, char *argv[], Error *e);
+int verb_render(Repo *repo, int argc, char *argv[], Error *e);
