@@ -89,7 +89,7 @@ static const LockedArtifact *first_use_of(const Lock *old, const Artifact *a) {
 static int copy_pins(LockedArtifact *to, const Artifact *a) {
         if (duplicate(&to->kind, artifact_kind_to_string(a->kind)) < 0 || duplicate(&to->version, a->version) < 0 ||
             duplicate(&to->filename, a->filename) < 0 || duplicate(&to->sha256, a->sha256) < 0 ||
-            duplicate(&to->signer, a->kind == ARTIFACT_KEY ? a->fingerprint : a->signer) < 0 || duplicate(&to->licence, a->licence) < 0)
+            duplicate(&to->signer, a->signer) < 0 || duplicate(&to->licence, a->licence) < 0)
                 return -ENOMEM;
         STRV_FOREACH(u, a->urls)
                 if (strv_append(&to->urls, *u) < 0)
