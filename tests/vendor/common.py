@@ -100,7 +100,7 @@ def makeself(directory, out, label, script, compression, target):
     """A real self-extracting archive, with a header that depends on nothing but its content."""
     run("makeself", "--nox11", "--tar-format", "gnu", compression, "--packaging-date", "Tue Nov 14 22:13:20 UTC 2023",
         "--tar-extra", "--sort=name --mtime=@%d --owner=0 --group=0 --numeric-owner" % EPOCH,
-        "--target", target, directory, out, label, script, environment={"GZIP": "", "XZ_OPT": ""})
+        "--target", target, directory, out, label, script, environment={"GZIP": "-n", "XZ_OPT": ""})
     with open(out, "rb") as f:
         data = f.read()
     lines = int(re.search(rb'^skip="(\d+)"$', data, re.M).group(1))
