@@ -8,6 +8,8 @@
 #define RELEASES_DIR "/usr/share/gn8v-tee-repo/releases"
 
 static const Verb verbs[] = {
+        { "wrap", "OPTION... ARCHIVE", "Place a vendor archive's files (for specs)", verb_wrap },
+        { "render", "OPTION...", "Write the metapackage's files (for specs)", verb_render },
 };
 
 static void help(void) {

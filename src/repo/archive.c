@@ -3,6 +3,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "basic/fs.h"
@@ -46,11 +47,10 @@ static la_int64_t source_seek(struct archive *a, void *userdata, la_int64_t offs
         return to;
 }
 
-static struct archive *archive_free(struct archive *a) {
-        (void) archive_read_free(a);
-        return NULL;
+static void archive_closep(struct archive **a) {
+        if (*a)
+                (void) archive_read_free(*a);
 }
-DEFINE_CLEANUP(struct archive, archive_free);
 
 /* Bytes of the UTF-8 sequence at s that is one printable character, or 0. */
 static size_t utf8_character(const unsigned char *s) {
@@ -233,7 +233,7 @@ int archive_stream(const char *name, int fd, uint64_t offset, uint64_t size, Arc
                    void *userdata, Progress *progress, Error *e) {
         _cleanup_free_ char *block = malloc(BLOCK);
         Source s = { .fd = fd, .begin = offset, .size = size, .progress = progress, .block = block };
-        _cleanup_(archive_freep) struct archive *a = archive_read_new();
+        _cleanup_(archive_closep) struct archive *a = archive_read_new();
         uint64_t names = 0, total = 0;
         int r;
 
