@@ -8,8 +8,11 @@
 #define RELEASES_DIR "/usr/share/gn8v-tee-repo/releases"
 
 static const Verb verbs[] = {
-        { "wrap", "OPTION... ARCHIVE", "Place a vendor archive's files (for specs)", verb_wrap },
-        { "render", "OPTION...", "Write the metapackage's files (for specs)", verb_render },
+        { "lock", "[RELEASE...]", "take every URL, size and digest", verb_lock },
+        { "fetch", "[RELEASE...]", "fill the store from the locks", verb_fetch },
+        { "list", "[RELEASE...]", "show the artifacts and their state", verb_list },
+        { "wrap", "OPTION... ARCHIVE", "place a vendor archive's files (for specs)", verb_wrap },
+        { "render", "OPTION...", "write the metapackage's files (for specs)", verb_render },
 };
 
 static void help(void) {
