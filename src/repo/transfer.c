@@ -315,6 +315,7 @@ static int set_options(Transfer *t, Error *e) {
 
         curl_easy_reset(c);
         t->curl_error[0] = '\0';
+        (void) curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 262144L); /* refused after some failures: only slower */
         /* Redirects are followed here, one by one: each hop's scheme is judged, and the Referer is for one host only. */
         if (curl_easy_setopt(c, CURLOPT_URL, t->url) != CURLE_OK ||
             set_protocols(c, t->redirected) != CURLE_OK ||
@@ -325,7 +326,6 @@ static int set_options(Transfer *t, Error *e) {
             curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, timeout) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1024L) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, timeout) != CURLE_OK ||
-            curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 262144L) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_RANGE, range) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_REFERER, referer) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->curl_error) != CURLE_OK ||
