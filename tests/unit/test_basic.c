@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "basic/fs.h"
+#include "basic/process.h"
+#include "basic/strings.h"
+
+static char *dir;
+
+static void setup(void) {
+        ck_assert_int_eq(make_temp_dir("/tmp", "basic", &dir), 0);
+}
+
+static void teardown(void) {
+        ck_assert_int_eq(remove_tree(AT_FDCWD, dir), 0);
+        ck_assert_int_ne(access(dir, F_OK), 0);
+        free(dir);
+}
+
+START_TEST(safe_paths) {
+        ck_assert(path_is_safe("a") && path_is_safe("a/b.c") && path_is_safe("..a/b.."));
+        ck_assert(!path_is_safe("") && !path_is_safe("/a") && !path_is_safe("a/") && !path_is_safe("a//b"));
+        ck_assert(!path_is_safe("..") && !path_is_safe("a/../b") && !path_is_safe("./a") && !path_is_safe("a/."));
+}
+END_TEST
+
+START_TEST(numbers_and_dates) {
+        uint64_t n = 7;
+        int64_t t = 7;
+
+        ck_assert_int_eq(parse_u64("18446744073709551615", &n), 0);
+        ck_assert(n == UINT64_MAX);
+        ck_assert_int_eq(parse_u64("18446744073709551616", &n), -ERANGE);
+        ck_assert_int_eq(parse_u64("", &n), -EINVAL);
+        ck_assert_int_eq(parse_u64("-1", &n), -EINVAL);
+        ck_assert_int_eq(parse_u64("1 ", &n), -EINVAL);
+        ck_assert_int_eq(parse_date("1970-01-02", &t), 0);
+        ck_assert_int_eq(t, 86400);
+        ck_assert_int_eq(parse_date("2025-13-01", &t), -EINVAL);
+        ck_assert_int_eq(parse_date("2025-1-1", &t), -EINVAL);
+        ck_assert_int_eq(parse_date("2025-01-011", &t), -EINVAL);
+}
+END_TEST
+
+START_TEST(lists_and_text) {
+        _cleanup_strv_ char **v = NULL;
+        _cleanup_free_ char *joined = NULL;
+
+        ck_assert_int_eq(strv_append_words(&v, "  a b\tc "), 0);
+        joined = strv_join(v, "-");
+        ck_assert_str_eq(joined, "a-b-c");
+        ck_assert(strv_contains(v, "b") && !strv_contains(v, "d") && !strv_contains(NULL, "d"));
+}
+END_TEST
+
+/* A link that points out of the root must be resolved inside it. */
+START_TEST(links_stay_in_root) {
+        _cleanup_close_ int root = -1;
+        _cleanup_free_ char *data = NULL;
+        int fd;
+
+        root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ck_assert_int_eq(mkdir_parents(root, "etc/a", 0755), 0);
+        ck_assert_int_eq(write_file_atomic(root, "etc/passwd", "inside", 6, 0600), 0);
+        ck_assert_int_eq(symlinkat("/etc/passwd", root, "etc/a/absolute"), 0);
+        ck_assert_int_eq(symlinkat("../../../../etc/passwd", root, "etc/a/relative"), 0);
+        ck_assert_int_eq(symlinkat("loop", root, "loop"), 0);
+        ck_assert_int_eq(read_file_in_root(root, "/etc/a/absolute", 100, &data, NULL), 0);
+        ck_assert_str_eq(data, "inside");
+        free(TAKE_PTR(data));
+        ck_assert_int_eq(read_file_in_root(root, "etc/a/relative", 100, &data, NULL), 0);
+        ck_assert_str_eq(data, "inside");
+        ck_assert_int_eq(open_in_root(root, "loop", O_RDONLY), -ELOOP);
+        ck_assert_int_eq(open_in_root(root, "none", O_RDONLY), -ENOENT);
+        ck_assert_int_eq(open_beneath(root, "etc/a/absolute", O_RDONLY, 0), -ELOOP);
+        ck_assert_int_eq(open_beneath(root, "../x", O_RDONLY, 0), -EINVAL);
+        fd = open_beneath(root, "etc/passwd", O_RDONLY, 0);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(close(fd), 0);
+        free(TAKE_PTR(data));
+        ck_assert_int_eq(read_file_in_root(root, "etc/passwd", 3, &data, NULL), -EFBIG);
+}
+END_TEST
+
+START_TEST(atomic_write_keeps_mode) {
+        _cleanup_free_ char *path = path_join(dir, "f"), *data = NULL;
+        struct stat st;
+
+        ck_assert_int_eq(write_file_atomic(AT_FDCWD, path, "one", 3, 0640), 0);
+        ck_assert_int_eq(write_file_atomic(AT_FDCWD, path, "two", 3, 04755), 0);
+        ck_assert_int_eq(stat(path, &st), 0);
+        ck_assert_uint_eq(st.st_mode & 07777, 04755);
+        ck_assert_int_eq(read_file(AT_FDCWD, path, 10, &data, NULL), 0);
+        ck_assert_str_eq(data, "two");
+}
+END_TEST
+
+START_TEST(children) {
+        _cleanup_error_ Error e = ERROR_INIT, f = ERROR_INIT, g = ERROR_INIT;
+        _cleanup_free_ char *output = NULL;
+        const char *const say[] = { "sh", "-c", "echo out; echo err >&2; exit 3", NULL };
+        const char *const hang[] = { "sh", "-c", "tail -f /dev/null & wait", NULL };
+        const char *const none[] = { "/nonexistent/program", NULL };
+        Process p = { .argv = say };
+        int status = -1;
+
+        ck_assert_int_eq(process_run(&p, &status, &output, &e), 0);
+        ck_assert_int_eq(status, 3);
+        ck_assert_str_eq(output, "out\nerr\n");
+        ck_assert_int_lt(process_check(&p, NULL, &e), 0);
+        ck_assert_ptr_nonnull(strstr(e.message, "exit status 3: out|err"));
+        p = (Process){ .argv = hang, .timeout_sec = 1 };
+        ck_assert_int_lt(process_check(&p, NULL, &f), 0);
+        ck_assert_ptr_nonnull(strstr(f.message, "no result in time"));
+        p = (Process){ .argv = none };
+        ck_assert_int_lt(process_check(&p, NULL, &g), 0);
+        ck_assert_ptr_nonnull(strstr(g.message, "/nonexistent/program"));
+}
+END_TEST
+
+START_TEST(locks_exclude) {
+        _cleanup_free_ char *path = path_join(dir, "lock");
+        int a = lock_file(AT_FDCWD, path), b;
+
+        ck_assert_int_ge(a, 0);
+        ck_assert_int_eq(lock_file(AT_FDCWD, path), -EWOULDBLOCK);
+        ck_assert_int_eq(close(a), 0);
+        b = lock_file(AT_FDCWD, path);
+        ck_assert_int_ge(b, 0);
+        ck_assert_int_eq(close(b), 0);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("basic");
+        TCase *t = tcase_create("basic");
+        SRunner *runner;
+        int failed;
+
+        tcase_add_checked_fixture(t, setup, teardown);
+        tcase_add_test(t, safe_paths);
+        tcase_add_test(t, numbers_and_dates);
+        tcase_add_test(t, lists_and_text);
+        tcase_add_test(t, links_stay_in_root);
+        tcase_add_test(t, atomic_write_keeps_mode);
+        tcase_add_test(t, children);
+        tcase_add_test(t, locks_exclude);
+        suite_add_tcase(suite, t);
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_NORMAL);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed > 0;
+}
