@@ -8,6 +8,7 @@
 #define RELEASES_DIR "/usr/share/gn8v-tee-repo/releases"
 
 static const Verb verbs[] = {
+        { "build", "[RELEASE...]", "make the packages that are missing or out of date", verb_build },
 };
 
 static void help(void) {
