@@ -80,14 +80,15 @@ static int prepare(const RpmbuildOptions *o, const BuildJob *job, const char *to
 }
 
 static char *tail_of(const char *log) {
-        size_t end = strlen(log), start = end;
+        size_t end = strlen(log), start;
+        unsigned lines = 0;
 
         while (end > 0 && log[end - 1] == '\n')
                 end--;
-        for (unsigned lines = 0; start > 0 && end - start < 4096; start--)
-                if (start < end && log[start - 1] == '\n' && ++lines == LOG_TAIL)
+        for (start = end; start > 0 && end - start < 4096; start--)
+                if (log[start - 1] == '\n' && ++lines == LOG_TAIL)
                         break;
-        return strndup(log + start, end > start ? end - start : 0);
+        return strndup(log + start, end - start);
 }
 
 /* Keeps the log, and tells of it. */
