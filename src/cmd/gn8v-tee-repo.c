@@ -8,7 +8,10 @@
 #define RELEASES_DIR "/usr/share/gn8v-tee-repo/releases"
 
 static const Verb verbs[] = {
+        { "lock", "[RELEASE...]", "take every URL, size and digest", verb_lock },
+        { "fetch", "[RELEASE...]", "fill the store from the locks", verb_fetch },
         { "build", "[RELEASE...]", "make the packages that are missing or out of date", verb_build },
+        { "list", "[RELEASE...]", "show the artifacts and their state", verb_list },
 };
 
 static void help(void) {
