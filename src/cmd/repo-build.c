@@ -23,6 +23,7 @@ static void help(void) {
                "      --gnupghome=DIR   where the key is (default: gpg's own)\n"
                "      --baseurl=URL     where instances find the repository (with --key)\n"
                "      --revision=N      of gn8v-tee-release: raise it when the URL changes\n"
+               "      --own             no releases: only what --source and --key give\n"
                "  -f, --force           build what is up to date, too\n"
                "  -j, --jobs=N          packages at once (default: the number of CPUs)\n"
                "  -h, --help            this text\n\n"
@@ -84,7 +85,7 @@ static int find_mock_dir(const char *specs_dir, const char *config, char **ret, 
 }
 
 int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_SPECS = 256, ARG_MOCK, ARG_KEY, ARG_GNUPGHOME, ARG_BASEURL, ARG_REVISION };
+        enum { ARG_SPECS = 256, ARG_MOCK, ARG_KEY, ARG_GNUPGHOME, ARG_BASEURL, ARG_REVISION, ARG_OWN };
         static const struct option options[] = {
                 { "source", required_argument, NULL, 's' },
                 { "specs", required_argument, NULL, ARG_SPECS },
@@ -93,6 +94,7 @@ int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
                 { "gnupghome", required_argument, NULL, ARG_GNUPGHOME },
                 { "baseurl", required_argument, NULL, ARG_BASEURL },
                 { "revision", required_argument, NULL, ARG_REVISION },
+                { "own", no_argument, NULL, ARG_OWN },
                 { "force", no_argument, NULL, 'f' },
                 { "jobs", required_argument, NULL, 'j' },
                 { "help", no_argument, NULL, 'h' },
@@ -102,6 +104,7 @@ int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
         _cleanup_(build_result_freep) BuildResult *result = NULL;
         _cleanup_free_ char *mock_dir = NULL;
         uint64_t jobs = 0, revision;
+        bool own = false;
         int c, r;
 
         while ((c = getopt_long(argc, argv, "s:fj:h", options, NULL)) >= 0)
@@ -113,6 +116,7 @@ int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_GNUPGHOME: o.gnupghome = optarg; break;
                 case ARG_BASEURL: o.baseurl = optarg; break;
                 case ARG_REVISION: o.revision = optarg; break;
+                case ARG_OWN: own = true; break;
                 case 'f': o.force = true; break;
                 case 'j':
                         if (parse_u64(optarg, &jobs) < 0 || jobs == 0 || jobs > 64)
@@ -126,9 +130,11 @@ int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
                 return verb_usage("build", "--key and --baseurl belong together");
         if (o.revision && parse_u64(o.revision, &revision) < 0)
                 return verb_usage("build", "--revision %s: not a number", o.revision);
+        if (own && (optind < argc || (!o.source && !o.key)))
+                return verb_usage("build", "--own is for --source and --key, without releases");
         if (!o.specs_dir)
                 o.specs_dir = access("specs/driver.spec", R_OK) == 0 ? "specs" : DATA_DIR "/specs";
-        r = repo_load_releases(repo, argc - optind, argv + optind, e);
+        r = own ? 0 : repo_load_releases(repo, argc - optind, argv + optind, e);
         if (r < 0)
                 return r;
         if (o.mock) {
