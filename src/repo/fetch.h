@@ -21,7 +21,8 @@ struct FetchItem {
         uint64_t size;          /* bytes; 0: not known */
         uint64_t size_max;      /* refuse more, when size is not known */
         const char *sha256;     /* hex; NULL: first use, whatever comes */
-        const char *hint;       /* what to do when the digest is another; or NULL */
+        const char *hint;       /* what to do when the file is another; or NULL */
+        bool size_is_seen;      /* the size was only seen before: a shorter file is another file, not a broken one */
         FetchCheck check;       /* or NULL */
         void *userdata;
         /* What came. */

@@ -102,7 +102,7 @@ static int job_init(Job *job, FetchItem *item, Store *store, Want *wants, size_t
         if (!job->label)
                 return error_oom(e);
         *item = (FetchItem){ .label = job->label, .filename = a->filename, .urls = a->urls, .referers = a->referers, .size = w->size,
-                             .size_max = size_max[a->kind], .sha256 = w->sha256, .hint = hint_for(w), .check = check_item,
+                             .size_max = size_max[a->kind], .sha256 = w->sha256, .hint = hint_for(w), .size_is_seen = w->locked, .check = check_item,
                              .userdata = job };
         return 0;
 }

@@ -556,6 +556,8 @@ static int finish_refused(Transfer *t, int64_t now_us, Error *e) {
         /* What was written of a refused body is not the file: it must not be continued. */
         if (t->refusal.code == EXIT_UNTRUSTED && t->offset > t->start)
                 t->restart = true;
+        if (t->refusal.code == EXIT_UNTRUSTED && set_hint(t, t->item->hint) < 0)
+                return error_oom(e);
         return fail_url(t, t->refusal.code, message);
 }
 
@@ -574,7 +576,7 @@ int transfer_finish(Transfer *t, CURLcode code, int64_t now_us, Error *e) {
                 return follow(t, status) < 0 ? error_oom(e) : 0;
         if (t->offset == 0)
                 return fail_url(t, EXIT_UNREACHABLE, "the file is empty");
-        if (t->item->size > 0 && t->offset < t->item->size) {
+        if (t->item->size > 0 && t->offset < t->item->size && !(t->is_short && t->item->size_is_seen)) {
                 reason = format("ended after %ju of %ju bytes", (uintmax_t) t->offset, (uintmax_t) t->item->size);
                 if (!reason)
                         return error_oom(e);
