@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/wrap-kind.h"
+const WrapFormat wrap_cublas = {};
