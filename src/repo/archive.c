@@ -100,7 +100,7 @@ char *archive_clean_name(const char *name, int *ret_r) {
 
 /* A hostile name must not reach a terminal raw. */
 static char *shown(const char *s) {
-        char *t = strndup(s, 200);
+        char *t = format("%.200s", s);
 
         for (char *p = t; p && *p; p++)
                 if ((unsigned char) *p < 0x20 || (unsigned char) *p >= 0x7f)
@@ -116,9 +116,13 @@ static int refuse(const char *archive, const char *member, const char *why, Erro
 static int read_error(const char *name, struct archive *a, const char *member, Error *e) {
         const char *why = archive_error_string(a);
         _cleanup_free_ char *s = shown(why ?: "damaged");
+        int r;
 
-        return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, member ? "%s: member '%s': %s" : "%s: %s%s", name, member ?: "", s ?: ""),
-                          "the archive is damaged or cut short: fetch it again");
+        if (member)
+                r = error_set(e, EBADMSG, EXIT_INVALID, "%s: member '%s': %s", name, member, s ?: "");
+        else
+                r = error_set(e, EBADMSG, EXIT_INVALID, "%s: %s", name, s ?: "");
+        return error_hint(e, r, "the archive is damaged or cut short: fetch it again");
 }
 
 static int member_data(const char *name, struct archive *a, const ArchiveMember *m, const ArchiveVisitor *v, void *userdata,

@@ -180,10 +180,11 @@ static int add_parents(Plan *p, Error *e) {
         return 0;
 }
 
-/* Equal directories of one package, and equal links, are one. */
-static bool same(const Placement *a, const Placement *b) {
+/* Equal directories of one package, and equal links, are one; so is one file that two patterns mean. */
+static bool same(const Placement *a, const Placement *b, bool first_wins) {
         return a->kind == b->kind && streq(a->package, b->package) &&
-               (a->kind == PLACE_DIRECTORY || (a->kind == PLACE_LINK && streq(a->target, b->target)));
+               (a->kind == PLACE_DIRECTORY || (a->kind == PLACE_LINK && streq(a->target, b->target)) ||
+                (a->kind == PLACE_MEMBER && a->member == b->member && a->mode == b->mode && first_wins));
 }
 
 static int merge(Plan *p, Error *e) {
@@ -193,7 +194,7 @@ static int merge(Plan *p, Error *e) {
                 Placement *last = n > 0 ? &p->v[n - 1] : NULL, *q = &p->v[i];
 
                 if (last && streq(last->path, q->path)) {
-                        bool equal = same(last, q);
+                        bool equal = same(last, q, p->first_wins);
 
                         if (equal || (p->first_wins && last->kind != PLACE_DIRECTORY && q->kind != PLACE_DIRECTORY)) {
                                 if (!equal && plan_warn(p, "%s: '%s' is there twice: line %u's is taken, line %u's is not", p->origin, q->path,

@@ -197,9 +197,25 @@ static int needs_restarting(Render *r, Error *e) {
         return put(r, "/etc/dnf/plugins/needs-restarting.d/gn8v-tee.conf", &t, e);
 }
 
+/* Here and not in the toolkit's package: two toolkits can be installed together, but only one profile, which says which one is meant. */
+static int toolkit_link(Render *r, Error *e) {
+        const Artifact *a = release_artifact_of_kind(r->release, ARTIFACT_CUDA);
+        _cleanup_free_ char *version = a ? version_major_minor(a->version) : NULL, *target = NULL;
+        char *dash;
+
+        if (!a)
+                return 0;
+        if (version && (dash = strchr(version, '-')))
+                *dash = '.';
+        if (!version || !(target = format("cuda-%s", version)))
+                return error_oom(e);
+        return plan_link(r->plan, PACKAGE_META, 0, "/usr/local/cuda", target, e);
+}
+
 static int render(Render *r, Error *e) {
         static int (*const parts[])(Render *r, Error *e) = {
                 release_file, modprobe, dracut, persistenced, fabric_manager, clients, preset, verifier, needs_restarting,
+                toolkit_link,
         };
         int k;
 
