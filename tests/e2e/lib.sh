@@ -127,6 +127,6 @@ make_key() {
 run_dnf() {
         local root=$1
         shift
-        env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 ${GN8V_AS-GN8V_TEE_ENVIRONMENT=machine} \
+        env -i HOME="$root.dnf" PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 ${GN8V_AS-GN8V_TEE_ENVIRONMENT=machine} \
                 dnf -c "$root.dnf/dnf.conf" --installroot="$root" --releasever=3 -y "$@"
 }
