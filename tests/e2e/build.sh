@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 VENDOR=$SCRATCH/vendor WS=$SCRATCH/ws RELEASES=$SCRATCH/vendor/releases
-DIST=${1:-$BUILD/gn8v-tee-$(sed -n "s/^ *version : '\([^']*\)',$/\1/p" "$SOURCE/meson.build" | head -1).tar.gz}
+DIST=$SCRATCH/gn8v-tee-$(sed -n "s/^ *version : '\([^']*\)',$/\1/p" "$SOURCE/meson.build" | head -1).tar.gz
 run_repo() { "$REPO" -C "${AT:-$WS}" --releases "$RELEASES" "$@"; }
 # "NAME = VERSION-REVISION" of every package that a release file pins, from the file alone.
 pins() {
@@ -25,6 +25,9 @@ for s in sections:
         print("%s = %s-%s" % (n, v, a.get("Revision", "1")))
 PYTHON
 }
+
+# Whether a line of standard input matches: reads it to the end, as grep -q would not.
+has() { [ "$(grep -c "$@")" != 0 ]; }
 
 prepare() {
         PORT=$(free_port)
@@ -66,8 +69,8 @@ reproducible() {
         (umask 077; AT=$other HOME=$home TZ=Asia/Shanghai SOURCE_DATE_EPOCH=1 run_repo build -j 1 > /dev/null)
         for f in "$WS"/packages/*.rpm; do cmp "$f" "$other/packages/${f##*/}"; done
         for f in "$WS"/packages/*.rpm; do
-                rpm -qp --qf '%{BUILDHOST} %{PACKAGER} %{PAYLOADCOMPRESSOR}\n' "$f" | grep -qx 'gn8v-tee-repo (none) zstd'
-                rpm -qp --qf '[%{FILEDIGESTALGO}\n]' "$f" | grep -qx '8\|(none)'
+                rpm -qp --qf '%{BUILDHOST} %{PACKAGER} %{PAYLOADCOMPRESSOR}\n' "$f" | has -x 'gn8v-tee-repo (none) zstd'
+                rpm -qp --qf '[%{FILEDIGESTALGO}\n]' "$f" | has -x '8\|(none)'
                 ! zgrep -a -q -e "$SCRATCH" "$f" || die "$f: has a path of the build"
         done
 }
@@ -99,7 +102,7 @@ requirements_are_exact() {
                 pins "$conf" | while read -r pin; do grep -qxF "$pin" "$SCRATCH/requires" || die "$name does not require $pin"; done
                 sed -n '/^\[Platform\]/,/^\[/s/^Package=//p' "$conf" | while read -r p; do grep -qx "$p" "$SCRATCH/requires"; done
                 grep -qx gn8v-tee "$SCRATCH/requires"
-                rpm -qp --provides --conflicts "$WS/packages/gn8v-tee-$profile-${name#*-}"-*.rpm | grep -qx 'gn8v-tee-profile'
+                rpm -qp --provides --conflicts "$WS/packages/gn8v-tee-$profile-${name#*-}"-*.rpm | has -x 'gn8v-tee-profile'
         done
 }
 
@@ -111,14 +114,14 @@ files_are_as_they_should_be() {
                 case ${f##*/} in
                 gn8v-tee-driver-* | gn8v-tee-kmod-* | gn8v-tee-cuda-* | gn8v-tee-cublas-*) grep -q '^l ' "$SCRATCH/flags" || die "$f: no %license" ;;
                 esac
-                rpm -qp --qf '%{LICENSE}\n' "$f" | grep -qx 'Apache-2.0\|LicenseRef-NVIDIA-.*'
+                rpm -qp --qf '%{LICENSE}\n' "$f" | has -x 'Apache-2.0\|LicenseRef-NVIDIA-.*'
         done
         for f in "$WS"/packages/gn8v-tee-driver-*.rpm; do
-                rpm -qp --qf '[%{FILEMODES:perms} %{FILENAMES}\n]' "$f" | grep -qx -e '-rwsr-xr-x /usr/bin/nvidia-modprobe'
-                rpm -qpl "$f" | grep -qx /usr/lib/nvidia/alternate-install-present
-                rpm -qp --provides "$f" | grep -qx 'libcuda.so.1()(64bit)'
+                rpm -qp --qf '[%{FILEMODES:perms} %{FILENAMES}\n]' "$f" | has -x -e '-rwsr-xr-x /usr/bin/nvidia-modprobe'
+                rpm -qpl "$f" | has -x /usr/lib/nvidia/alternate-install-present
+                rpm -qp --provides "$f" | has -x 'libcuda.so.1()(64bit)'
                 ! rpm -qp --scripts "$f" | grep . || die "the driver must have no scriptlet"
-                for c in nvidia-driver xorg-x11-drv-nvidia cuda-drivers gn8v-tee-driver; do rpm -qp --conflicts "$f" | grep -qx "$c"; done
+                for c in nvidia-driver xorg-x11-drv-nvidia cuda-drivers gn8v-tee-driver; do rpm -qp --conflicts "$f" | has -x "$c"; done
         done
         for f in "$WS"/packages/*.rpm; do
                 ! rpm -qp --scripts "$f" | grep -i 'restart' || die "$f: restarts something"
@@ -201,8 +204,8 @@ missing_things() {
         refuses run_repo build --specs "$SCRATCH"
         said "$SCRATCH/.*\.spec"
         refuses run_repo build nothere-1.2.3
-        expect 0 run_repo build --help
-        awk 'length > 80 { exit 1 }' "$SCRATCH/output"
+        "$REPO" build --help > "$SCRATCH/output"
+        awk 'length > 80 { print; exit 1 }' "$SCRATCH/output"
 }
 
 one_at_a_time() {
@@ -214,24 +217,24 @@ one_at_a_time() {
 
 own_packages() {
         local ws=$SCRATCH/own again=$SCRATCH/own-again fpr
-        [ -s "$DIST" ] || bash "$SOURCE/tests/dist.sh" "$DIST"
+        "$SOURCE/tests/dist.sh" "$DIST"
         fpr=$(make_key "$SCRATCH/gpg" "A Tester <t@example.com>")
         AT=$ws run_repo build --own --source "$DIST" --key "$fpr" --gnupghome "$SCRATCH/gpg" --baseurl https://h.example/repo
         AT=$again run_repo build --own --source "$DIST"
         for f in "$again"/packages/*.rpm; do cmp "$f" "$ws/packages/${f##*/}"; done
-        rpm -qp --qf '%{LICENSE}\n' "$ws"/packages/gn8v-tee-repo-*.rpm | grep -qx 'Apache-2.0 AND GPL-3.0-or-later'
+        rpm -qp --qf '%{LICENSE}\n' "$ws"/packages/gn8v-tee-repo-*.rpm | has -x 'Apache-2.0 AND GPL-3.0-or-later'
         rpm -qpl "$ws"/packages/gn8v-tee-repo-*.rpm > "$SCRATCH/list"
         for f in "$SOURCE"/specs/*.spec "$SOURCE"/scriptlets/* "$SOURCE"/repo/releases/*.conf "$SOURCE"/mock-configs/*.cfg; do
                 grep -q "^/usr/share/gn8v-tee-repo/.*/${f##*/}$" "$SCRATCH/list" || die "${f##*/} is not in gn8v-tee-repo"
         done
-        rpm -qp --filetriggers "$ws"/packages/gn8v-tee-[0-9]*.rpm | grep -q '^transfiletriggerin .* -- /usr/src/kernels'
-        rpm -qpc "$ws"/packages/gn8v-tee-release-*.rpm | grep -qx /etc/yum.repos.d/gn8v-tee.repo
+        rpm -qp --filetriggers "$ws"/packages/gn8v-tee-[0-9]*.rpm | has '^transfiletriggerin .* -- /usr/src/kernels'
+        rpm -qpc "$ws"/packages/gn8v-tee-release-*.rpm | has -x /etc/yum.repos.d/gn8v-tee.repo
         rpm2cpio "$ws"/packages/gn8v-tee-release-*.rpm | cpio -i --to-stdout --quiet ./etc/yum.repos.d/gn8v-tee.repo > "$SCRATCH/repo"
         for line in baseurl=https://h.example/repo gpgcheck=1 repo_gpgcheck=1 gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-gn8v-tee; do
                 grep -qx "$line.*" "$SCRATCH/repo"
         done
         rpm2cpio "$ws"/packages/gn8v-tee-release-*.rpm | cpio -i --to-stdout --quiet ./etc/pki/rpm-gpg/RPM-GPG-KEY-gn8v-tee |
-                gpg --homedir "$SCRATCH/gpg" --batch --with-colons --show-keys | grep -q "$fpr"
+                gpg --homedir "$SCRATCH/gpg" --batch --with-colons --show-keys | has "$fpr"
 }
 
 lint() {
