@@ -8,6 +8,9 @@
 #define RELEASES_DIR "/usr/share/gn8v-tee-repo/releases"
 
 static const Verb verbs[] = {
+        { "lock", "[RELEASE...]", "take every URL, size and digest", verb_lock },
+        { "fetch", "[RELEASE...]", "fill the store from the locks", verb_fetch },
+        { "list", "[RELEASE...]", "show the artifacts and their state", verb_list },
 };
 
 static void help(void) {

@@ -54,7 +54,7 @@ int store_open(const char *workspace, bool create, Store **ret, Error *e) {
 int store_lock(Store *s, Error *e) {
         int fd = lock_file(s->fd, "lock");
 
-        if (fd == -EWOULDBLOCK || fd == -EAGAIN) {
+        if (fd == -EWOULDBLOCK) {
                 fd = error_set(e, EWOULDBLOCK, EXIT_LOCKED, "%s/lock: another gn8v-tee-repo is at work in this workspace", s->path);
                 return error_hint(e, fd, "Wait for it to end, or work in another workspace (-C DIR)");
         }

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <jansson.h>
+
+#include "basic/log.h"
+#include "cmd/repo-fetching.h"
+#include "repo/obtain.h"
+#include "repo/resolve.h"
+
+static void help(void) {
+        printf("gn8v-tee-repo fetch [OPTION...] [RELEASE...]\n\n"
+               "Fill the store with the artifacts that the locks name. What is there already is\n"
+               "not fetched again; what was broken off is continued; a file with another digest\n"
+               "is put aside (store/rejected), never used. Vendor RPMs must have their signer.\n\n"
+               FETCHING_HELP
+               "      --json         one JSON array on standard output\n"
+               "  -h, --help         this text\n\n"
+               "Exit codes: 0 all there; 3 a lock is missing or stale; 5 a digest, size, key or\n"
+               "signature is wrong; 7 no URL worked; 8 no space; 9 another run is at work.\n");
+}
+
+typedef struct Wanted {
+        Lock **locks;
+        Want *wants;
+        size_t n_locks, n_wants;
+} Wanted;
+
+static void wanted_clear(Wanted *w) {
+        for (size_t i = 0; i < w->n_wants; i++)
+                want_clear(&w->wants[i]);
+        for (size_t i = 0; i < w->n_locks; i++)
+                lock_free(w->locks[i]);
+        free(w->wants);
+        free(w->locks);
+}
+
+static int collect(const Repo *repo, Wanted *w, Error *e) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < repo->n_releases; i++)
+                n += repo->releases[i]->n_artifacts;
+        w->locks = calloc(repo->n_releases + 1, sizeof(Lock *));
+        w->wants = calloc(n + 1, sizeof(Want));
+        if (!w->locks || !w->wants)
+                return error_oom(e);
+        for (size_t i = 0; i < repo->n_releases; i++) {
+                const Release *release = repo->releases[i];
+                int r = resolve_load_lock(repo->workspace, release, &w->locks[i], e);
+
+                if (r < 0)
+                        return r;
+                w->n_locks++;
+                for (size_t j = 0; j < release->n_artifacts; j++) {
+                        const LockedArtifact *l = lock_find(w->locks[i], release->artifacts[j]->name);
+
+                        w->wants[w->n_wants++] = (Want){ .release = release, .artifact = release->artifacts[j], .sha256 = l->sha256,
+                                                         .size = l->size, .locked = l->first_use };
+                }
+        }
+        return 0;
+}
+
+static void print_json(const Store *store, const Wanted *w) {
+        json_t *all = json_array();
+
+        for (size_t i = 0; i < w->n_wants; i++) {
+                const Want *x = &w->wants[i];
+                _cleanup_free_ char *name = release_name(x->release), *path = store_path(store, x->sha256);
+
+                if (name && path)
+                        (void) json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s, s:b}", "release", name, "artifact", x->artifact->name,
+                                                                    "sha256", x->sha256, "path", path, "fetched", (int) x->fetched));
+        }
+        (void) json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
+        putchar('\n');
+        json_decref(all);
+}
+
+static void print(const Repo *repo, const Store *store, const Wanted *w) {
+        size_t fetched = 0;
+
+        for (size_t i = 0; i < w->n_wants; i++) {
+                fetched += w->wants[i].fetched;
+                STRV_FOREACH(s, w->wants[i].warnings)
+                        log_warning("%s: it came, but not from every URL:\n%s", w->wants[i].artifact->filename, *s);
+        }
+        if (repo->json)
+                print_json(store, w);
+        else
+                log_info("%s: %zu artifacts of %zu releases, %zu fetched now", store->path, w->n_wants, w->n_locks, fetched);
+}
+
+static int fetch(Repo *repo, FetchOptions *options, Error *e) {
+        _cleanup_(store_freep) Store *store = NULL;
+        _cleanup_(wanted_clear) Wanted wanted = {};
+        Progress progress;
+        int r;
+
+        r = collect(repo, &wanted, e);
+        if (r >= 0)
+                r = store_open(repo->workspace, true, &store, e);
+        if (r >= 0)
+                r = store_lock(store, e);
+        if (r < 0)
+                return r;
+        fetching_begin(options, &progress, repo);
+        r = obtain(store, wanted.wants, wanted.n_wants, options, e);
+        progress_end(&progress);
+        if (r < 0)
+                return r;
+        print(repo, store, &wanted);
+        return EXIT_OK;
+}
+
+int verb_fetch(Repo *repo, int argc, char *argv[], Error *e) {
+        enum { ARG_TIMEOUT = 256, ARG_JSON };
+        static const struct option options[] = {
+                { "parallel", required_argument, NULL, 'j' },
+                { "timeout", required_argument, NULL, ARG_TIMEOUT },
+                { "json", no_argument, NULL, ARG_JSON },
+                { "help", no_argument, NULL, 'h' },
+                {}
+        };
+        FetchOptions fetching = {};
+        int c, r = EXIT_OK;
+
+        while ((c = getopt_long(argc, argv, "j:h", options, NULL)) >= 0) {
+                switch (c) {
+                case 'j': r = fetching_number("fetch", "parallel", optarg, 64, &fetching.parallel); break;
+                case ARG_TIMEOUT: r = fetching_number("fetch", "timeout", optarg, 3600, &fetching.timeout_sec); break;
+                case ARG_JSON: repo->json = true; break;
+                case 'h': help(); return EXIT_OK;
+                default: return verb_usage("fetch", "these options are not understood");
+                }
+                if (r != EXIT_OK)
+                        return r;
+        }
+        r = repo_load_releases(repo, argc - optind, argv + optind, e);
+        return r < 0 ? r : fetch(repo, &fetching, e);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/repo-fetching.h"
+
+#include "basic/log.h"
+
+int fetching_number(const char *verb, const char *option, const char *value, unsigned max, unsigned *ret) {
+        uint64_t n;
+
+        if (parse_u64(value, &n) < 0 || n == 0 || n > max)
+                return verb_usage(verb, "--%s=%s: not a number from 1 to %u", option, value, max);
+        *ret = (unsigned) n;
+        return EXIT_OK;
+}
+
+static void told(const FetchItem *item, void *userdata) {
+        Progress *progress = userdata;
+
+        if (progress->shown)
+                progress_end(progress);
+        log_info("%s: %s (%ju bytes) from %s", item->label, item->filename, (uintmax_t) item->ret_size, item->ret_url);
+}
+
+void fetching_begin(FetchOptions *options, Progress *progress, const Repo *repo) {
+        progress_begin(progress, "fetching", 0, true);
+        options->progress = repo->quiet ? NULL : progress;
+        options->done = repo->quiet ? NULL : told;
+        options->userdata = progress;
+}

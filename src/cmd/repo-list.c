@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <jansson.h>
+
+#include "basic/fs.h"
+#include "cmd/repo.h"
+#include "repo/resolve.h"
+#include "repo/store.h"
+
+static void help(void) {
+        printf("gn8v-tee-repo list [OPTION...] [RELEASE...]\n\n"
+               "Show the releases' artifacts and how far each has come: its lock, whether it is\n"
+               "in the store, whether its packages are built and published.\n\n"
+               "      --repo=DIR     the published repository (default: WORKSPACE/repo)\n"
+               "      --json         one JSON array on standard output\n"
+               "  -h, --help         this text\n\n"
+               "LOCK is pinned (by the release file), the date of the first use, stale, or no.\n"
+               "Exit codes: 0 listed; 1 a folder could not be read; 6 a lock is damaged.\n");
+}
+
+/* What a column says where a thing cannot be: a key makes no package. */
+typedef enum State { STATE_NONE, STATE_NO, STATE_YES } State;
+
+typedef struct Row {
+        const Release *release;
+        const Artifact *artifact;
+        char *release_name, *lock, *sha256;
+        uint64_t size;
+        State stored, built, published;
+} Row;
+
+typedef struct Rows {
+        Row *rows;
+        size_t n;
+} Rows;
+
+static void rows_clear(Rows *v) {
+        for (size_t i = 0; i < v->n; i++) {
+                free(v->rows[i].release_name);
+                free(v->rows[i].lock);
+                free(v->rows[i].sha256);
+        }
+        free(v->rows);
+}
+
+static void dir_closep(DIR **d) {
+        if (*d)
+                (void) closedir(*d);
+}
+
+static int list_packages(const char *dir, char ***ret, Error *e) {
+        _cleanup_(dir_closep) DIR *d = opendir(dir);
+        _cleanup_strv_ char **v = NULL;
+
+        if (!d && errno == ENOENT)
+                return 0;
+        if (!d)
+                return error_errno(e, errno, "%s", dir);
+        for (struct dirent *i; (i = readdir(d));)
+                if (endswith(i->d_name, ".rpm") && strv_append(&v, i->d_name) < 0)
+                        return error_oom(e);
+        *ret = TAKE_PTR(v);
+        return 0;
+}
+
+/* NAME-VERSION-RELEASE.ARCH.rpm, whatever the distribution's tag and the architecture. */
+static State have_packages(char *const *files, char *const *names, const Artifact *a, Error *e) {
+        STRV_FOREACH(name, names) {
+                _cleanup_free_ char *prefix = format("%s-%s-%s.", *name, a->version, a->revision);
+                bool found = false;
+
+                STRV_FOREACH(f, files)
+                        found = found || (prefix && startswith(*f, prefix));
+                if (!found)
+                        return STATE_NO;
+        }
+        return names ? STATE_YES : STATE_NONE;
+}
+
+/* A lock that is missing or of another release file is a state; one that cannot be read is an error. */
+static int load_lock(const Repo *repo, const Release *r, Lock **ret, const char **ret_word, Error *e) {
+        _cleanup_error_ Error why = ERROR_INIT;
+        int k = resolve_load_lock(repo->workspace, r, ret, &why);
+
+        if (k == -ENOENT || k == -ESTALE) {
+                *ret_word = k == -ENOENT ? "no" : "stale";
+                return 0;
+        }
+        if (k < 0) {
+                (void) error_set(e, -k, why.code, "%s", why.message ? why.message : strerror(-k));
+                return why.hint ? error_hint(e, k, "%s", why.hint) : k;
+        }
+        *ret_word = NULL;
+        return 0;
+}
+
+static int fill_row(Row *row, const Store *store, const LockedArtifact *l, const char *word, char *const *built, char *const *published,
+                    Error *e) {
+        const Artifact *a = row->artifact;
+        _cleanup_strv_ char **names = NULL;
+        const char *sha256 = l ? l->sha256 : a->sha256;
+        uint64_t size;
+        int r;
+
+        row->size = l ? l->size : a->size;
+        row->lock = strdup(word ? word : l && l->first_use && l->date ? l->date : "pinned");
+        row->sha256 = sha256 ? strdup(sha256) : NULL;
+        if (!row->lock || (sha256 && !row->sha256))
+                return error_oom(e);
+        row->stored = STATE_NO;
+        if (store && sha256 && store_size(store, sha256, &size) >= 0) {
+                row->stored = STATE_YES;
+                row->size = size;
+        }
+        r = artifact_packages(a, &names);
+        if (r < 0)
+                return error_oom(e);
+        row->built = a->kind == ARTIFACT_RPM ? STATE_NONE : have_packages(built, names, a, e);
+        row->published = have_packages(published, names, a, e);
+        return 0;
+}
+
+static int collect(const Repo *repo, const char *repo_dir, Rows *v, Error *e) {
+        _cleanup_free_ char *packages = path_join(repo->workspace, "packages"), *published_dir = path_join(repo_dir, "packages");
+        _cleanup_strv_ char **built = NULL, **published = NULL;
+        _cleanup_(store_freep) Store *store = NULL;
+        size_t n = 0;
+        int r;
+
+        if (!packages || !published_dir)
+                return error_oom(e);
+        r = list_packages(packages, &built, e);
+        if (r >= 0)
+                r = list_packages(published_dir, &published, e);
+        if (r < 0)
+                return r;
+        (void) store_open(repo->workspace, false, &store, NULL); /* no store yet: nothing is in it */
+        for (size_t i = 0; i < repo->n_releases; i++)
+                n += repo->releases[i]->n_artifacts;
+        v->rows = calloc(n + 1, sizeof(Row));
+        if (!v->rows)
+                return error_oom(e);
+        for (size_t i = 0; i < repo->n_releases; i++) {
+                _cleanup_(lock_freep) Lock *lock = NULL;
+                const Release *release = repo->releases[i];
+                const char *word = NULL;
+
+                r = load_lock(repo, release, &lock, &word, e);
+                for (size_t j = 0; r >= 0 && j < release->n_artifacts; j++) {
+                        Row *row = &v->rows[v->n++];
+
+                        *row = (Row){ .release = release, .artifact = release->artifacts[j], .release_name = release_name(release) };
+                        if (!row->release_name)
+                                return error_oom(e);
+                        r = fill_row(row, store, lock ? lock_find(lock, row->artifact->name) : NULL, word, built, published, e);
+                }
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static char *size_text(uint64_t n) {
+        static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+        double v = (double) n;
+        size_t i = 0;
+
+        if (n == 0)
+                return strdup("-");
+        for (; v >= 1024 && i + 1 < ELEMENTSOF(units); i++)
+                v /= 1024;
+        return i == 0 ? format("%ju B", (uintmax_t) n) : format("%.1f %s", v, units[i]);
+}
+
+static const char *state_text(State s) {
+        static const char *const words[] = { [STATE_NONE] = "-", [STATE_NO] = "no", [STATE_YES] = "yes" };
+
+        return words[s];
+}
+
+static int print_table(const Rows *v, Error *e) {
+        int release = 7, artifact = 8, version = 7;
+
+        for (size_t i = 0; i < v->n; i++) {
+                const Artifact *a = v->rows[i].artifact;
+
+                release = MAX(release, (int) strlen(v->rows[i].release_name));
+                artifact = MAX(artifact, (int) strlen(a->name));
+                version = MAX(version, (int) strlen(a->version ? a->version : "-"));
+        }
+        printf("%-*s  %-*s  %-6s  %-*s  %9s  %-10s  %-5s  %-5s  %s\n", release, "RELEASE", artifact, "ARTIFACT", "KIND", version, "VERSION",
+               "SIZE", "LOCK", "STORE", "BUILT", "REPO");
+        for (size_t i = 0; i < v->n; i++) {
+                const Row *row = &v->rows[i];
+                const Artifact *a = row->artifact;
+                _cleanup_free_ char *size = size_text(row->size);
+                bool again = i > 0 && v->rows[i - 1].release == row->release;
+
+                if (!size)
+                        return error_oom(e);
+                printf("%-*s  %-*s  %-6s  %-*s  %9s  %-10s  %-5s  %-5s  %s\n", release, again ? "" : row->release_name, artifact, a->name,
+                       artifact_kind_to_string(a->kind), version, a->version ? a->version : "-", size, row->lock,
+                       state_text(row->stored), state_text(row->built), state_text(row->published));
+        }
+        return 0;
+}
+
+static json_t *state_json(State s) {
+        return s == STATE_NONE ? json_null() : json_boolean(s == STATE_YES);
+}
+
+static void print_json(const Rows *v) {
+        json_t *all = json_array();
+
+        for (size_t i = 0; i < v->n; i++) {
+                const Row *row = &v->rows[i];
+                const Artifact *a = row->artifact;
+
+                (void) json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o}", "release", row->release_name,
+                                                            "artifact", a->name, "kind", artifact_kind_to_string(a->kind), "version",
+                                                            a->version ? json_string(a->version) : json_null(), "size",
+                                                            row->size > 0 ? json_integer((json_int_t) row->size) : json_null(), "sha256",
+                                                            row->sha256 ? json_string(row->sha256) : json_null(), "lock", row->lock,
+                                                            "stored", state_json(row->stored), "built", state_json(row->built),
+                                                            "published", state_json(row->published)));
+        }
+        (void) json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
+        putchar('\n');
+        json_decref(all);
+}
+
+int verb_list(Repo *repo, int argc, char *argv[], Error *e) {
+        enum { ARG_REPO = 256, ARG_JSON };
+        static const struct option options[] = {
+                { "repo", required_argument, NULL, ARG_REPO },
+                { "json", no_argument, NULL, ARG_JSON },
+                { "help", no_argument, NULL, 'h' },
+                {}
+        };
+        _cleanup_free_ char *default_dir = path_join(repo->workspace, "repo");
+        _cleanup_(rows_clear) Rows v = {};
+        const char *repo_dir = default_dir;
+        int c, r;
+
+        if (!default_dir)
+                return error_oom(e);
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case ARG_REPO: repo_dir = optarg; break;
+                case ARG_JSON: repo->json = true; break;
+                case 'h': help(); return EXIT_OK;
+                default: return verb_usage("list", "these options are not understood");
+                }
+        r = repo_load_releases(repo, argc - optind, argv + optind, e);
+        if (r >= 0)
+                r = collect(repo, repo_dir, &v, e);
+        if (r < 0)
+                return r;
+        if (repo->json)
+                print_json(&v);
+        else
+                r = print_table(&v, e);
+        return r < 0 ? r : EXIT_OK;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <jansson.h>
+#include <time.h>
+
+#include "basic/log.h"
+#include "cmd/repo-fetching.h"
+#include "repo/resolve.h"
+
+static void help(void) {
+        printf("gn8v-tee-repo lock [OPTION...] [RELEASE...]\n\n"
+               "Write locks/RELEASE.lock: every artifact with URLs, size and SHA-256. What the\n"
+               "release pins is copied. What has no digest there is fetched, its signer checked,\n"
+               "and frozen as it was first seen, with the date (SOURCE_DATE_EPOCH is heeded).\n\n"
+               "      --refresh      take the digests of first use anew\n"
+               "      --check        write nothing: say whether the locks are current\n"
+               FETCHING_HELP
+               "      --json         one JSON array on standard output\n"
+               "  -h, --help         this text\n\n"
+               "Exit codes: 0 locked; 3 --check: a lock is missing or stale; 5 a file is not\n"
+               "what it should be; 7 no URL worked; 8 no space; 9 another run is at work.\n");
+}
+
+static int64_t now(void) {
+        const char *epoch = getenv("SOURCE_DATE_EPOCH");
+        uint64_t n;
+
+        return epoch && parse_u64(epoch, &n) >= 0 && n <= INT64_MAX ? (int64_t) n : (int64_t) time(NULL);
+}
+
+static int check(Repo *repo, Error *e) {
+        json_t *all = json_array();
+        bool stale = false;
+
+        for (size_t i = 0; i < repo->n_releases; i++) {
+                _cleanup_(lock_freep) Lock *l = NULL;
+                _cleanup_error_ Error why = ERROR_INIT;
+                _cleanup_free_ char *name = release_name(repo->releases[i]);
+                int r = name ? resolve_load_lock(repo->workspace, repo->releases[i], &l, &why) : -ENOMEM;
+
+                if (r == -ENOMEM) {
+                        json_decref(all);
+                        return error_oom(e);
+                }
+                stale = stale || r < 0;
+                if (repo->json)
+                        (void) json_array_append_new(all, json_pack("{s:s, s:b, s:s*}", "release", name, "current", r >= 0, "reason", why.message));
+                else
+                        printf("%-24s %s\n", name, r >= 0 ? "current" : why.message);
+        }
+        if (repo->json) {
+                (void) json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
+                putchar('\n');
+        }
+        json_decref(all);
+        return stale ? EXIT_DIFFERS : EXIT_OK;
+}
+
+static void print(const Repo *repo, const Resolution *v, size_t n) {
+        json_t *all = json_array();
+
+        for (size_t i = 0; i < n; i++) {
+                STRV_FOREACH(s, v[i].warnings)
+                        log_warning("%s", *s);
+                if (repo->json)
+                        (void) json_array_append_new(all, json_pack("{s:s, s:s, s:b, s:I, s:I}", "release", v[i].lock->release, "path",
+                                                                    v[i].lock->path, "changed", (int) v[i].changed, "artifacts",
+                                                                    (json_int_t) v[i].lock->n_artifacts, "fetched",
+                                                                    (json_int_t) v[i].n_fetched));
+                else
+                        log_info("%s: %s (%zu artifacts)", v[i].lock->path, v[i].changed ? "written" : "is current", v[i].lock->n_artifacts);
+        }
+        if (repo->json) {
+                (void) json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
+                putchar('\n');
+        }
+        json_decref(all);
+}
+
+static int lock(Repo *repo, bool refresh, FetchOptions *options, Error *e) {
+        _cleanup_(store_freep) Store *store = NULL;
+        Resolution *v = NULL;
+        Progress progress;
+        int r;
+
+        r = store_open(repo->workspace, true, &store, e);
+        if (r >= 0)
+                r = store_lock(store, e);
+        if (r < 0)
+                return r;
+        v = calloc(MAX(repo->n_releases, (size_t) 1), sizeof(Resolution));
+        if (!v)
+                return error_oom(e);
+        fetching_begin(options, &progress, repo);
+        r = resolve_releases(repo->workspace, store, repo->releases, repo->n_releases, refresh, now(), options, v, e);
+        progress_end(&progress);
+        if (r >= 0)
+                print(repo, v, repo->n_releases);
+        for (size_t i = 0; i < repo->n_releases; i++)
+                resolution_clear(&v[i]);
+        free(v);
+        return r < 0 ? r : EXIT_OK;
+}
+
+int verb_lock(Repo *repo, int argc, char *argv[], Error *e) {
+        enum { ARG_REFRESH = 256, ARG_CHECK, ARG_TIMEOUT, ARG_JSON };
+        static const struct option options[] = {
+                { "refresh", no_argument, NULL, ARG_REFRESH },
+                { "check", no_argument, NULL, ARG_CHECK },
+                { "parallel", required_argument, NULL, 'j' },
+                { "timeout", required_argument, NULL, ARG_TIMEOUT },
+                { "json", no_argument, NULL, ARG_JSON },
+                { "help", no_argument, NULL, 'h' },
+                {}
+        };
+        bool refresh = false, check_only = false;
+        FetchOptions fetching = {};
+        int c, r = EXIT_OK;
+
+        while ((c = getopt_long(argc, argv, "j:h", options, NULL)) >= 0) {
+                switch (c) {
+                case ARG_REFRESH: refresh = true; break;
+                case ARG_CHECK: check_only = true; break;
+                case 'j': r = fetching_number("lock", "parallel", optarg, 64, &fetching.parallel); break;
+                case ARG_TIMEOUT: r = fetching_number("lock", "timeout", optarg, 3600, &fetching.timeout_sec); break;
+                case ARG_JSON: repo->json = true; break;
+                case 'h': help(); return EXIT_OK;
+                default: return verb_usage("lock", "these options are not understood");
+                }
+                if (r != EXIT_OK)
+                        return r;
+        }
+        if (refresh && check_only)
+                return verb_usage("lock", "--refresh and --check exclude each other");
+        r = repo_load_releases(repo, argc - optind, argv + optind, e);
+        if (r < 0)
+                return r;
+        return check_only ? check(repo, e) : lock(repo, refresh, &fetching, e);
+}

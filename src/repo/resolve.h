@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a release to its lock: pins are copied; what has no digest yet is fetched, judged, and frozen as it was seen first. */
+#pragma once
+
+#include "release/lock.h"
+#include "repo/fetch.h"
+#include "repo/store.h"
+
+/* WORKSPACE/locks/NAME.lock, owned by the caller; NULL when out of memory. */
+char *resolve_lock_path(const char *workspace, const Release *r) _must_check_;
+/* Loads a release's lock and checks that it was made from this very release file. *ret_sha256 is not needed by most. -ENOENT/-ESTALE,
+ * EXIT_DIFFERS with a hint that names `lock`; -EBADMSG when malformed. */
+int resolve_load_lock(const char *workspace, const Release *r, Lock **ret, Error *e);
+
+typedef struct Resolution {
+        const Release *release;
+        Lock *lock;
+        bool changed;      /* the lock file was written */
+        size_t n_fetched;  /* artifacts that were fetched for their digest */
+        char **warnings;
+} Resolution;
+
+void resolution_clear(Resolution *r);
+
+/* Writes the locks of n releases, all or, on any error, none. refresh: first-use digests are taken anew. now: the date of a first use.
+ * ret has n elements, for resolution_clear(). */
+int resolve_releases(const char *workspace, Store *store, Release *const *releases, size_t n, bool refresh, int64_t now,
+                     const FetchOptions *options, Resolution *ret, Error *e);

@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/transfer.h"
+
+#include <fcntl.h>
+
+#include "basic/fs.h"
+
+#define REDIRECTS_MAX      10
+#define TOTAL_ATTEMPTS_MAX 20
+#define DISCARD_MAX        (1024 * 1024) /* of a redirect's own body */
+#define BACKOFF_US         250000
+#define BACKOFF_MAX_US     8000000
+#define READ_SIZE          (256 * 1024)
+#define WRITEBACK_SIZE     (UINT64_C(32) << 20)
+
+/* A file whose digest is known is named by it, so that any URL continues what another began; else by its first URL. */
+static char *partial_name(const FetchItem *item) {
+        char hex[SHA256_HEX_SIZE];
+
+        if (item->sha256)
+                return strdup(item->sha256);
+        if (!item->urls || sha256_buffer(item->urls[0], strlen(item->urls[0]), hex) < 0)
+                return NULL;
+        return format("url-%s", hex);
+}
+
+int transfer_init(Transfer *t, Store *store, FetchItem *item, const FetchOptions *options, Error *e) {
+        *t = (Transfer){ .item = item, .store = store, .options = options, .fd = -1, .worst = EXIT_OK };
+        t->partial = partial_name(item);
+        t->easy = curl_easy_init();
+        if (!t->partial || !t->easy)
+                return error_oom(e);
+        return 0;
+}
+
+void transfer_clear(Transfer *t) {
+        if (t->easy)
+                curl_easy_cleanup(t->easy);
+        free(t->url);
+        free(t->partial);
+        t->fd = safe_close(t->fd);
+        digest_free(t->digest);
+        error_clear(&t->refusal);
+        text_free(&t->reasons);
+        free(t->hint);
+        t->easy = NULL;
+        t->url = t->partial = t->hint = NULL;
+        t->digest = NULL;
+}
+
+/* ---- The partial file ---- */
+
+static int drop_partial(Transfer *t, Error *e) {
+        t->digest = digest_free(t->digest);
+        t->digest = digest_new("sha256");
+        if (!t->digest)
+                return error_oom(e);
+        if (ftruncate(t->fd, 0) < 0 || lseek(t->fd, 0, SEEK_SET) < 0)
+                return error_errno(e, errno, "%s/partial/%s", t->store->path, t->partial);
+        t->start = t->offset = 0;
+        t->mixed = false;
+        return 0;
+}
+
+/* The digest's state is not kept on disk: it is computed again from the bytes that are really there. */
+static int digest_partial(Transfer *t, Error *e) {
+        _cleanup_free_ char *buffer = malloc(READ_SIZE);
+
+        if (!buffer)
+                return error_oom(e);
+        if (lseek(t->fd, 0, SEEK_SET) < 0)
+                return error_errno(e, errno, "%s/partial/%s", t->store->path, t->partial);
+        for (;;) {
+                ssize_t n = read(t->fd, buffer, READ_SIZE);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return error_errno(e, errno, "%s/partial/%s", t->store->path, t->partial);
+                if (n == 0)
+                        return 0;
+                if (digest_update(t->digest, buffer, (size_t) n) < 0)
+                        return error_set(e, EIO, EXIT_FAILED, "cannot compute a digest");
+                t->offset += (uint64_t) n;
+        }
+}
+
+/* What a first use left behind is not continued: nothing would say that both halves are of one file. */
+static int open_partial(Transfer *t, Error *e) {
+        uint64_t size = t->offset;
+        int r;
+
+        if (t->fd < 0) {
+                t->fd = store_partial_open(t->store, t->partial, &size, e);
+                if (t->fd < 0)
+                        return t->fd;
+                if (size > 0 && t->item->sha256 && (t->item->size == 0 || size <= t->item->size)) {
+                        t->digest = digest_new("sha256");
+                        t->offset = 0;
+                        r = t->digest ? digest_partial(t, e) : error_oom(e);
+                        if (r < 0)
+                                return r;
+                } else
+                        t->restart = true;
+        }
+        if (t->restart || !t->item->sha256) {
+                r = drop_partial(t, e);
+                if (r < 0)
+                        return r;
+        }
+        t->restart = false;
+        t->start = t->offset;
+        t->mixed = t->offset > 0;
+        return 0;
+}
+
+/* ---- What libcurl tells while it reads ---- */
+
+static bool is_http(const Transfer *t) {
+        return !startswith(t->url, "file:");
+}
+
+/* A refusal ends this attempt at this URL; restart: the next attempt begins at byte 0. */
+static size_t refuse(Transfer *t, ExitCode code, const char *fmt, ...) _printf_(3, 4);
+static size_t refuse(Transfer *t, ExitCode code, const char *fmt, ...) {
+        _cleanup_free_ char *what = NULL;
+        va_list ap;
+
+        va_start(ap, fmt);
+        if (vasprintf(&what, fmt, ap) < 0)
+                what = NULL;
+        va_end(ap);
+        (void) error_set(&t->refusal, EIO, code, "%s", what ? what : "out of memory");
+        return 0;
+}
+
+static uint64_t size_limit(const Transfer *t) {
+        return t->item->size > 0 ? t->item->size : t->item->size_max > 0 ? t->item->size_max : UINT64_MAX;
+}
+
+/* The server's word on the whole file's size, before a byte of it is kept. */
+static bool accept_size(Transfer *t, uint64_t whole) {
+        uint64_t limit = size_limit(t), space;
+
+        if (whole > limit) {
+                if (t->item->size > 0)
+                        refuse(t, EXIT_UNTRUSTED, "has %ju bytes, expected are %ju", (uintmax_t) whole, (uintmax_t) limit);
+                else
+                        refuse(t, EXIT_UNTRUSTED, "has %ju bytes, at most %ju are taken", (uintmax_t) whole, (uintmax_t) limit);
+                return false;
+        }
+        t->is_short = whole < t->item->size;
+        if (t->item->size == 0 && free_space(t->store->path, &space) >= 0 && whole - MIN(whole, t->offset) > space) {
+                refuse(t, EXIT_NO_SPACE, "%s: %ju bytes are needed, %ju are free", t->store->path, (uintmax_t) (whole - t->offset),
+                       (uintmax_t) space);
+                return false;
+        }
+        return true;
+}
+
+static bool begin_range(Transfer *t) {
+        if (t->range_start != t->start) {
+                t->restart = true;
+                refuse(t, EXIT_UNREACHABLE, "answered with another part of the file than was asked for");
+                return false;
+        }
+        return t->range_total == UINT64_MAX || accept_size(t, t->range_total);
+}
+
+/* At the first byte of the body (or its absence): is this the file, all of it or the part that was asked for? */
+static bool begin_body(Transfer *t) {
+        _cleanup_error_ Error e = ERROR_INIT;
+        curl_off_t length = -1;
+        long status = 0;
+        uint64_t whole;
+
+        t->begun = true;
+        (void) curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+        (void) curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+        if (is_http(t) && status >= 300 && status < 400) {
+                t->discard = true;
+                return true;
+        }
+        if (is_http(t) && status == 206 && t->start > 0) {
+                if (!begin_range(t))
+                        return false;
+        } else if (is_http(t) && status != 200) {
+                refuse(t, EXIT_UNREACHABLE, "HTTP status %ld", status);
+                return false;
+        } else if (is_http(t) && t->start > 0 && drop_partial(t, &e) < 0) {
+                /* The server does not do ranges: it starts from the beginning, and so do we. */
+                refuse(t, e.code, "%s", e.message ? e.message : "out of memory");
+                return false;
+        }
+        if (length >= 0 && !__builtin_add_overflow(t->offset, (uint64_t) length, &whole))
+                return accept_size(t, whole);
+        return true;
+}
+
+static size_t on_body(char *data, size_t size, size_t n, void *userdata) {
+        Transfer *t = userdata;
+        int r;
+
+        if (__builtin_mul_overflow(size, n, &size) || (!t->begun && !begin_body(t)))
+                return 0;
+        if (t->discard) {
+                t->discarded += size;
+                return t->discarded <= DISCARD_MAX ? size : refuse(t, EXIT_UNREACHABLE, "an endless redirect");
+        }
+        if (size > size_limit(t) - t->offset)
+                return refuse(t, EXIT_UNTRUSTED, "sends more than the %ju bytes that are %s", (uintmax_t) size_limit(t),
+                              t->item->size > 0 ? "expected" : "taken");
+        r = write_all(t->fd, data, size);
+        if (r < 0)
+                return refuse(t, r == -ENOSPC || r == -EDQUOT ? EXIT_NO_SPACE : EXIT_FAILED, "%s/partial/%s: %s", t->store->path, t->partial,
+                              strerror(-r));
+        if (digest_update(t->digest, data, size) < 0)
+                return refuse(t, EXIT_FAILED, "cannot compute a digest");
+        /* Begin to write now what fsync() would otherwise wait for at the end, while the network waits for us. */
+        if (t->offset / WRITEBACK_SIZE != (t->offset + size) / WRITEBACK_SIZE)
+                (void) sync_file_range(t->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+        t->offset += size;
+        if (t->offset > t->counted) {
+                progress_step(t->options->progress, t->offset - t->counted);
+                t->counted = t->offset;
+        }
+        return size;
+}
+
+/* "bytes START-END/TOTAL" (RFC 9110, 14.4); anything else leaves "not said", which no start matches. */
+static void parse_content_range(Transfer *t, const char *value) {
+        _cleanup_free_ char *start = NULL, *total = NULL;
+        const char *s, *slash;
+
+        value += strspn(value, " \t");
+        if (strncasecmp(value, "bytes ", 6) != 0)
+                return;
+        s = value + 6 + strspn(value + 6, " ");
+        start = strndup(s, strcspn(s, "-"));
+        slash = strchr(s, '/');
+        if (slash)
+                total = strndup(slash + 1, strcspn(slash + 1, " \t\r\n"));
+        if (!start || parse_u64(start, &t->range_start) < 0)
+                t->range_start = UINT64_MAX;
+        if (!total || parse_u64(total, &t->range_total) < 0)
+                t->range_total = UINT64_MAX;
+}
+
+static size_t on_header(char *data, size_t size, size_t n, void *userdata) {
+        static const char name[] = "content-range:";
+        Transfer *t = userdata;
+        _cleanup_free_ char *line = NULL;
+
+        if (__builtin_mul_overflow(size, n, &size))
+                return 0;
+        line = strndup(data, size);
+        if (!line)
+                return 0;
+        /* Each response starts over: what an interim or a proxy's answer said is not this file's. */
+        if (startswith(line, "HTTP/"))
+                t->range_start = t->range_total = UINT64_MAX;
+        else if (strncasecmp(line, name, sizeof(name) - 1) == 0)
+                parse_content_range(t, line + sizeof(name) - 1);
+        return size;
+}
+
+/* ---- One attempt ---- */
+
+/* HOST or HOST:PORT of an http URL, without user and password. */
+static void url_host(const char *url, const char **ret, size_t *ret_host, size_t *ret_with_port) {
+        const char *s = strstr(url, "://"), *at;
+        size_t n, host;
+
+        s = s ? s + 3 : url;
+        n = strcspn(s, "/?#\\");
+        at = memrchr(s, '@', n);
+        if (at) {
+                n -= (size_t) (at + 1 - s);
+                s = at + 1;
+        }
+        host = *s == '[' ? strcspn(s, "]") + 1 : strcspn(s, ":");
+        *ret = s;
+        *ret_host = MIN(host, n);
+        *ret_with_port = n;
+}
+
+/* The Referer for a URL's host, owned by the caller; NULL: none. */
+static char *referer_for(char *const *referers, const char *url) {
+        const char *host;
+        size_t bare, full;
+
+        url_host(url, &host, &bare, &full);
+        STRV_FOREACH(r, referers) {
+                size_t n = strcspn(*r, " \t");
+
+                if ((n == bare || n == full) && n > 0 && strncasecmp(*r, host, n) == 0)
+                        return strdup(*r + n + strspn(*r + n, " \t"));
+        }
+        return NULL;
+}
+
+static CURLcode set_protocols(CURL *easy, bool redirected) {
+#if LIBCURL_VERSION_NUM >= 0x075500
+        return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, redirected ? "http,https" : "http,https,file");
+#else
+        return curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS | (redirected ? 0 : CURLPROTO_FILE)));
+#endif
+}
+
+static int set_options(Transfer *t, Error *e) {
+        _cleanup_free_ char *range = t->start > 0 ? format("%ju-", (uintmax_t) t->start) : NULL;
+        _cleanup_free_ char *referer = referer_for(t->item->referers, t->url);
+        long timeout = t->options->timeout_sec > 0 ? (long) t->options->timeout_sec : 30;
+        CURL *c = t->easy;
+
+        curl_easy_reset(c);
+        t->curl_error[0] = '\0';
+        (void) curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 262144L); /* refused after some failures: only slower */
+        /* Redirects are followed here, one by one: each hop's scheme is judged, and the Referer is for one host only. */
+        if (curl_easy_setopt(c, CURLOPT_URL, t->url) != CURLE_OK ||
+            set_protocols(c, t->redirected) != CURLE_OK ||
+            curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) != CURLE_OK ||
+            curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L) != CURLE_OK ||
+            curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) != CURLE_OK ||
+            curl_easy_setopt(c, CURLOPT_USERAGENT, "gn8v-tee-repo/" GN8V_VERSION) != CURLE_OK ||
+            curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, timeout) != CURLE_OK ||
+            curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1024L) != CURLE_OK ||
+            curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, timeout) != CURLE_OK ||
+            curl_easy_setopt(c, CURLOPT_RANGE, range) != CURLE_OK ||
+            curl_easy_setopt(c, CURLOPT_REFERER, referer) != CURLE_OK ||
+            curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->curl_error) != CURLE_OK ||
+            curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) != CURLE_OK ||
+            curl_easy_setopt(c, CURLOPT_WRITEDATA, t) != CURLE_OK ||
+            curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header) != CURLE_OK ||
+            curl_easy_setopt(c, CURLOPT_HEADERDATA, t) != CURLE_OK ||
+            curl_easy_setopt(c, CURLOPT_PRIVATE, t) != CURLE_OK)
+                return error_set(e, EIO, EXIT_FAILED, "%s: libcurl does not take this request", t->url);
+        return 0;
+}
+
+int transfer_prepare(Transfer *t, Error *e) {
+        int r;
+
+        if (!t->url) {
+                t->url = strdup(t->item->urls[t->url_index]);
+                t->redirected = false;
+                t->redirects = 0;
+                if (!t->url)
+                        return error_oom(e);
+        }
+        r = open_partial(t, e);
+        if (r < 0)
+                return r;
+        if (t->item->size > 0 && t->offset == t->item->size)
+                return 1;
+        t->begun = t->discard = t->is_short = false;
+        t->discarded = 0;
+        t->range_start = t->range_total = UINT64_MAX;
+        error_clear(&t->refusal);
+        t->state = TRANSFER_RUNNING;
+        return set_options(t, e);
+}
+
+static int fail_url(Transfer *t, ExitCode code, const char *reason) {
+        text_printf(&t->reasons, "%s  %s: %s", t->reasons.size > 0 ? "\n" : "", t->item->urls[t->url_index], reason);
+        if (t->worst == EXIT_OK || code == EXIT_UNTRUSTED)
+                t->worst = code;
+        free(t->url);
+        t->url = NULL;
+        t->attempts = t->total_attempts = 0;
+        t->url_index++;
+        t->state = t->item->urls[t->url_index] ? TRANSFER_QUEUED : TRANSFER_FAILED;
+        return 0;
+}
+
+/* For what may pass: again after a while, as long as each attempt brings bytes, or a few times without. */
+static int try_again(Transfer *t, ExitCode code, const char *reason, int64_t now_us) {
+        unsigned most = t->options->attempts > 0 ? t->options->attempts : 3;
+
+        if (t->offset > t->start && t->item->sha256)
+                t->attempts = 0;
+        if (++t->attempts >= most || ++t->total_attempts >= TOTAL_ATTEMPTS_MAX)
+                return fail_url(t, code, reason);
+        free(t->url);
+        t->url = NULL; /* a redirect's target may be good once only: start at the URL that is known */
+        t->retry_at_us = now_us + MIN((int64_t) BACKOFF_US << (t->attempts - 1), (int64_t) BACKOFF_MAX_US);
+        t->state = TRANSFER_WAITING;
+        return 0;
+}
+
+static int set_hint(Transfer *t, const char *hint) {
+        if (!hint || t->hint)
+                return 0;
+        t->hint = strdup(hint);
+        return t->hint ? 0 : -ENOMEM;
+}
+
+static int reject(Transfer *t, const char *hex, const char *reason, const char *hint, Error *e) {
+        _cleanup_free_ char *path = NULL, *all = NULL;
+        int r;
+
+        r = store_reject(t->store, t->partial, t->item->filename, hex, &path, e);
+        t->fd = safe_close(t->fd);
+        t->offset = t->start = 0;
+        if (r < 0)
+                return r;
+        all = format("%s; kept aside as %s", reason, path);
+        if (!all || set_hint(t, hint) < 0)
+                return error_oom(e);
+        return fail_url(t, EXIT_UNTRUSTED, all);
+}
+
+static int run_check(Transfer *t, const char *hex, Error *e) {
+        _cleanup_free_ char *path = store_partial_path(t->store, t->partial);
+        _cleanup_error_ Error wrong = ERROR_INIT;
+        int r;
+
+        if (!path)
+                return error_oom(e);
+        r = t->item->check(t->item, path, &wrong);
+        if (r >= 0)
+                return 0;
+        if (wrong.code == EXIT_UNTRUSTED || wrong.code == EXIT_INVALID) {
+                /* The message names the partial file, which is gone by then: what is behind it is the reason. */
+                const char *behind = wrong.message ? startswith(wrong.message, path) : NULL;
+
+                r = reject(t, hex, behind && startswith(behind, ": ") ? behind + 2 : wrong.message ? wrong.message : strerror(-r), wrong.hint, e);
+                return r < 0 ? r : 1;
+        }
+        r = error_set(e, -r, wrong.code, "%s", wrong.message ? wrong.message : strerror(-r));
+        return wrong.hint ? error_hint(e, r, "%s", wrong.hint) : r;
+}
+
+static int keep(Transfer *t, const char *hex, Error *e) {
+        FetchItem *item = t->item;
+        int r;
+
+        r = store_insert(t->store, t->partial, t->fd, hex, e);
+        if (r < 0)
+                return r;
+        t->fd = safe_close(t->fd);
+        item->ret_sha256 = strdup(hex);
+        item->ret_url = strdup(item->urls[t->url_index]);
+        if (!item->ret_sha256 || !item->ret_url)
+                return error_oom(e);
+        item->ret_size = t->offset;
+        if (t->reasons.size > 0 && (strv_append(&item->warnings, t->reasons.data) < 0))
+                return error_oom(e);
+        item->done = true;
+        t->state = TRANSFER_DONE;
+        return 0;
+}
+
+/* All bytes are here: the digest decides. A file of two attempts that does not fit is first read again in one piece. */
+int transfer_accept(Transfer *t, Error *e) {
+        _cleanup_free_ char *hex = digest_hex(t->digest), *reason = NULL;
+        int r;
+
+        t->digest = digest_free(t->digest);
+        if (!hex)
+                return error_oom(e);
+        if (t->item->sha256 && !streq(hex, t->item->sha256)) {
+                if (t->mixed) {
+                        t->restart = true;
+                        free(t->url);
+                        t->url = NULL;
+                        t->state = TRANSFER_QUEUED;
+                        return 0;
+                }
+                reason = format("sha256 is %s, expected is %s", hex, t->item->sha256);
+                return reason ? reject(t, hex, reason, t->item->hint, e) : error_oom(e);
+        }
+        if (t->item->check) {
+                r = run_check(t, hex, e);
+                if (r != 0)
+                        return MIN(r, 0);
+        }
+        return keep(t, hex, e);
+}
+
+static int follow(Transfer *t, long status) {
+        _cleanup_free_ char *reason = NULL;
+        char *next = NULL, *copy;
+
+        (void) curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &next);
+        if (!next)
+                reason = format("HTTP status %ld without a place to go", status);
+        else if (strncasecmp(next, "https://", 8) != 0 && strncasecmp(next, "http://", 7) != 0)
+                reason = format("redirects to %s, which is neither http nor https", next);
+        else if (strncasecmp(t->url, "https://", 8) == 0 && strncasecmp(next, "https://", 8) != 0)
+                reason = format("redirects from https to %s, which is not encrypted", next);
+        else if (++t->redirects > REDIRECTS_MAX)
+                reason = format("redirects more than %d times", REDIRECTS_MAX);
+        else {
+                copy = strdup(next);
+                if (!copy)
+                        return -ENOMEM;
+                free(t->url);
+                t->url = copy;
+                t->redirected = true;
+                t->state = TRANSFER_QUEUED;
+                return 0;
+        }
+        return reason ? fail_url(t, EXIT_UNREACHABLE, reason) : -ENOMEM;
+}
+
+static bool may_pass(CURLcode code, long status) {
+        switch (code) {
+        case CURLE_HTTP_RETURNED_ERROR:
+                return status >= 500 || status == 408 || status == 429;
+        case CURLE_COULDNT_RESOLVE_HOST:
+        case CURLE_COULDNT_RESOLVE_PROXY:
+        case CURLE_COULDNT_CONNECT:
+        case CURLE_OPERATION_TIMEDOUT:
+        case CURLE_PARTIAL_FILE:
+        case CURLE_GOT_NOTHING:
+        case CURLE_SEND_ERROR:
+        case CURLE_RECV_ERROR:
+        case CURLE_HTTP2:
+        case CURLE_HTTP2_STREAM:
+                return true;
+        default:
+                return false;
+        }
+}
+
+static int finish_failed(Transfer *t, CURLcode code, long status, int64_t now_us, Error *e) {
+        _cleanup_free_ char *reason = NULL;
+
+        /* 416, and file's or ftp's word for it: there is no byte where the partial file ends. It is of something else. */
+        if (t->start > 0 && ((code == CURLE_HTTP_RETURNED_ERROR && status == 416) || code == CURLE_BAD_DOWNLOAD_RESUME ||
+                             code == CURLE_RANGE_ERROR)) {
+                t->restart = true;
+                return try_again(t, EXIT_UNREACHABLE, "the file is shorter than what was read of it before", now_us);
+        }
+        if (code == CURLE_HTTP_RETURNED_ERROR)
+                reason = format("HTTP status %ld", status);
+        else if (t->offset > 0 && t->item->size > 0)
+                reason = format("%s (%ju of %ju bytes)", t->curl_error[0] ? t->curl_error : curl_easy_strerror(code), (uintmax_t) t->offset,
+                                (uintmax_t) t->item->size);
+        else
+                reason = strdup(t->curl_error[0] ? t->curl_error : curl_easy_strerror(code));
+        if (!reason)
+                return error_oom(e);
+        return may_pass(code, status) ? try_again(t, EXIT_UNREACHABLE, reason, now_us) : fail_url(t, EXIT_UNREACHABLE, reason);
+}
+
+static int finish_refused(Transfer *t, int64_t now_us, Error *e) {
+        const char *message = t->refusal.message;
+
+        /* The disk, not the source: no other URL would help. */
+        if (t->refusal.code == EXIT_NO_SPACE || t->refusal.code == EXIT_FAILED)
+                return error_set(e, t->refusal.code == EXIT_NO_SPACE ? ENOSPC : EIO, t->refusal.code, "%s: %s", t->item->label, message);
+        if (t->restart)
+                return try_again(t, t->refusal.code, message, now_us);
+        /* What was written of a refused body is not the file: it must not be continued. */
+        if (t->refusal.code == EXIT_UNTRUSTED && t->offset > t->start)
+                t->restart = true;
+        if (t->refusal.code == EXIT_UNTRUSTED && set_hint(t, t->item->hint) < 0)
+                return error_oom(e);
+        return fail_url(t, t->refusal.code, message);
+}
+
+int transfer_finish(Transfer *t, CURLcode code, int64_t now_us, Error *e) {
+        _cleanup_free_ char *reason = NULL;
+        long status = 0;
+
+        (void) curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+        if (code == CURLE_OK && !t->begun)
+                (void) begin_body(t);
+        if (t->refusal.message)
+                return finish_refused(t, now_us, e);
+        if (code != CURLE_OK)
+                return finish_failed(t, code, status, now_us, e);
+        if (t->discard)
+                return follow(t, status) < 0 ? error_oom(e) : 0;
+        if (t->offset == 0)
+                return fail_url(t, EXIT_UNREACHABLE, "the file is empty");
+        if (t->item->size > 0 && t->offset < t->item->size && !(t->is_short && t->item->size_is_seen)) {
+                reason = format("ended after %ju of %ju bytes", (uintmax_t) t->offset, (uintmax_t) t->item->size);
+                if (!reason)
+                        return error_oom(e);
+                return t->is_short ? fail_url(t, EXIT_UNREACHABLE, reason) : try_again(t, EXIT_UNREACHABLE, reason, now_us);
+        }
+        return transfer_accept(t, e);
+}
