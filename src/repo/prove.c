@@ -10,6 +10,8 @@ typedef struct Prove {
         const ProveOptions *o;
         WorldSource *sources;
         size_t n_sources;
+        Platform **platforms;   /* the lists among them */
+        size_t n_platforms;
         World *world;           /* nothing installed */
         char ***installed;      /* per release: what installing its metapackage brings; NULL: it does not install */
         const char **metapackage; /* per release: NEVRA or NULL */
@@ -33,6 +35,9 @@ static void prove_done(Prove *p) {
                 strv_free(p->installed[i]);
         free(p->installed);
         free(p->metapackage);
+        for (size_t i = 0; i < p->n_platforms; i++)
+                platform_free(p->platforms[i]);
+        free(p->platforms);
         free(p->sources);
         world_free(p->world);
         prove_report_free(p->report);
@@ -74,13 +79,26 @@ static int gather_sources(Prove *p, Error *e) {
         size_t n = 1 + strv_length(p->o->platforms) + strv_length(p->o->beside);
 
         p->sources = calloc(n, sizeof(*p->sources));
-        if (!p->sources)
+        p->platforms = calloc(n, sizeof(*p->platforms));
+        if (!p->sources || !p->platforms)
                 return error_oom(e);
         p->sources[p->n_sources++] = (WorldSource){ .role = WORLD_OURS, .path = p->o->repo, .rpms = p->o->rpms };
         STRV_FOREACH(s, p->o->platforms) {
-                if (access(*s, R_OK) < 0)
+                WorldSource *source = &p->sources[p->n_sources++];
+                struct stat st;
+
+                if (stat(*s, &st) < 0)
                         return error_errno(e, errno, "platform %s", *s);
-                p->sources[p->n_sources++] = (WorldSource){ .role = WORLD_PLATFORM, .path = *s };
+                source->role = WORLD_PLATFORM;
+                if (S_ISDIR(st.st_mode))
+                        source->path = *s;
+                else {
+                        /* Read once: it may be a pipe. */
+                        int r = platform_load(*s, &p->platforms[p->n_platforms], e);
+                        if (r < 0)
+                                return r;
+                        source->list = p->platforms[p->n_platforms++];
+                }
         }
         STRV_FOREACH(s, p->o->beside) {
                 if (access(*s, R_OK) < 0)

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/solve.h"
 
-#include <solv/evr.h>
 #include <solv/pool.h>
+#include <solv/repo.h>
+#include <solv/evr.h>
 #include <solv/repo_repomdxml.h>
 #include <solv/repo_rpmdb.h>
 #include <solv/repo_rpmmd.h>
 #include <solv/solv_xfopen.h>
 #include <solv/solver.h>
 #include <solv/transaction.h>
-#include <sys/stat.h>
 
 #include "basic/fs.h"
 #include "basic/strings.h"
-#include "repo/platform.h"
 
 /* libsolv: the greater wins; dnf: the smaller. */
 #define PRIORITY_OURS    (-10)
@@ -111,11 +110,6 @@ static int add_rpms(Repo *repo, char *const *rpms, Error *e) {
         return 0;
 }
 
-static bool is_list(const WorldSource *s) {
-        struct stat st;
-        return s->path && stat(s->path, &st) == 0 && !S_ISDIR(st.st_mode);
-}
-
 static int add_source(Repo *repo, const WorldSource *s, Error *e) {
         int r = s->path ? add_directory(repo, s->path, e) : add_rpms(repo, s->rpms, e);
 
@@ -124,15 +118,10 @@ static int add_source(Repo *repo, const WorldSource *s, Error *e) {
 }
 
 /* What a list says is there, as one installed package that nothing replaces. */
-static int install_list(World *w, const char *path, Error *e) {
-        _cleanup_(platform_freep) Platform *p = NULL;
+static void install_list(World *w, const Platform *p) {
         Pool *pool = w->pool;
         Solvable *s;
-        int r;
 
-        r = platform_load(path, &p, e);
-        if (r < 0)
-                return r;
         s = pool_id2solvable(pool, repo_add_solvable(w->installed));
         s->name = pool_str2id(pool, "the-platform", 1);
         s->evr = pool_str2id(pool, "0-0", 1);
@@ -145,7 +134,6 @@ static int install_list(World *w, const char *path, Error *e) {
                         name = pool_rel2id(pool, name, pool_str2id(pool, p->capabilities[i].evr, 1), REL_EQ, 1);
                 solvable_add_deparray(s, SOLVABLE_PROVIDES, name, 0);
         }
-        return 0;
 }
 
 /* Everything is loaded once more, as installed, and what is not installed is dropped. */
@@ -156,7 +144,7 @@ static int install_packages(World *w, const WorldSource *sources, size_t n, char
         int r;
 
         for (size_t i = 0; i < n; i++)
-                if (!is_list(&sources[i]) && (r = add_source(w->installed, &sources[i], e)) < 0)
+                if (!sources[i].list && (r = add_source(w->installed, &sources[i], e)) < 0)
                         return r;
         FOR_REPO_SOLVABLES(w->installed, p, s) {
                 const char *nevra = pool_solvid2str(w->pool, p);
@@ -179,7 +167,7 @@ static int load(World *w, const WorldSource *sources, size_t n, char *const *ins
         for (size_t i = 0; i < n; i++) {
                 Repo *repo;
 
-                if (is_list(&sources[i]))
+                if (sources[i].list)
                         continue;
                 repo = sources[i].role == WORLD_OURS ? w->ours : repo_create(w->pool, sources[i].path ? sources[i].path : "files");
                 repo->priority = sources[i].role == WORLD_OURS ? PRIORITY_OURS : PRIORITY_DEFAULT;
@@ -190,8 +178,8 @@ static int load(World *w, const WorldSource *sources, size_t n, char *const *ins
         if (installed && (r = install_packages(w, sources, n, installed, e)) < 0)
                 return r;
         for (size_t i = 0; i < n; i++)
-                if (is_list(&sources[i]) && (r = install_list(w, sources[i].path, e)) < 0)
-                        return r;
+                if (sources[i].list)
+                        install_list(w, sources[i].list);
         FOR_REPO_SOLVABLES(w->ours, p, s)
                 if (strv_append(&w->nevras, pool_solvid2str(w->pool, p)) < 0)
                         return error_oom(e);
@@ -366,11 +354,12 @@ int world_solve(World *w, char *const *install, char ***ret_result, char ***ret_
 }
 
 static bool conflicts_with(World *w, Id a, Id b) {
+        Pool *pool = w->pool; /* FOR_PROVIDES wants it by this name */
         bool found = false;
         Queue q;
 
         queue_init(&q);
-        (void) solvable_lookup_deparray(pool_id2solvable(w->pool, a), SOLVABLE_CONFLICTS, &q, 0);
+        (void) solvable_lookup_deparray(pool_id2solvable(pool, a), SOLVABLE_CONFLICTS, &q, 0);
         for (int i = 0; i < q.count && !found; i++) {
                 Id p, pp;
 

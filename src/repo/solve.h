@@ -3,6 +3,7 @@
 #pragma once
 
 #include "basic/error.h"
+#include "repo/platform.h"
 
 typedef struct World World;
 
@@ -15,8 +16,9 @@ typedef enum WorldRole {
 /* Where packages come from. */
 typedef struct WorldSource {
         WorldRole role;
-        const char *path;    /* a directory with repodata/; or a list of capabilities; NULL: rpms */
-        char *const *rpms;   /* package files */
+        const char *path;        /* a directory with repodata/; NULL: rpms or list */
+        char *const *rpms;       /* package files */
+        const Platform *list;    /* what is there without being a package that we know */
 } WorldSource;
 
 /* Loads every source. installed: names-versions-releases.architectures of packages, of whatever source, that are installed in this world;
