@@ -4,9 +4,9 @@
 
 VENDOR=$CACHE/vendor
 WORKSPACE=$CACHE/workspace
-BASEURL_PATH=gn8v-tee
 KEYHOME=$SCRATCH/keys
 
+# shellcheck disable=SC2034
 # Releases by their files: newest and older ones of a profile.
 releases_of() { # DIR PROFILE: versions, oldest first
         local f
@@ -43,11 +43,24 @@ repo_key() {
         PUBKEY=$CACHE/repo-key.pub
 }
 
+# The look-alikes over http. The port is kept: it stands in the release files, and another one would make every package old.
+vendor_site() {
+        local port
+        [ -s "$CACHE/vendor-port" ] || free_port > "$CACHE/vendor-port"
+        port=$(cat "$CACHE/vendor-port")
+        if ! serve "$VENDOR/www" "$port"; then
+                free_port > "$CACHE/vendor-port"
+                port=$(cat "$CACHE/vendor-port")
+                serve "$VENDOR/www" "$port"
+        fi
+        "$SOURCE/tests/vendor/make" "$VENDOR" --port "$port" --dead-first
+}
+
 # Everything locked, fetched and built, once; what is up to date is left alone.
 workspace() {
         dist
         repo_key
-        "$SOURCE/tests/vendor/make" "$VENDOR" --base "file://$VENDOR/www"
+        vendor_site
         mkdir -p "$WORKSPACE"
         builder lock
         builder fetch
