@@ -13,6 +13,8 @@ static const Verb verbs[] = {
         { "publish", "--key=FPR [RELEASE...]", "sign, index, prove, switch", verb_publish },
         { "solve", "[RELEASE...]", "prove that all installs and upgrades", verb_solve },
         { "list", "[RELEASE...]", "show the artifacts and their state", verb_list },
+        { "wrap", "OPTION... ARCHIVE", "place a vendor archive's files (for specs)", verb_wrap },
+        { "render", "OPTION...", "write the metapackage's files (for specs)", verb_render },
 };
 
 static void help(void) {
