@@ -49,7 +49,9 @@ static CudaPackage *package_free(CudaPackage *p) {
         for (size_t i = 0; i < p->n_rules; i++)
                 rule_clear(&p->rules[i]);
         free(p->rules);
-        strv_free(p->directories);
+        for (size_t i = 0; i < p->n_directories; i++)
+                free(p->directories[i]);
+        free(p->directories);
         for (size_t i = 0; i < p->n_pkgconfigs; i++) {
                 CudaPkgConfig *c = &p->pkgconfigs[i];
                 free(c->file);
@@ -279,14 +281,15 @@ static int parse_desktop(Parser *p, const xmlNode *n, CudaPackage *package, Erro
 }
 
 static int parse_directory(Parser *p, const xmlNode *n, CudaPackage *package, Error *e) {
-        _cleanup_free_ char *s = NULL;
-        int r;
+        char **s;
+        int r = grow(p, n, (void **) &package->directories, &package->n_directories, sizeof(char *), e);
 
-        if (++p->items > ITEMS_MAX)
-                return refuse(p, n, e, "more than %u items", ITEMS_MAX);
-        if ((r = get_text(p, n, &s, e)) < 0 || (r = clean(p, n, &s, e)) < 0)
+        if (r < 0)
                 return r;
-        return *s && strv_append(&package->directories, s) < 0 ? error_oom(e) : 0;
+        s = &package->directories[package->n_directories - 1];
+        if ((r = get_text(p, n, s, e)) < 0 || (r = clean(p, n, s, e)) < 0)
+                return r;
+        return **s ? 0 : refuse(p, n, e, "<dir> names no directory");
 }
 
 /* The two paths come first: the other items are relative to them, wherever they stand. */
