@@ -120,6 +120,7 @@ setup() {
         cp "$WWW/driver.run" "$WWW/guarded/driver.run"
         serve "$WWW" "$MAIN_PORT" "
                 location /guarded/ { if (\$http_referer != http://vendor.example/) { return 403; } }
+                location /slow/ { alias $WWW/; limit_rate 1m; }
                 location /moved/ { rewrite ^/moved/(.*)$ http://127.0.0.1:$OTHER_PORT/\$1 redirect; }
                 location /loop/ { return 302 $BASE/loop/driver.run; }
                 location /passwd/ { return 302 file:///etc/passwd; }"
@@ -269,6 +270,20 @@ broken_off_is_continued() {
         expect 0 tee_repo fetch
         cmp "$WWW/driver.run" "$(stored "$(driver_digest)")"
 }
+killed_run_is_continued() {
+        begin killed
+        driver "URL=$BASE/slow/driver.run" "SHA256=$(driver_digest)" "Size=$(size "$WWW/driver.run")" | release
+        expect 0 tee_repo lock
+        "$REPO" -C . --releases releases fetch &
+        until [ "$(stat -c %s "store/partial/$(driver_digest)" 2>/dev/null || echo 0)" -gt 0 ]; do kill -0 $!; done
+        kill -KILL $!
+        wait $! || :
+        [ ! -e "$(stored "$(driver_digest)")" ] || die "it was too fast to be killed"
+        : > "$FIRST/referer.log"
+        expect 0 tee_repo fetch
+        grep -q '/slow/driver.run .* 206' "$FIRST/referer.log"
+        cmp "$WWW/driver.run" "$(stored "$(driver_digest)")"
+}
 short_file_is_not_taken() {
         begin short
         head -c 2000000 "$WWW/driver.run" > "$WWW/short.run"
@@ -375,6 +390,30 @@ one_run_at_a_time() {
         expect 9 flock store/lock "$REPO" -C . --releases releases fetch
         expect 0 tee_repo fetch
 }
+https_is_checked() {
+        local port bundle=/etc/ssl/certs/ca-certificates.crt
+        begin https
+        openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout key -out cert
+        port=$(free_port)
+        serve "$WWW" "$(free_port)" "listen 127.0.0.1:$port ssl; ssl_certificate $PWD/cert; ssl_certificate_key $PWD/key;
+                location /down/ { return 302 $BASE/driver.run; }"
+        driver "URL=https://localhost:$port/driver.run" "SHA256=$(driver_digest)" | release
+        expect 0 tee_repo lock
+        expect 7 tee_repo fetch
+        said 'certificate'
+        # In a mount namespace where the certificate is one that the machine trusts.
+        [ -e "$bundle" ] || skip_scenario "no $bundle"
+        unshare -m true || skip_scenario "no mount namespaces here"
+        # shellcheck disable=SC2317  # expect calls it
+        trusting() { unshare -m sh -c "mount --bind cert $bundle && exec \"\$@\"" - "$@"; }
+        expect 0 trusting "$REPO" -C . --releases releases fetch
+        cmp "$WWW/driver.run" "$(stored "$(driver_digest)")"
+        rm -rf store
+        driver "URL=https://localhost:$port/down/driver.run" "SHA256=$(driver_digest)" | release
+        expect 0 tee_repo lock
+        expect 7 trusting "$REPO" -C . --releases releases fetch
+        said 'not encrypted'
+}
 files_without_a_server() {
         begin file
         driver "URL=file://$WWW/none/driver.run" "URL=file://$WWW/driver.run" "SHA256=$(driver_digest)" | release
@@ -400,6 +439,7 @@ scenario "URLs are tried in order" second_url_is_tried
 scenario "the Referer is for its host only" referer_is_for_one_host
 scenario "redirects are bounded" redirects_are_bounded
 scenario "a broken-off download is continued" broken_off_is_continued
+scenario "a killed run is continued" killed_run_is_continued
 scenario "a short or long file is not taken" short_file_is_not_taken
 scenario "a full disk" full_disk_changes_nothing
 scenario "an RPM must have its signer" signer_must_be_the_pinned_one
@@ -407,5 +447,6 @@ scenario "a subkey of the pinned key may sign" subkey_may_sign
 scenario "releases share what is the same" releases_share_a_file
 scenario "a digest does not replace a signature" pinned_digest_does_not_replace_the_signature
 scenario "one run at a time" one_run_at_a_time
+scenario "https is checked, and not left for http" https_is_checked
 scenario "file URLs, empty lists, help" files_without_a_server
 finish
