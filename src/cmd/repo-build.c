@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <jansson.h>
+
+#include "basic/fs.h"
+#include "basic/log.h"
+#include "cmd/repo.h"
+#include "repo/build.h"
+
+#define DATA_DIR "/usr/share/gn8v-tee-repo"
+
+static void help(void) {
+        printf("gn8v-tee-repo [OPTION...] build [BUILD-OPTION...] [RELEASE...]\n\n"
+               "Make the packages of the releases from the stored vendor files; what is up to\n"
+               "date is left alone. The vendor's installers are read, never run.\n\n"
+               "  -s, --source=TARBALL  build the project's own packages, too ('make dist')\n"
+               "      --specs=DIR       specs (default: specs, else\n"
+               "                        " DATA_DIR "/specs)\n"
+               "      --mock=CONFIG     build in mock, for EL8, instead of on this machine;\n"
+               "                        alinux3-x86_64, alinux3-vpc-x86_64 and\n"
+               "                        rocky-8-x86_64 come with this program\n"
+               "      --key=FPR         build gn8v-tee-release with this public key\n"
+               "      --gnupghome=DIR   where the key is (default: gpg's own)\n"
+               "      --baseurl=URL     where instances find the repository (with --key)\n"
+               "      --revision=N      of gn8v-tee-release: raise it when the URL changes\n"
+               "      --own             no releases: only what --source and --key give\n"
+               "  -f, --force           build what is up to date, too\n"
+               "  -j, --jobs=N          packages at once (default: the number of CPUs)\n"
+               "  -h, --help            this text\n\n"
+               "Packages and their records go to WORKSPACE/packages, logs of failed builds to\n"
+               "WORKSPACE/logs. A toolkit needs about 3 times its archive's size meanwhile.\n");
+}
+
+static void tell(void *userdata, BuildEvent event, const BuildJob *job, double seconds) {
+        switch (event) {
+        case BUILD_UP_TO_DATE: log_debug("%s: up to date", job->name); break;
+        case BUILD_STARTED: log_info("%s: building", job->name); break;
+        case BUILD_DONE: log_info("%s: built in %.1f s", job->name, seconds); break;
+        case BUILD_FAILED: log_debug("%s: failed after %.1f s", job->name, seconds); break;
+        }
+}
+
+static int print_json(const BuildResult *result, Error *e) {
+        json_t *list = json_array();
+        char *text;
+
+        for (size_t i = 0; i < result->n_outcomes; i++)
+                STRV_FOREACH(file, result->outcomes[i].files)
+                        if (json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "build", result->outcomes[i].name, "package", *file, "fresh",
+                                                                  result->outcomes[i].fresh)) < 0) {
+                                json_decref(list);
+                                return error_oom(e);
+                        }
+        text = json_dumps(list, JSON_INDENT(2) | JSON_SORT_KEYS);
+        json_decref(list);
+        if (!text)
+                return error_oom(e);
+        puts(text);
+        free(text);
+        return 0;
+}
+
+static void print_text(const BuildResult *result) {
+        size_t fresh = 0, total = 0;
+
+        for (size_t i = 0; i < result->n_outcomes; i++)
+                STRV_FOREACH(file, result->outcomes[i].files) {
+                        total++;
+                        fresh += result->outcomes[i].fresh;
+                        printf("%s\n", *file);
+                }
+        log_info("%zu packages: %zu built, %zu up to date", total, fresh, total - fresh);
+}
+
+/* A configuration that comes with this program, beside the specs, is found by its name. */
+static int find_mock_dir(const char *specs_dir, const char *config, char **ret, Error *e) {
+        _cleanup_free_ char *dir = format("%s/../mock-configs", specs_dir), *file = dir ? format("%s/%s.cfg", dir, config) : NULL;
+
+        if (!file)
+                return error_oom(e);
+        if (strchr(config, '/') || access(file, R_OK) < 0)
+                return 0;
+        *ret = realpath(dir, NULL);
+        return *ret ? 0 : error_errno(e, errno, "%s", dir);
+}
+
+int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
+        enum { ARG_SPECS = 256, ARG_MOCK, ARG_KEY, ARG_GNUPGHOME, ARG_BASEURL, ARG_REVISION, ARG_OWN };
+        static const struct option options[] = {
+                { "source", required_argument, NULL, 's' },
+                { "specs", required_argument, NULL, ARG_SPECS },
+                { "mock", required_argument, NULL, ARG_MOCK },
+                { "key", required_argument, NULL, ARG_KEY },
+                { "gnupghome", required_argument, NULL, ARG_GNUPGHOME },
+                { "baseurl", required_argument, NULL, ARG_BASEURL },
+                { "revision", required_argument, NULL, ARG_REVISION },
+                { "own", no_argument, NULL, ARG_OWN },
+                { "force", no_argument, NULL, 'f' },
+                { "jobs", required_argument, NULL, 'j' },
+                { "help", no_argument, NULL, 'h' },
+                {}
+        };
+        BuildOptions o = { .workspace = repo->workspace, .releases_dir = repo->releases_dir, .tell = tell };
+        _cleanup_(build_result_freep) BuildResult *result = NULL;
+        _cleanup_free_ char *mock_dir = NULL;
+        uint64_t jobs = 0, revision;
+        bool own = false;
+        int c, r;
+
+        while ((c = getopt_long(argc, argv, "s:fj:h", options, NULL)) >= 0)
+                switch (c) {
+                case 's': o.source = optarg; break;
+                case ARG_SPECS: o.specs_dir = optarg; break;
+                case ARG_MOCK: o.mock = optarg; break;
+                case ARG_KEY: o.key = optarg; break;
+                case ARG_GNUPGHOME: o.gnupghome = optarg; break;
+                case ARG_BASEURL: o.baseurl = optarg; break;
+                case ARG_REVISION: o.revision = optarg; break;
+                case ARG_OWN: own = true; break;
+                case 'f': o.force = true; break;
+                case 'j':
+                        if (parse_u64(optarg, &jobs) < 0 || jobs == 0 || jobs > 64)
+                                return verb_usage("build", "--jobs %s: not a number from 1 to 64", optarg);
+                        o.jobs = (unsigned) jobs;
+                        break;
+                case 'h': help(); return EXIT_OK;
+                default: return verb_usage("build", "unknown option, or an argument is missing");
+                }
+        if (!o.key != !o.baseurl)
+                return verb_usage("build", "--key and --baseurl belong together");
+        if (o.revision && parse_u64(o.revision, &revision) < 0)
+                return verb_usage("build", "--revision %s: not a number", o.revision);
+        if (own && (optind < argc || (!o.source && !o.key)))
+                return verb_usage("build", "--own is for --source and --key, without releases");
+        if (!o.specs_dir)
+                o.specs_dir = access("specs/driver.spec", R_OK) == 0 ? "specs" : DATA_DIR "/specs";
+        r = own ? 0 : repo_load_releases(repo, argc - optind, argv + optind, e);
+        if (r < 0)
+                return r;
+        if (o.mock) {
+                r = find_mock_dir(o.specs_dir, o.mock, &mock_dir, e);
+                if (r < 0)
+                        return r;
+                o.mock_dir = mock_dir;
+        }
+        r = build_run(&o, repo->releases, repo->n_releases, &result, e);
+        if (r < 0)
+                return r;
+        if (repo->json)
+                return print_json(result, e);
+        print_text(result);
+        return EXIT_OK;
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The files of a node: absolute paths, resolved as a process in the root would resolve them. */
+#include <dirent.h>
+#include <fcntl.h>
+
+#include "basic/fs.h"
+#include "node/node.h"
+
+#define LINKS_MAX 16
+
+int node_read(Node *n, const char *path, size_t max, char **ret, size_t *ret_size) {
+        return read_file_in_root(n->root_fd, path, max, ret, ret_size);
+}
+
+int node_stat(Node *n, const char *path, struct stat *ret) {
+        _cleanup_close_ int fd = open_in_root(n->root_fd, path, O_PATH | O_CLOEXEC);
+
+        if (fd < 0)
+                return fd;
+        return fstat(fd, ret) < 0 ? -errno : 0;
+}
+
+bool node_exists(Node *n, const char *path) {
+        struct stat st;
+
+        return node_stat(n, path, &st) >= 0;
+}
+
+/* The directory that holds path's last component, and that component (a part of path). */
+static int open_directory_of(Node *n, const char *path, const char **ret_name) {
+        const char *slash = strrchr(path, '/');
+        _cleanup_free_ char *directory = NULL;
+        int fd;
+
+        if (!slash || !slash[1])
+                return -EINVAL;
+        directory = slash == path ? strdup("/") : strndup(path, (size_t) (slash - path));
+        if (!directory)
+                return -ENOMEM;
+        fd = open_in_root(n->root_fd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0)
+                *ret_name = slash + 1;
+        return fd;
+}
+
+static int read_link_at(int fd, const char *name, char **ret) {
+        size_t size = 256;
+
+        for (;;) {
+                _cleanup_free_ char *target = malloc(size);
+                ssize_t k;
+
+                if (!target)
+                        return -ENOMEM;
+                k = readlinkat(fd, name, target, size);
+                if (k < 0)
+                        return -errno;
+                if ((size_t) k < size) {
+                        target[k] = '\0';
+                        *ret = TAKE_PTR(target);
+                        return 0;
+                }
+                if (size >= 64 * 1024)
+                        return -ENAMETOOLONG;
+                size *= 2;
+        }
+}
+
+int node_readlink(Node *n, const char *path, char **ret) {
+        const char *name;
+        _cleanup_close_ int fd = open_directory_of(n, path, &name);
+
+        return fd < 0 ? fd : read_link_at(fd, name, ret);
+}
+
+static int compare_names(const void *a, const void *b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+int node_list(Node *n, const char *path, char ***ret) {
+        _cleanup_strv_ char **names = NULL;
+        int fd, r;
+        DIR *d;
+
+        fd = open_in_root(n->root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd == -ENOENT || fd == -ENOTDIR) {
+                *ret = NULL;
+                return 0;
+        }
+        if (fd < 0)
+                return fd;
+        d = fdopendir(fd);
+        if (!d) {
+                r = -errno;
+                (void) safe_close(fd);
+                return r;
+        }
+        r = 0;
+        for (;;) {
+                struct dirent *entry;
+
+                errno = 0;
+                entry = readdir(d);
+                if (!entry) {
+                        r = -errno;
+                        break;
+                }
+                if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+                        continue;
+                r = strv_append(&names, entry->d_name);
+                if (r < 0)
+                        break;
+        }
+        (void) closedir(d);
+        if (r < 0)
+                return r;
+        if (names)
+                qsort(names, strv_length(names), sizeof(char *), compare_names);
+        *ret = TAKE_PTR(names);
+        return 0;
+}
+
+/* Follows path's last component while it is a symbolic link: a file is replaced, never the link that names it. */
+static int resolve_last(Node *n, const char *path, char **ret) {
+        _cleanup_free_ char *current = strdup(path);
+
+        for (unsigned i = 0; i < LINKS_MAX; i++) {
+                _cleanup_free_ char *target = NULL;
+                char *next;
+                int r;
+
+                if (!current)
+                        return -ENOMEM;
+                r = node_readlink(n, current, &target);
+                if (r == -EINVAL || r == -ENOENT) {
+                        *ret = TAKE_PTR(current);
+                        return 0;
+                }
+                if (r < 0)
+                        return r;
+                if (target[0] == '/')
+                        next = TAKE_PTR(target);
+                else {
+                        char *slash = strrchr(current, '/');
+
+                        slash[0] = '\0';
+                        next = format("%s/%s", current, target);
+                }
+                free(current);
+                current = next;
+        }
+        return -ELOOP;
+}
+
+static int make_directories(Node *n, const char *path) {
+        for (const char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
+                _cleanup_free_ char *directory = strndup(path, (size_t) (p - path));
+                _cleanup_close_ int fd = -1;
+                const char *name;
+
+                if (!directory)
+                        return -ENOMEM;
+                if (node_exists(n, directory))
+                        continue;
+                fd = open_directory_of(n, directory, &name);
+                if (fd < 0)
+                        return fd;
+                if (mkdirat(fd, name, 0755) < 0 && errno != EEXIST)
+                        return -errno;
+        }
+        return 0;
+}
+
+int node_write(Node *n, const char *path, const void *data, size_t size, mode_t mode) {
+        _cleanup_free_ char *file = NULL;
+        _cleanup_close_ int fd = -1;
+        const char *name;
+        struct stat st;
+        bool exists;
+        int r;
+
+        r = make_directories(n, path);
+        if (r < 0)
+                return r;
+        r = resolve_last(n, path, &file);
+        if (r < 0)
+                return r;
+        fd = open_directory_of(n, file, &name);
+        if (fd < 0)
+                return fd;
+        exists = fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) >= 0;
+        if (exists && !S_ISREG(st.st_mode))
+                return -EEXIST;
+        r = write_file_atomic(fd, name, data, size, exists ? st.st_mode & 07777 : mode);
+        if (r < 0)
+                return r;
+        if (exists && (st.st_uid != geteuid() || st.st_gid != getegid()))
+                (void) fchownat(fd, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW);
+        return 0;
+}
+
+static int remove_at(Node *n, const char *path, int flags) {
+        const char *name;
+        _cleanup_close_ int fd = open_directory_of(n, path, &name);
+
+        if (fd < 0)
+                return fd == -ENOENT ? 0 : fd;
+        if (unlinkat(fd, name, flags) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        return fsync(fd) < 0 ? -errno : 0;
+}
+
+int node_remove(Node *n, const char *path) {
+        return remove_at(n, path, 0);
+}
+
+int node_remove_directory(Node *n, const char *path) {
+        int r = remove_at(n, path, AT_REMOVEDIR);
+
+        return r == -ENOTEMPTY || r == -EEXIST ? 0 : r;
+}
+
+int node_rename(Node *n, const char *from, const char *to) {
+        const char *from_name, *to_name;
+        _cleanup_close_ int from_fd = open_directory_of(n, from, &from_name), to_fd = open_directory_of(n, to, &to_name);
+
+        if (from_fd < 0)
+                return from_fd;
+        if (to_fd < 0)
+                return to_fd;
+        if (renameat(from_fd, from_name, to_fd, to_name) < 0)
+                return -errno;
+        return fsync(to_fd) < 0 ? -errno : 0;
+}

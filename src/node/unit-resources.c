@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* drop-in:UNIT (a GPU client starts after persistenced) and enable:UNIT. Files only, so that both can be done in an image. */
+#include "node/resource.h"
+#include "node/units.h"
+
+#define DROP_IN_NAME "50-gn8v-tee-order.conf"
+
+static const char drop_in_text[] = "# Written by 'gn8v-tee apply'; 'gn8v-tee revert' removes it.\n"
+                                   "[Unit]\n"
+                                   "After=" PERSISTENCED_UNIT "\n";
+
+static char *drop_in_path(const char *unit) {
+        return format("/etc/systemd/system/%s.d/" DROP_IN_NAME, unit);
+}
+
+static int drop_in_list(Node *n, ResourceList *l, Error *e) {
+        STRV_FOREACH(unit, n->release->clients) {
+                Resource *r = resource_list_add(l, &drop_in_type, *unit);
+
+                if (!r || resource_say(&r->wanted, NULL, "after %s", PERSISTENCED_UNIT) < 0)
+                        return error_oom(e);
+        }
+        return 0;
+}
+
+static int drop_in_probe(Node *n, Resource *r, Error *e) {
+        bool ordered;
+        int k;
+
+        k = unit_is_ordered(n, r->name, PERSISTENCED_UNIT, &ordered);
+        if (k < 0)
+                return error_errno(e, -k, "%s: its files cannot be read", r->name);
+        r->action = ordered ? ACTION_NONE : ACTION_CHANGE;
+        return resource_say(&r->found, e, "%s", ordered ? r->wanted : "not ordered");
+}
+
+static int drop_in_remember(Node *n, Resource *r, JournalEntry *entry, Error *e) {
+        _cleanup_free_ char *path = drop_in_path(r->name), *directory = NULL, *data = NULL;
+        size_t size = 0;
+        int k;
+
+        if (entry->before)
+                return 0;
+        if (!path || !(directory = strndup(path, strlen(path) - strlen("/" DROP_IN_NAME))))
+                return error_oom(e);
+        k = node_read(n, path, NODE_FILE_MAX, &data, &size);
+        if (k < 0 && k != -ENOENT && k != -ENOTDIR)
+                return error_errno(e, -k, "%s", path);
+        entry->before = json_pack("{s:o, s:b}", "file", bytes_to_json(data, size), "directory", node_exists(n, directory));
+        return entry->before ? 0 : error_oom(e);
+}
+
+static int drop_in_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
+        _cleanup_free_ char *path = drop_in_path(r->name);
+        int k;
+
+        if (!path)
+                return error_oom(e);
+        k = node_write(n, path, drop_in_text, strlen(drop_in_text), 0644);
+        if (k < 0)
+                return error_errno(e, -k, "%s: cannot be written", path);
+        json_decref(entry->after);
+        entry->after = json_pack("{s:o}", "file", bytes_to_json(drop_in_text, strlen(drop_in_text)));
+        return entry->after ? 0 : error_oom(e);
+}
+
+static int drop_in_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
+        _cleanup_free_ char *path = drop_in_path(r->name), *before = NULL, *now = NULL;
+        size_t before_size, now_size = 0;
+        int k;
+
+        if (!path)
+                return error_oom(e);
+        if (bytes_from_json(json_object_get(entry->before, "file"), &before, &before_size) < 0)
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: %s: malformed bytes", NODE_JOURNAL_PATH, r->id);
+        k = node_read(n, path, NODE_FILE_MAX, &now, &now_size);
+        if (k == -ENOENT || k == -ENOTDIR)
+                return 0; /* taken away by somebody since: it stays so */
+        if (k < 0)
+                return error_errno(e, -k, "%s", path);
+        if (!streq(now, drop_in_text) && !(before && streq(now, before)))
+                return resource_say(&r->note, e, "%s was edited since: kept", path);
+        k = before ? node_write(n, path, before, before_size, 0644) : node_remove(n, path);
+        if (k >= 0 && !object_bool(entry->before, "directory")) {
+                path[strlen(path) - strlen("/" DROP_IN_NAME)] = '\0';
+                k = node_remove_directory(n, path);
+        }
+        return k < 0 ? error_errno(e, -k, "%s", path) : 0;
+}
+
+const ResourceType drop_in_type = {
+        .name = "drop-in",
+        .offline = true,
+        .list = drop_in_list,
+        .probe = drop_in_probe,
+        .remember = drop_in_remember,
+        .apply = drop_in_apply,
+        .revert = drop_in_revert,
+};
+
+static bool has_package(const Release *release, const char *package) {
+        for (size_t i = 0; i < release->n_artifacts; i++)
+                if (release->artifacts[i]->kind == ARTIFACT_RPM && release->artifacts[i]->package &&
+                    streq(release->artifacts[i]->package, package))
+                        return true;
+        return false;
+}
+
+static int enable_list(Node *n, ResourceList *l, Error *e) {
+        const char *const units[] = { has_package(n->release, "nvidia-fabric-manager") ? FABRICMANAGER_UNIT : NULL,
+                                      release_artifact_of_kind(n->release, ARTIFACT_DRIVER) ? PERSISTENCED_UNIT : NULL };
+
+        for (size_t i = 0; i < ELEMENTSOF(units); i++) {
+                Resource *r;
+
+                if (!units[i])
+                        continue;
+                r = resource_list_add(l, &enable_type, units[i]);
+                if (!r || !(r->wanted = strdup("enabled")))
+                        return error_oom(e);
+        }
+        return 0;
+}
+
+static int enable_probe(Node *n, Resource *r, Error *e) {
+        Enablement state;
+        int k;
+
+        k = unit_enablement(n, r->name, &state);
+        if (k < 0)
+                return error_errno(e, -k, "%s: its files cannot be read", r->name);
+        k = resource_say(&r->found, e, "%s", enablement_to_string(state));
+        if (k < 0)
+                return k;
+        switch (state) {
+        case UNIT_ENABLED: r->action = ACTION_NONE; break;
+        case UNIT_MASKED:
+                r->action = ACTION_KEEP;
+                k = resource_say(&r->note, e, "masked by the administrator: left so");
+                if (k >= 0)
+                        k = resource_say(&r->hint, e, "systemctl unmask %s && gn8v-tee apply", r->name);
+                break;
+        case UNIT_STATIC:
+                r->action = ACTION_KEEP;
+                k = resource_say(&r->note, e, "has no [Install] section: something else must start it");
+                break;
+        case UNIT_ABSENT:
+                r->action = ACTION_WAIT;
+                k = resource_say(&r->note, e, "the unit is not installed");
+                if (k >= 0)
+                        k = resource_say(&r->hint, e, "reinstall its package, then run: gn8v-tee apply");
+                break;
+        default: r->action = ACTION_CHANGE;
+        }
+        return k;
+}
+
+static int enable_remember(Node *n, Resource *r, JournalEntry *entry, Error *e) {
+        Enablement state;
+        int k;
+
+        if (entry->before)
+                return 0;
+        k = unit_enablement(n, r->name, &state);
+        if (k < 0)
+                return error_errno(e, -k, "%s: its files cannot be read", r->name);
+        entry->before = json_pack("{s:s}", "state", enablement_to_string(state));
+        return entry->before ? 0 : error_oom(e);
+}
+
+static int enable_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
+        int k;
+
+        /* Never --now: who starts persistenced a second time loses the session of the GPUs. */
+        k = unit_control(n, "enable", NULL, r->name, e);
+        if (k < 0)
+                return error_hint(e, k, "systemctl enable %s, or then run: gn8v-tee apply", r->name);
+        json_decref(entry->after);
+        entry->after = json_pack("{s:s}", "state", "enabled");
+        return entry->after ? 0 : error_oom(e);
+}
+
+static int enable_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
+        const char *before = object_string(entry->before, "state");
+        Enablement state;
+        int k;
+
+        k = unit_enablement(n, r->name, &state);
+        if (k < 0)
+                return error_errno(e, -k, "%s: its files cannot be read", r->name);
+        if (!before || streq(before, "enabled"))
+                return 0;
+        if (state != UNIT_ENABLED)
+                return state == UNIT_MASKED ? resource_say(&r->note, e, "masked since by the administrator: left so") : 0;
+        k = unit_control(n, "disable", NULL, r->name, e);
+        if (k < 0)
+                return error_hint(e, k, "systemctl disable %s", r->name);
+        k = unit_enablement(n, r->name, &state);
+        if (k >= 0 && state == UNIT_ENABLED)
+                return error_set(e, EIO, EXIT_FAILED, "%s: systemctl disable exited 0, but it is still enabled", r->name);
+        return 0;
+}
+
+const ResourceType enable_type = {
+        .name = "enable",
+        .offline = true,
+        .list = enable_list,
+        .probe = enable_probe,
+        .remember = enable_remember,
+        .apply = enable_apply,
+        .revert = enable_revert,
+};

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* systemd units of a node, mostly by their files. */
+#pragma once
+
+#include "node/node.h"
+
+#define PERSISTENCED_UNIT "nvidia-persistenced.service"
+#define FABRICMANAGER_UNIT "nvidia-fabricmanager.service"
+
+typedef enum Enablement { UNIT_ABSENT, UNIT_MASKED, UNIT_DISABLED, UNIT_ENABLED, UNIT_STATIC, _ENABLEMENT_MAX } Enablement;
+const char *enablement_to_string(Enablement e);
+
+/* By the files and links that `systemctl is-enabled` looks at. */
+int unit_enablement(Node *n, const char *unit, Enablement *ret);
+/* Whether some file orders unit after the other: its own After=, or the other's Before=. */
+int unit_is_ordered(Node *n, const char *unit, const char *after, bool *ret);
+/* ActiveState as systemctl prints it ("active", "inactive", ...), owned by the caller; "unknown" when systemd does not answer. */
+int unit_active(Node *n, const char *unit, char **ret, Error *e);
+static inline bool is_active_word(const char *state) {
+        return streq(state, "active") || streq(state, "activating") || streq(state, "reloading");
+}
+/* systemctl VERB [OPTION] UNIT */
+int unit_control(Node *n, const char *verb, const char *option, const char *unit, Error *e);
+int units_reload(Node *n);

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/archive.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "basic/fs.h"
+#include "basic/strings.h"
+
+#define BLOCK (256 * 1024)
+
+typedef struct Source {
+        int fd;
+        uint64_t begin, size, position; /* position: in the archive */
+        Progress *progress;
+        char *block;
+} Source;
+
+static la_ssize_t source_read(struct archive *a, void *userdata, const void **ret) {
+        Source *s = userdata;
+        size_t want = (size_t) MIN((uint64_t) BLOCK, s->size - s->position);
+        ssize_t n;
+
+        do
+                n = pread(s->fd, s->block, want, (off_t) (s->begin + s->position));
+        while (n < 0 && errno == EINTR);
+        if (n < 0) {
+                archive_set_error(a, errno, "cannot read: %s", strerror(errno));
+                return ARCHIVE_FATAL;
+        }
+        s->position += (uint64_t) n;
+        progress_step(s->progress, (uint64_t) n);
+        *ret = s->block;
+        return n;
+}
+
+/* Only zip's table of contents needs to go back. */
+static la_int64_t source_seek(struct archive *a, void *userdata, la_int64_t offset, int whence) {
+        Source *s = userdata;
+        int64_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (int64_t) s->position : (int64_t) s->size, to;
+
+        if (__builtin_add_overflow(base, offset, &to) || to < 0 || (uint64_t) to > s->size)
+                return ARCHIVE_FATAL;
+        s->position = (uint64_t) to;
+        return to;
+}
+
+static void archive_closep(struct archive **a) {
+        if (*a)
+                (void) archive_read_free(*a);
+}
+
+/* Bytes of the UTF-8 sequence at s that is one printable character, or 0. */
+static size_t utf8_character(const unsigned char *s) {
+        size_t n = *s < 0x80 ? 1 : *s >= 0xc2 && *s < 0xe0 ? 2 : *s >= 0xe0 && *s < 0xf0 ? 3 : *s >= 0xf0 && *s < 0xf5 ? 4 : 0;
+
+        if (n == 1)
+                return *s >= 0x20 && *s != 0x7f;
+        for (size_t i = 1; i < n; i++)
+                if ((s[i] & 0xc0) != 0x80)
+                        return 0;
+        if (n == 2 && s[0] == 0xc2 && s[1] < 0xa0) /* C1 controls */
+                return 0;
+        return n;
+}
+
+bool text_is_printable(const char *s) {
+        for (size_t n; *s; s += n)
+                if (!(n = utf8_character((const unsigned char *) s)))
+                        return false;
+        return true;
+}
+
+char *archive_clean_name(const char *name, int *ret_r) {
+        char *clean = calloc(strlen(name) + 1, 1), *to = clean;
+
+        if (!clean) {
+                *ret_r = -ENOMEM;
+                return NULL;
+        }
+        for (const char *p = name; *p;) {
+                size_t n = strcspn(p, "/");
+                if (!(n == 0 || (n == 1 && p[0] == '.'))) {
+                        if (to != clean)
+                                *to++ = '/';
+                        to = mempcpy(to, p, n);
+                }
+                p += n + (p[n] == '/');
+        }
+        *to = '\0';
+        if (name[0] == '/' || strlen(clean) > ARCHIVE_NAME_MAX || !text_is_printable(clean) || (*clean && !path_is_safe(clean))) {
+                free(clean);
+                *ret_r = -EBADMSG;
+                return NULL;
+        }
+        return clean;
+}
+
+/* A hostile name must not reach a terminal raw. */
+static char *shown(const char *s) {
+        char *t = format("%.200s", s);
+
+        for (char *p = t; p && *p; p++)
+                if ((unsigned char) *p < 0x20 || (unsigned char) *p >= 0x7f)
+                        *p = '?';
+        return t;
+}
+
+static int refuse(const char *archive, const char *member, const char *why, Error *e) {
+        _cleanup_free_ char *s = shown(member);
+        return error_set(e, EBADMSG, EXIT_INVALID, "%s: member '%s': %s", archive, s ?: "", why);
+}
+
+static int read_error(const char *name, struct archive *a, const char *member, Error *e) {
+        const char *why = archive_error_string(a);
+        _cleanup_free_ char *s = shown(why ?: "damaged");
+        int r;
+
+        if (member)
+                r = error_set(e, EBADMSG, EXIT_INVALID, "%s: member '%s': %s", name, member, s ?: "");
+        else
+                r = error_set(e, EBADMSG, EXIT_INVALID, "%s: %s", name, s ?: "");
+        return error_hint(e, r, "the archive is damaged or cut short: fetch it again");
+}
+
+static int member_data(const char *name, struct archive *a, const ArchiveMember *m, const ArchiveVisitor *v, void *userdata,
+                       uint64_t *total, Error *e) {
+        static const char zeros[4096];
+        uint64_t at = 0;
+        int r;
+
+        for (;;) {
+                const void *data;
+                size_t size;
+                la_int64_t offset;
+
+                r = archive_read_data_block(a, &data, &size, &offset);
+                if (r == ARCHIVE_EOF)
+                        break;
+                if (r < ARCHIVE_WARN || offset < 0 || (uint64_t) offset < at)
+                        return read_error(name, a, m->name, e);
+                if (__builtin_add_overflow(*total, (uint64_t) offset - at + size, total) || *total > ARCHIVE_BYTES_MAX)
+                        return refuse(name, m->name, "the archive unfolds to more than 64 GiB", e);
+                for (uint64_t hole = (uint64_t) offset - at; hole > 0;) {
+                        size_t n = (size_t) MIN(hole, (uint64_t) sizeof(zeros));
+                        if ((r = v->data(userdata, zeros, n, e)) < 0)
+                                return r;
+                        hole -= n;
+                }
+                if (size > 0 && (r = v->data(userdata, data, size, e)) < 0)
+                        return r;
+                at = (uint64_t) offset + size;
+        }
+        return 0;
+}
+
+/* Fills m from the entry, whose strings it borrows but for the name. */
+static int member_parse(const char *name, struct archive_entry *entry, const char *path, ArchiveMember *m, Error *e) {
+        const char *target;
+        mode_t type = archive_entry_filetype(entry);
+
+        m->mode = archive_entry_perm(entry) & 07777;
+        m->size = archive_entry_size(entry) > 0 ? (uint64_t) archive_entry_size(entry) : 0;
+        m->target = NULL;
+        if ((target = archive_entry_hardlink(entry)))
+                m->kind = ARCHIVE_HARD_LINK;
+        else if (type == AE_IFLNK) {
+                m->kind = ARCHIVE_LINK;
+                target = archive_entry_symlink(entry) ?: archive_entry_symlink_utf8(entry);
+        } else if (type == AE_IFREG || type == 0)
+                m->kind = ARCHIVE_FILE;
+        else
+                return refuse(name, path, "neither a file, a directory nor a link", e);
+        if (m->kind != ARCHIVE_FILE) {
+                if (!target || !*target || strlen(target) > ARCHIVE_NAME_MAX || !text_is_printable(target))
+                        return refuse(name, path, "a link whose target is empty, too long or not text", e);
+                m->target = target;
+        }
+        return 0;
+}
+
+static int one_member(const char *name, struct archive *a, struct archive_entry *entry, const ArchiveVisitor *v, void *userdata,
+                      uint64_t *names, uint64_t *total, Error *e) {
+        const char *path = archive_entry_pathname(entry) ?: archive_entry_pathname_utf8(entry);
+        _cleanup_free_ char *clean = NULL;
+        ArchiveMember m;
+        bool wanted = false;
+        int r = 0;
+
+        if (!path)
+                return refuse(name, "", "its name is not text", e);
+        clean = archive_clean_name(path, &r);
+        if (r == -ENOMEM)
+                return error_oom(e);
+        if (!clean)
+                return refuse(name, path, "its name is absolute, has '..' or a control character, or is too long", e);
+        *names += strlen(clean);
+        if (*names > ARCHIVE_NAMES_MAX)
+                return refuse(name, clean, "the archive's names are too long together", e);
+        if (archive_entry_filetype(entry) == AE_IFDIR)
+                return 0;
+        if (!*clean)
+                return refuse(name, path, "a member without a name", e);
+        m.name = clean;
+        if ((r = member_parse(name, entry, clean, &m, e)) < 0)
+                return r;
+        if ((r = v->begin(userdata, &m, &wanted, e)) < 0)
+                return r;
+        if (!wanted)
+                return 0;
+        if (m.kind == ARCHIVE_FILE && (r = member_data(name, a, &m, v, userdata, total, e)) < 0)
+                return r;
+        return v->end(userdata, e);
+}
+
+static int open_archive(const char *name, struct archive *a, Source *s, ArchiveFormat format, Error *e) {
+        if (format == ARCHIVE_TAR) {
+                (void) archive_read_support_format_tar(a);
+                /* Each may answer ARCHIVE_WARN: libarchive would then run a program. It is linked with all of these everywhere. */
+                if (archive_read_support_filter_xz(a) != ARCHIVE_OK || archive_read_support_filter_gzip(a) != ARCHIVE_OK ||
+                    archive_read_support_filter_bzip2(a) != ARCHIVE_OK || archive_read_support_filter_zstd(a) != ARCHIVE_OK)
+                        return error_set(e, ENOTSUP, EXIT_FAILED, "%s: this libarchive lacks xz, gzip, bzip2 or zstd", name);
+        } else
+                (void) archive_read_support_format_zip(a);
+        (void) archive_read_set_read_callback(a, source_read);
+        if (format == ARCHIVE_ZIP)
+                (void) archive_read_set_seek_callback(a, source_seek);
+        (void) archive_read_set_callback_data(a, s);
+        if (archive_read_open1(a) != ARCHIVE_OK)
+                return read_error(name, a, NULL, e);
+        return 0;
+}
+
+int archive_stream(const char *name, int fd, uint64_t offset, uint64_t size, ArchiveFormat format, const ArchiveVisitor *v,
+                   void *userdata, Progress *progress, Error *e) {
+        _cleanup_free_ char *block = malloc(BLOCK);
+        Source s = { .fd = fd, .begin = offset, .size = size, .progress = progress, .block = block };
+        _cleanup_(archive_closep) struct archive *a = archive_read_new();
+        uint64_t names = 0, total = 0;
+        int r;
+
+        if (!a || !block)
+                return error_oom(e);
+        (void) posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+        if ((r = open_archive(name, a, &s, format, e)) < 0)
+                return r;
+        for (size_t n = 0;; n++) {
+                struct archive_entry *entry;
+
+                r = archive_read_next_header(a, &entry);
+                if (r == ARCHIVE_EOF)
+                        break;
+                if (r < ARCHIVE_WARN)
+                        return read_error(name, a, NULL, e);
+                if (n >= ARCHIVE_MEMBERS_MAX)
+                        return error_set(e, EBADMSG, EXIT_INVALID, "%s: more than %u members", name, ARCHIVE_MEMBERS_MAX);
+                if ((r = one_member(name, a, entry, v, userdata, &names, &total, e)) < 0)
+                        return r;
+        }
+        return 0;
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/build-plan.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "basic/fs.h"
+#include "repo/repo-file.h"
+#include "repo/spec.h"
+
+static const char *const spec_names[_BUILD_KIND_MAX] = {
+        [BUILD_PROGRAMS] = "gn8v-tee", [BUILD_REPOSITORY] = "release", [BUILD_DRIVER] = "driver",
+        [BUILD_CUDA] = "cuda",         [BUILD_CUBLAS] = "cublas",      [BUILD_META] = "meta",
+};
+
+static void job_clear(BuildJob *j) {
+        for (size_t i = 0; i < j->n_sources; i++) {
+                free(j->sources[i].name);
+                free(j->sources[i].path);
+                free(j->sources[i].text);
+        }
+        free(j->name);
+        free(j->spec);
+        free(j->artifact);
+        strv_free(j->packages);
+        strv_free(j->releases);
+}
+
+BuildPlan *build_plan_free(BuildPlan *p) {
+        if (!p)
+                return NULL;
+        for (size_t i = 0; i < p->n_jobs; i++)
+                job_clear(&p->jobs[i]);
+        free(p->jobs);
+        free(p);
+        return NULL;
+}
+
+/* An empty job at the end; it belongs to the plan. */
+static BuildJob *add_job(BuildPlan *p, BuildKind kind) {
+        BuildJob *jobs = reallocarray(p->jobs, p->n_jobs + 1, sizeof(BuildJob));
+
+        if (!jobs)
+                return NULL;
+        p->jobs = jobs;
+        jobs[p->n_jobs] = (BuildJob){ .kind = kind };
+        return &jobs[p->n_jobs++];
+}
+
+static int add_file(BuildJob *j, const char *name, const char *path, const char *sha256, Error *e) {
+        BuildSource *s = &j->sources[j->n_sources];
+        struct stat st;
+        int r;
+
+        if (stat(path, &st) < 0)
+                return error_errno(e, errno, "%s", path);
+        if (!S_ISREG(st.st_mode))
+                return error_set(e, EINVAL, EXIT_INVALID, "%s: is not a regular file", path);
+        if (sha256)
+                memcpy(s->sha256, sha256, SHA256_HEX_SIZE);
+        else if ((r = sha256_file(AT_FDCWD, path, s->sha256)) < 0)
+                return error_errno(e, -r, "%s", path);
+        s->size = (uint64_t) st.st_size;
+        s->name = strdup(name);
+        s->path = realpath(path, NULL);
+        j->n_sources++;
+        return s->name && s->path ? 0 : error_oom(e);
+}
+
+static int add_text(BuildJob *j, const char *name, const char *text, Error *e) {
+        BuildSource *s = &j->sources[j->n_sources];
+
+        s->name = strdup(name);
+        s->text = strdup(text);
+        s->size = strlen(text);
+        j->n_sources++;
+        if (!s->name || !s->text || sha256_buffer(text, s->size, s->sha256) < 0)
+                return error_oom(e);
+        return 0;
+}
+
+static int add_release_file(BuildJob *j, const Release *r, Error *e) {
+        _cleanup_free_ char *name = release_name(r), *file = name ? format("%s.conf", name) : NULL;
+
+        return file ? add_file(j, file, r->path, NULL, e) : error_oom(e);
+}
+
+/* The spec from its definitions, and the digest of everything that the packages' bytes depend on. */
+static int finish_job(const BuildPlanOptions *o, BuildJob *j, Text *definitions, const char *change, Error *e) {
+        _cleanup_free_ char *text = text_take(definitions), *all = NULL;
+        _cleanup_text_ Text t = {};
+        int r;
+
+        if (!text)
+                return error_oom(e);
+        r = spec_generate(o->specs_dir, spec_names[j->kind], text, j->date, change, &j->spec, e);
+        if (r < 0)
+                return r;
+        text_printf(&t, "builder %s\n", o->builder);
+        for (size_t i = 0; i < j->n_sources; i++)
+                text_printf(&t, "source %s %s\n", j->sources[i].sha256, j->sources[i].name);
+        text_append(&t, j->spec);
+        all = text_take(&t);
+        return all && sha256_buffer(all, strlen(all), j->inputs) == 0 ? 0 : error_oom(e);
+}
+
+static int plan_programs(const BuildPlanOptions *o, BuildPlan *p, Error *e) {
+        _cleanup_free_ char *version = NULL, *file = NULL;
+        _cleanup_text_ Text t = {};
+        BuildJob *j = add_job(p, BUILD_PROGRAMS);
+        int r;
+
+        if (!j)
+                return error_oom(e);
+        r = build_source_inspect(o->source, &version, &j->date, e);
+        if (r < 0)
+                return r;
+        j->name = format("gn8v-tee-%s-1", version);
+        file = format("gn8v-tee-%s.tar.gz", version);
+        if (!j->name || !file || strv_append_words(&j->packages, "gn8v-tee gn8v-tee-repo") < 0)
+                return error_oom(e);
+        if ((r = add_file(j, file, o->source, NULL, e)) < 0 || (r = spec_define(&t, o->source, "gn8v_version", version, e)) < 0 ||
+            (r = spec_define(&t, o->source, "gn8v_revision", "1", e)) < 0)
+                return r;
+        return finish_job(o, j, &t, "Built from the project's tarball", e);
+}
+
+/* The repository's package has the project's version; its release begins with the key's date, so that a new key is a newer package. */
+static int plan_repository(const BuildPlanOptions *o, BuildPlan *p, Error *e) {
+        _cleanup_free_ char *revision = NULL;
+        _cleanup_text_ Text t = {};
+        time_t seconds = (time_t) o->key_date;
+        BuildJob *j = add_job(p, BUILD_REPOSITORY);
+        char day[32];
+        struct tm tm;
+        int r;
+
+        if (!gmtime_r(&seconds, &tm) || strftime(day, sizeof day, "%Y%m%d", &tm) == 0)
+                return error_set(e, EBADMSG, EXIT_INVALID, "the key has no usable date");
+        if (!j || !(revision = format("%s.%s", day, o->revision)) || !(j->name = format("gn8v-tee-release-%s-%s", GN8V_VERSION, revision)) ||
+            strv_append(&j->packages, "gn8v-tee-release") < 0)
+                return error_oom(e);
+        j->date = o->key_date;
+        if ((r = add_text(j, REPO_FILE, o->repo_file, e)) < 0 || (r = add_text(j, REPO_KEY_FILE, o->key, e)) < 0 ||
+            (r = spec_define(&t, "gn8v-tee-repo", "gn8v_version", GN8V_VERSION, e)) < 0 ||
+            (r = spec_define(&t, "gn8v-tee-repo", "gn8v_revision", revision, e)) < 0 ||
+            (r = spec_define(&t, "--baseurl", "gn8v_baseurl", o->baseurl, e)) < 0)
+                return r;
+        return finish_job(o, j, &t, "Repository configuration and key", e);
+}
+
+static int plan_release(const BuildPlanOptions *o, BuildPlan *p, const Release *release, Error *e) {
+        _cleanup_free_ char *name = release_name(release), *package = release_metapackage(release);
+        _cleanup_text_ Text t = {};
+        BuildJob *j = add_job(p, BUILD_META);
+        int r;
+
+        if (!j || !name || !package || !(j->name = format("%s-%s-%s", package, release->version, release->revision)) ||
+            strv_append(&j->packages, package) < 0 || strv_append(&j->releases, name) < 0)
+                return error_oom(e);
+        j->date = release->date;
+        if ((r = add_release_file(j, release, e)) < 0 || (r = spec_define_release(&t, release, e)) < 0)
+                return r;
+        return finish_job(o, j, &t, "As the release file says", e);
+}
+
+static int artifact_build_kind(ArtifactKind kind) {
+        return kind == ARTIFACT_DRIVER ? BUILD_DRIVER : kind == ARTIFACT_CUDA ? BUILD_CUDA : kind == ARTIFACT_CUBLAS ? BUILD_CUBLAS : -1;
+}
+
+/* The job that already makes these packages: *ret is NULL when there is none. */
+static int find_same(BuildPlan *p, const Release *release, const Artifact *a, char **names, const char *sha256, BuildJob **ret, Error *e) {
+        _cleanup_free_ char *name = format("%s-%s-%s", names[0], a->version, a->revision);
+
+        *ret = NULL;
+        if (!name)
+                return error_oom(e);
+        for (size_t i = 0; i < p->n_jobs; i++) {
+                BuildJob *j = &p->jobs[i];
+
+                if (!streq(j->name, name))
+                        continue;
+                if (!streq(j->artifact_sha256, sha256)) {
+                        int r = error_set(e, EBADMSG, EXIT_INVALID, "%s: artifact %s and that of %s both make %s, from different files (%s, %s)",
+                                          release->path, a->name, j->releases[0], name, sha256, j->artifact_sha256);
+                        return error_hint(e, r, "give one of the two another Revision=");
+                }
+                *ret = j;
+                return 0;
+        }
+        return 0;
+}
+
+static int plan_artifact(const BuildPlanOptions *o, BuildPlan *p, Store *store, const Release *release, const Artifact *a,
+                         const LockedArtifact *locked, Error *e) {
+        _cleanup_free_ char *name = release_name(release), *path = NULL;
+        _cleanup_strv_ char **names = NULL;
+        _cleanup_text_ Text t = {};
+        BuildJob *j;
+        int r;
+
+        if (!name || artifact_packages(a, &names) < 0 || !(path = store_path(store, locked->sha256)))
+                return error_oom(e);
+        r = find_same(p, release, a, names, locked->sha256, &j, e);
+        if (r < 0)
+                return r;
+        if (j)
+                return strv_append(&j->releases, name) < 0 ? error_oom(e) : 0;
+        if (!store_has(store, locked->sha256))
+                return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: artifact %s (%s) is not in the store", name, a->name, a->filename),
+                                  "run 'gn8v-tee-repo fetch %s'", name);
+        j = add_job(p, (BuildKind) artifact_build_kind(a->kind));
+        if (!j)
+                return error_oom(e);
+        j->packages = TAKE_PTR(names);
+        j->name = format("%s-%s-%s", j->packages[0], a->version, a->revision);
+        j->artifact = strdup(a->name);
+        j->date = a->date;
+        memcpy(j->artifact_sha256, locked->sha256, SHA256_HEX_SIZE);
+        if (!j->name || !j->artifact || strv_append(&j->releases, name) < 0)
+                return error_oom(e);
+        if ((r = add_file(j, a->filename, path, locked->sha256, e)) < 0 || (r = add_release_file(j, release, e)) < 0 ||
+            (r = spec_define_artifact(&t, release, a, e)) < 0)
+                return r;
+        return finish_job(o, j, &t, "The files of the vendor's archive, as it places them", e);
+}
+
+static int load_lock(const char *workspace, const Release *release, Lock **ret, Error *e) {
+        _cleanup_free_ char *name = release_name(release), *path = name ? format("%s/locks/%s.lock", workspace, name) : NULL;
+        _cleanup_(lock_freep) Lock *lock = NULL;
+        char digest[SHA256_HEX_SIZE];
+        int r;
+
+        if (!path)
+                return error_oom(e);
+        r = lock_load(path, &lock, e);
+        if (r < 0)
+                return error_hint(e, r, "run 'gn8v-tee-repo lock %s'", name);
+        r = sha256_file(AT_FDCWD, release->path, digest);
+        if (r < 0)
+                return error_errno(e, -r, "%s", release->path);
+        r = lock_check(lock, release, digest, e);
+        if (r < 0)
+                return error_hint(e, r, "run 'gn8v-tee-repo lock %s'", name);
+        *ret = TAKE_PTR(lock);
+        return 0;
+}
+
+static int plan_one(const BuildPlanOptions *o, BuildPlan *p, Store *store, const Release *release, Error *e) {
+        _cleanup_(lock_freep) Lock *lock = NULL;
+        int r;
+
+        r = load_lock(o->workspace, release, &lock, e);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < release->n_artifacts; i++) {
+                const Artifact *a = release->artifacts[i];
+                const LockedArtifact *locked = lock_find(lock, a->name);
+
+                if (artifact_build_kind(a->kind) < 0)
+                        continue;
+                if (!locked)
+                        return error_set(e, ESTALE, EXIT_INVALID, "%s: artifact %s is missing", lock->path, a->name);
+                r = plan_artifact(o, p, store, release, a, locked, e);
+                if (r < 0)
+                        return r;
+        }
+        return plan_release(o, p, release, e);
+}
+
+/* The older release first: its file goes into the build of what it shares with newer ones, so that adding a release changes no package. */
+static int compare_dates(const void *a, const void *b) {
+        const Release *x = *(Release *const *) a, *y = *(Release *const *) b;
+
+        if (x->date != y->date)
+                return x->date < y->date ? -1 : 1;
+        return strcmp(x->path, y->path);
+}
+
+static int compare_sizes(const void *a, const void *b) {
+        const BuildJob *x = a, *y = b;
+
+        if (x->sources[0].size != y->sources[0].size)
+                return x->sources[0].size > y->sources[0].size ? -1 : 1;
+        return strcmp(x->name, y->name);
+}
+
+int build_plan_make(const BuildPlanOptions *o, Release *const *releases, size_t n, BuildPlan **ret, Error *e) {
+        _cleanup_(build_plan_freep) BuildPlan *p = calloc(1, sizeof(BuildPlan));
+        _cleanup_free_ Release **sorted = calloc(n + 1, sizeof(Release *));
+        _cleanup_(store_freep) Store *store = NULL;
+        int r;
+
+        if (!p || !sorted)
+                return error_oom(e);
+        if (n > 0) {
+                memcpy(sorted, releases, n * sizeof(Release *));
+                qsort(sorted, n, sizeof(Release *), compare_dates);
+                r = store_open(o->workspace, false, &store, e);
+                if (r < 0)
+                        return r;
+        }
+        if (o->source && (r = plan_programs(o, p, e)) < 0)
+                return r;
+        if (o->repo_file && (r = plan_repository(o, p, e)) < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                r = plan_one(o, p, store, sorted[i], e);
+                if (r < 0)
+                        return r;
+        }
+        qsort(p->jobs, p->n_jobs, sizeof(BuildJob), compare_sizes);
+        *ret = TAKE_PTR(p);
+        return 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Generations: whole published states of the repository. REPO/generations/N/ has one's metadata (hard links) and its manifest.json. */
+#pragma once
+
+#include "basic/digest.h"
+#include "basic/strings.h"
+
+typedef struct PublishedPackage {
+        char *href;            /* below the repository: packages/FILE */
+        char *file, *name, *evr, *arch, *nevra;
+        char *sha256;          /* of the published file */
+        uint64_t size;
+        char *header_sha256;   /* what it is, signed or not */
+        char *unsigned_sha256; /* our own: of the file that was built */
+        char *signer;          /* fingerprint of who signed it */
+        bool vendor;
+        char **releases;
+        bool staged;           /* not written: new in this run */
+        int64_t build_time;    /* not written: its header has it */
+} PublishedPackage;
+PublishedPackage *published_package_free(PublishedPackage *p);
+DEFINE_CLEANUP(PublishedPackage, published_package_free);
+
+typedef struct Generation {
+        uint64_t number;
+        int64_t revision;
+        char *key;           /* fingerprint */
+        char *repomd_sha256;
+        char *comps_sha256;
+        char **metadata;     /* names of the hashed files in repodata/ */
+        char **locks;        /* "RELEASE SHA256", sorted */
+        PublishedPackage **packages; /* sorted by href */
+        size_t n_packages;
+} Generation;
+Generation *generation_free(Generation *g);
+DEFINE_CLEANUP(Generation, generation_free);
+void generations_free(Generation **v, size_t n);
+
+int generation_add(Generation *g, PublishedPackage **p, Error *e);
+
+/* The manifest as text, owned by the caller: sorted, same content, same bytes. */
+int generation_to_json(const Generation *g, char **ret, Error *e);
+/* Everything in a manifest is checked, paths above all. name is for messages. -EBADMSG/EXIT_INVALID. */
+int generation_from_json(const char *text, size_t size, const char *name, Generation **ret, Error *e);
+
+/* All of REPO/generations, by number; a directory without a manifest is no generation. None is fine. */
+int generations_load(int repo_fd, const char *repo_path, Generation ***ret, size_t *ret_n, Error *e);
+/* The one whose repomd.xml is the published one; NULL: none is. */
+Generation *generations_current(Generation *const *v, size_t n, const char *repomd_sha256);
+
+/* Whether two have the same packages, key, locks and groups: then there is nothing to publish. */
+bool generation_same(const Generation *a, const Generation *b);

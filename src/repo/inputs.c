@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/inputs.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <jansson.h>
+
+#include "basic/digest.h"
+#include "basic/fs.h"
+#include "basic/strings.h"
+
+#define RECORD_MAX  (1024 * 1024)
+#define RELEASE_MAX (256 * 1024)
+
+static InputPackage *input_package_free(InputPackage *p) {
+        if (!p)
+                return NULL;
+        free(p->file);
+        free(p->path);
+        free(p->sha256);
+        free(p->artifact);
+        free(p->artifact_sha256);
+        strv_free(p->releases);
+        free(p->signer);
+        free(p->signer_key);
+        free(p);
+        return NULL;
+}
+DEFINE_CLEANUP(InputPackage, input_package_free);
+
+Inputs *inputs_free(Inputs *in) {
+        if (!in)
+                return NULL;
+        for (size_t i = 0; i < in->n_packages; i++)
+                input_package_free(in->packages[i]);
+        for (size_t i = 0; i < in->n_releases; i++) {
+                free(in->releases[i].name);
+                free(in->releases[i].lock_sha256);
+                free(in->releases[i].release_sha256);
+                lock_free(in->releases[i].lock);
+        }
+        free(in->packages);
+        free(in->releases);
+        free(in);
+        return NULL;
+}
+
+static void jsonp(json_t **j) {
+        json_decref(*j);
+}
+
+static int add_package(Inputs *in, InputPackage **p, Error *e) {
+        InputPackage **grown = reallocarray(in->packages, in->n_packages + 1, sizeof(*grown));
+
+        if (!grown)
+                return error_oom(e);
+        in->packages = grown;
+        in->packages[in->n_packages++] = TAKE_PTR(*p);
+        return 0;
+}
+
+static InputPackage *find(const Inputs *in, const char *file) {
+        for (size_t i = 0; i < in->n_packages; i++)
+                if (streq(in->packages[i]->file, file))
+                        return in->packages[i];
+        return NULL;
+}
+
+const InputPackage *inputs_find(const Inputs *in, const char *file) {
+        return find(in, file);
+}
+
+/* "release": a name, a list of names, or null. */
+static int record_releases(const char *path, const json_t *v, char ***ret, Error *e) {
+        const json_t *item;
+        size_t i;
+
+        if (!v || json_is_null(v))
+                return 0;
+        if (json_is_string(v))
+                return strv_append(ret, json_string_value(v)) < 0 ? error_oom(e) : 0;
+        if (!json_is_array(v))
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: \"release\" is not a name or a list of names", path);
+        json_array_foreach(v, i, item) {
+                if (!json_is_string(item))
+                        return error_set(e, EBADMSG, EXIT_INVALID, "%s: \"release\" is not a list of names", path);
+                if (strv_append(ret, json_string_value(item)) < 0)
+                        return error_oom(e);
+        }
+        return 0;
+}
+
+static int record_string(const char *path, const json_t *record, const char *key, bool required, char **ret, Error *e) {
+        const json_t *v = json_object_get(record, key);
+
+        if (!required && (!v || json_is_null(v)))
+                return 0;
+        if (!json_is_string(v))
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: \"%s\" is not a string", path, key);
+        *ret = strdup(json_string_value(v));
+        return *ret ? 0 : error_oom(e);
+}
+
+static int fill_from_record(InputPackage *p, const char *path, const json_t *record, Error *e) {
+        _cleanup_free_ char *package = NULL;
+        int r;
+
+        if ((r = record_string(path, record, "package", true, &package, e)) < 0 ||
+            (r = record_string(path, record, "sha256", true, &p->sha256, e)) < 0 ||
+            (r = record_string(path, record, "artifact", false, &p->artifact, e)) < 0 ||
+            (r = record_string(path, record, "artifact_sha256", false, &p->artifact_sha256, e)) < 0 ||
+            (r = record_releases(path, json_object_get(record, "release"), &p->releases, e)) < 0)
+                return r;
+        if (!streq(package, p->file))
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: it is about %s", path, package);
+        if (!sha256_is_valid(p->sha256) || (p->artifact_sha256 && !sha256_is_valid(p->artifact_sha256)))
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: a SHA-256 in it is not 64 lower-case hex digits", path);
+        return 0;
+}
+
+static bool is_wanted(const Inputs *in, char *const *releases) {
+        if (strv_length(releases) == 0)
+                return true;
+        for (size_t i = 0; i < in->n_releases; i++)
+                if (strv_contains(releases, in->releases[i].name))
+                        return true;
+        return false;
+}
+
+static int load_record(Inputs *in, const char *workspace, int dir_fd, const char *file, Error *e) {
+        _cleanup_(input_package_freep) InputPackage *p = calloc(1, sizeof(*p));
+        _cleanup_free_ char *name = format("%s.json", file), *text = NULL, *shown = NULL;
+        _cleanup_(jsonp) json_t *record = NULL;
+        json_error_t why;
+        size_t size;
+        int r;
+
+        if (!p || !name)
+                return error_oom(e);
+        p->file = strdup(file);
+        p->path = format("%s/packages/%s", workspace, file);
+        shown = format("%s/packages/%s", workspace, name);
+        if (!p->file || !p->path || !shown)
+                return error_oom(e);
+        r = read_file(dir_fd, name, RECORD_MAX, &text, &size);
+        if (r == -ENOENT)
+                return error_hint(e, error_set(e, ENOENT, EXIT_INVALID, "%s: it has no build record (%s)", p->path, name),
+                                  "only packages that `gn8v-tee-repo build` made are published: build it again, or remove it");
+        if (r < 0)
+                return error_errno(e, -r, "%s", shown);
+        record = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
+        if (!json_is_object(record))
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: not a build record: line %d: %s", shown, record ? 1 : why.line,
+                                 record ? "not an object" : why.text);
+        r = fill_from_record(p, shown, record, e);
+        if (r < 0)
+                return r;
+        return is_wanted(in, p->releases) ? add_package(in, &p, e) : 0;
+}
+
+static int load_records(Inputs *in, const char *workspace, Error *e) {
+        _cleanup_free_ char *path = path_join(workspace, "packages");
+        struct dirent *d;
+        int fd, r = 0;
+        DIR *dir;
+
+        if (!path)
+                return error_oom(e);
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 && errno == ENOENT)
+                return 0;
+        dir = fd < 0 ? NULL : fdopendir(fd);
+        if (!dir) {
+                safe_close(fd);
+                return error_errno(e, errno, "%s", path);
+        }
+        while (r >= 0 && (errno = 0, d = readdir(dir)))
+                if (d->d_name[0] != '.' && endswith(d->d_name, ".rpm") && !endswith(d->d_name, ".src.rpm"))
+                        r = load_record(in, workspace, dirfd(dir), d->d_name, e);
+        if (r >= 0 && errno > 0)
+                r = error_errno(e, errno, "%s", path);
+        (void) closedir(dir);
+        return r;
+}
+
+static char *stored(const char *workspace, const char *hex) {
+        return format("%s/store/sha256/%.2s/%s", workspace, hex, hex);
+}
+
+/* The key that the release names for this signer, as the lock has it. */
+static int find_signer_key(InputPackage *p, const char *workspace, const InputRelease *ir, Error *e) {
+        for (size_t i = 0; i < ir->release->n_artifacts; i++) {
+                const Artifact *a = ir->release->artifacts[i];
+                const LockedArtifact *l;
+
+                if (a->kind != ARTIFACT_KEY || !a->fingerprint || !streq(a->fingerprint, p->signer))
+                        continue;
+                l = lock_find(ir->lock, a->name);
+                if (!l)
+                        continue;
+                p->signer_key = stored(workspace, l->sha256);
+                return p->signer_key ? 0 : error_oom(e);
+        }
+        return 0;
+}
+
+static int add_vendor(Inputs *in, const char *workspace, const InputRelease *ir, const Artifact *a, Error *e) {
+        _cleanup_(input_package_freep) InputPackage *p = NULL;
+        const LockedArtifact *l = lock_find(ir->lock, a->name);
+        InputPackage *same;
+        int r;
+
+        if (!l)
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: artifact %s is not in it", ir->lock->path, a->name);
+        if (!path_is_safe(l->filename) || strchr(l->filename, '/') || !endswith(l->filename, ".rpm"))
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: artifact %s: %s is not an RPM's file name", ir->lock->path, a->name, l->filename);
+        same = find(in, l->filename);
+        if (same) {
+                if (!streq(same->sha256, l->sha256) || !same->signer)
+                        return error_set(e, EEXIST, EXIT_INVALID, "%s: two packages want this file name, and differ (release %s)", l->filename, ir->name);
+                return strv_append(&same->releases, ir->name) < 0 ? error_oom(e) : 0;
+        }
+        p = calloc(1, sizeof(*p));
+        if (!p)
+                return error_oom(e);
+        p->file = strdup(l->filename);
+        p->path = stored(workspace, l->sha256);
+        p->sha256 = strdup(l->sha256);
+        p->artifact = strdup(a->name);
+        p->artifact_sha256 = strdup(l->sha256);
+        p->signer = strdup(a->signer ? a->signer : "");
+        if (!p->file || !p->path || !p->sha256 || !p->artifact || !p->artifact_sha256 || !p->signer || strv_append(&p->releases, ir->name) < 0)
+                return error_oom(e);
+        r = find_signer_key(p, workspace, ir, e);
+        return r < 0 ? r : add_package(in, &p, e);
+}
+
+static int load_lock(InputRelease *ir, const char *workspace, bool need, Error *e) {
+        _cleanup_free_ char *path = format("%s/locks/%s.lock", workspace, ir->name), *text = NULL;
+        char hex[SHA256_HEX_SIZE];
+        size_t size;
+        int r;
+
+        if (!path)
+                return error_oom(e);
+        r = read_file(AT_FDCWD, ir->release->path, RELEASE_MAX, &text, &size);
+        if (r < 0)
+                return error_errno(e, -r, "%s", ir->release->path);
+        if ((r = sha256_buffer(text, size, hex)) < 0)
+                return error_errno(e, -r, "SHA-256");
+        if (!(ir->release_sha256 = strdup(hex)))
+                return error_oom(e);
+        r = sha256_file(AT_FDCWD, path, hex);
+        if (r == -ENOENT && !need)
+                return 0;
+        if (r < 0)
+                return error_hint(e, error_errno(e, -r, "%s", path), "run `gn8v-tee-repo lock %s` first", ir->name);
+        if (!(ir->lock_sha256 = strdup(hex)))
+                return error_oom(e);
+        if ((r = lock_load(path, &ir->lock, e)) < 0)
+                return r;
+        r = lock_check(ir->lock, ir->release, ir->release_sha256, e);
+        return r < 0 ? error_hint(e, r, "run `gn8v-tee-repo lock %s` again, then build", ir->name) : 0;
+}
+
+static int load_release(Inputs *in, InputRelease *ir, const char *workspace, bool need_locks, Error *e) {
+        int r = load_lock(ir, workspace, need_locks, e);
+
+        for (size_t i = 0; r >= 0 && ir->lock && i < ir->release->n_artifacts; i++)
+                if (ir->release->artifacts[i]->kind == ARTIFACT_RPM)
+                        r = add_vendor(in, workspace, ir, ir->release->artifacts[i], e);
+        return r;
+}
+
+static int by_file(const void *a, const void *b) {
+        return strcmp((*(InputPackage *const *) a)->file, (*(InputPackage *const *) b)->file);
+}
+
+int inputs_load(const char *workspace, Release *const *releases, size_t n_releases, bool need_locks, Inputs **ret, Error *e) {
+        _cleanup_(inputs_freep) Inputs *in = calloc(1, sizeof(*in));
+        int r;
+
+        if (!in || !(in->releases = calloc(n_releases + 1, sizeof(*in->releases))))
+                return error_oom(e);
+        for (size_t i = 0; i < n_releases; i++) {
+                in->releases[i].release = releases[i];
+                in->releases[i].name = release_name(releases[i]);
+                if (!in->releases[i].name)
+                        return error_oom(e);
+                in->n_releases++;
+        }
+        r = load_records(in, workspace, e);
+        for (size_t i = 0; r >= 0 && i < in->n_releases; i++)
+                r = load_release(in, &in->releases[i], workspace, need_locks, e);
+        if (r < 0)
+                return r;
+        if (in->n_packages > 0)
+                qsort(in->packages, in->n_packages, sizeof(*in->packages), by_file);
+        *ret = TAKE_PTR(in);
+        return 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the workspace has to publish: its own packages with their build records, and the vendor RPMs that the locks name. */
+#pragma once
+
+#include "release/lock.h"
+
+typedef struct InputPackage {
+        char *file;            /* name of the package file, and where it goes: packages/FILE */
+        char *path;            /* where its bytes are: WORKSPACE/packages/FILE, or in the store */
+        char *sha256;          /* of those bytes: from the build record, or from the lock */
+        char *artifact;        /* what it was made from, in its releases; NULL: from no artifact */
+        char *artifact_sha256;
+        char **releases;       /* names of the releases it belongs to; none: it belongs to all */
+        char *signer;          /* vendor RPM: fingerprint of the vendor's key, its signature is kept. NULL: our own */
+        char *signer_key;      /* path of that key in the store, or NULL when the lock has none */
+} InputPackage;
+
+typedef struct InputRelease {
+        const Release *release;
+        char *name;
+        Lock *lock;          /* NULL: there is none (only if the caller can do without) */
+        char *lock_sha256;   /* of the lock file */
+        char *release_sha256;
+} InputRelease;
+
+typedef struct Inputs {
+        InputPackage **packages; /* sorted by file name */
+        size_t n_packages;
+        InputRelease *releases;  /* as given */
+        size_t n_releases;
+} Inputs;
+
+Inputs *inputs_free(Inputs *in);
+DEFINE_CLEANUP(Inputs, inputs_free);
+
+/* Packages of other releases are left out. need_locks: a missing lock is an error; a lock that does not fit its release always is. The
+ * releases must outlive the result. No package is read. -EBADMSG/EXIT_INVALID names the record that is malformed or missing. */
+int inputs_load(const char *workspace, Release *const *releases, size_t n_releases, bool need_locks, Inputs **ret, Error *e);
+
+const InputPackage *inputs_find(const Inputs *in, const char *file);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Signs a package the way rpmsign does (RSA over the header, which has the payload's digest), but in one pass over its payload:
+ * the signed copy is written while both digests are taken. */
+#pragma once
+
+#include "basic/progress.h"
+#include "repo/rpm-file.h"
+#include "repo/signer.h"
+
+typedef struct RpmSigned {
+        char unsigned_sha256[SHA256_HEX_SIZE]; /* of the file that was read */
+        char signed_sha256[SHA256_HEX_SIZE];   /* of the file that was written */
+        uint64_t size;                         /* of the file that was written */
+} RpmSigned;
+
+/* Writes f, signed, to out_fd (an empty file). The same package and key give the same bytes. A package without a SHA-256 of its
+ * payload is refused: its signature would not cover the payload. */
+int rpm_sign_copy(const RpmFile *f, Signer *s, int out_fd, Progress *p, RpmSigned *ret, Error *e);
+
+/* Copies an open file to out_fd and takes its digest on the way. */
+int copy_with_digest(int in_fd, const char *name, int out_fd, Progress *p, char ret[static SHA256_HEX_SIZE], uint64_t *ret_size, Error *e);

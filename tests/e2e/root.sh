@@ -1,0 +1,276 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Scratch roots: a small Debian root that says, by an RPM called base-os, what it has of EL8. Sourced after lib.sh.
+# What is real: systemd, dracut, kmod, dkms, gcc, make, the C library. What stands in, and is said so in base-os: grubby (root/grubby), kernels and
+# their headers (root/kernel-devel), and names of EL8's packages for Debian's files.
+
+ROOTFILES=$SOURCE/tests/e2e/root
+ROOT_PACKAGES=systemd,systemd-sysv,dbus,kmod,udev,passwd,findutils,grep,sed,gawk,dracut-core,cpio,gzip,dkms,gcc,make,procps,pciutils,libjansson4,libinih1
+
+release_value() { sed -n "s/^$2=//p" "$1" | head -n 1; } # FILE KEY
+# Two kernels that the oldest release accepts: an older one, and the one that boots by default.
+MINIMUM_KERNEL=$(for f in "$SOURCE"/repo/releases/*.conf; do release_value "$f" MinimumKernel; done | sort -V | tail -n 1)
+OLD_KERNEL=$MINIMUM_KERNEL.al8.x86_64
+KERNEL=$MINIMUM_KERNEL.1.al8.x86_64
+NEXT_KERNEL=$MINIMUM_KERNEL.2.al8.x86_64
+MACHINE_ID=0123456789abcdef0123456789abcdef
+
+# kernel_headers DIR KERNEL: a build folder for out-of-tree modules, and a .config with what the driver's encryption needs.
+kernel_headers() {
+        local f word
+        mkdir -p "$1"
+        cp -a "$ROOTFILES/kernel-devel/." "$1/"
+        echo "$2" > "$1/release"
+        for f in "$SOURCE"/repo/releases/*.conf; do sed -n 's/^KernelConfig=//p' "$f"; done | tr ' ' '\n' | sort -u |
+                while read -r word; do echo "CONFIG_$word=m"; done > "$1/.config"
+        mkdir -p "$1/include/config" "$1/include/generated"
+        cp "$1/.config" "$1/include/config/auto.conf"
+        sed -n 's/^\(CONFIG_[A-Z0-9_]*\)=m$/#define \1_MODULE 1/p' "$1/.config" > "$1/include/generated/autoconf.h"
+}
+
+# rpm_pack OUTDIR NAME VERSION RELEASE ARCH TREE [SPEC-LINE...]: a package of the files in TREE.
+rpm_pack() {
+        local out=$1 name=$2 version=$3 release=$4 arch=$5 tree=$6 work
+        shift 6
+        work=$(mktemp -d "$SCRATCH/rpm.XXXXXX")
+        {
+                printf 'Name: %s\nVersion: %s\nRelease: %s\nSummary: test platform\nLicense: Apache-2.0\nAutoReqProv: no\n' "$name" "$version" "$release"
+                printf '%s\n' "$@"
+                printf '%%description\nStands in for the platform in tests.\n%%install\nmkdir -p %%{buildroot}\ncp -a %s/. %%{buildroot}/\n%%files\n' "$tree"
+                (cd "$tree" && find . '(' -type f -o -type l ')' -printf '/%P\n')
+        } > "$work/x.spec"
+        rpmbuild -bb --quiet --target "$arch" --define "_topdir $work" --define "_rpmdir $work/out" --define '_build_id_links none' --define 'debug_package %{nil}' \
+                --define '__os_install_post %{nil}' --define '_buildhost localhost' --define '_binary_payload w1.gzdio' "$work/x.spec"
+        mkdir -p "$out"
+        mv "$work"/out/*/*.rpm "$out/"
+        rm -rf "$work"
+}
+
+# shellcheck disable=SC2016,SC2094
+boot_files() { # ROOT
+        local root=$1 k entry
+        mkdir -p "$root/boot/loader/entries" "$root/boot/grub2" "$root/etc/kernel"
+        echo $MACHINE_ID > "$root/etc/machine-id"
+        for k in "$OLD_KERNEL" "$KERNEL" 0-rescue; do
+                entry=$root/boot/loader/entries/$MACHINE_ID-$k.conf
+                echo "stands in for $k" > "$root/boot/vmlinuz-$k"
+                echo "stands in for the initramfs of $k" > "$root/boot/initramfs-$k.img"
+                printf 'title Alibaba Cloud Linux (%s) 3\nversion %s\nlinux /boot/vmlinuz-%s\ninitrd /boot/initramfs-%s.img $tuned_initrd\n' "$k" "$k" "$k" "$k" > "$entry"
+                # Two ways that entries have on EL8: through grubenv, and with their own words.
+                case $k in
+                "$KERNEL") echo "options \$kernelopts \$tuned_params" ;;
+                *) echo "options root=UUID=0f0e0d0c-0000-4000-8000-00000000cafe ro console=tty0 net.ifnames=0 admin.own=$k" ;;
+                esac >> "$entry"
+                printf 'id %s\ngrub_users $grub_users\ngrub_arg --unrestricted\ngrub_class kernel\n' "$k" >> "$entry"
+        done
+        {
+                printf '# GRUB Environment Block\nsaved_entry=%s-%s\nkernelopts=root=UUID=0f0e0d0c-0000-4000-8000-00000000cafe ro crashkernel=0M-2G:0M,2G-8G:192M,8G-:256M ' "$MACHINE_ID" "$KERNEL"
+                printf 'net.ifnames=0 console=tty0 console=ttyS0,115200n8 nvme_core.io_timeout=4294967295 admin.own=yes\nboot_success=0\n'
+        } > "$root/boot/grub2/grubenv"
+        printf '%*s' $((1024 - $(stat -c %s "$root/boot/grub2/grubenv"))) '' | tr ' ' '#' >> "$root/boot/grub2/grubenv"
+        echo "root=UUID=0f0e0d0c-0000-4000-8000-00000000cafe ro" > "$root/etc/kernel/cmdline"
+}
+
+kernel_modules() { # ROOT
+        local root=$1 k m build=$SCRATCH/modules
+        for k in "$OLD_KERNEL" "$KERNEL"; do
+                mkdir -p "$root/lib/modules/$k/kernel/crypto" "$root/lib/modules/$k/kernel/drivers/gpu/drm/nouveau"
+                rm -rf "$build"
+                kernel_headers "$build/devel" "$k"
+                mkdir -p "$build/src"
+                for m in ecc ecdh_generic ecdsa_generic nouveau; do
+                        echo "obj-m += $m.o" >> "$build/src/Kbuild"
+                        printf '#include <linux/module.h>\nstatic int i(void) { return 0; }\nmodule_init(i);\nMODULE_LICENSE("GPL");\n' > "$build/src/$m.c"
+                done
+                make -s -C "$build/devel" M="$build/src" modules
+                cp "$build"/src/{ecc,ecdh_generic,ecdsa_generic}.ko "$root/lib/modules/$k/kernel/crypto/"
+                cp "$build/src/nouveau.ko" "$root/lib/modules/$k/kernel/drivers/gpu/drm/nouveau/"
+                : > "$root/lib/modules/$k/modules.order"
+                : > "$root/lib/modules/$k/modules.builtin"
+                : > "$root/lib/modules/$k/modules.builtin.modinfo"
+                cp "$build/devel/.config" "$root/lib/modules/$k/config"
+                ln -sfn "/usr/src/kernels/$k" "$root/lib/modules/$k/build"
+                depmod -b "$root" "$k"
+        done
+}
+
+# What the root can do, as RPM capabilities: the C library's own, read from its files, and the packages whose programs are there.
+platform_provides() { # ROOT
+        local root=$1 p
+        find "$root"/lib/x86_64-linux-gnu "$root"/lib64 -name '*.so.*' -o -name 'ld-linux*' | /usr/lib/rpm/rpmdeps --provides | sort -u
+        echo 'rtld(GNU_HASH)'
+        # NAME PROGRAM: only when it is really there
+        while read -r p; do
+                # shellcheck disable=SC2086
+                set -- $p
+                if [ -e "$root$2" ] || [ -L "$root$2" ]; then echo "$1"; else echo "base-os: no $2, so no $1" >&2; fi
+        done <<'LIST'
+/bin/sh /bin/sh
+/bin/bash /bin/bash
+/usr/bin/sh /usr/bin/sh
+/usr/bin/bash /usr/bin/bash
+/sbin/ldconfig /sbin/ldconfig
+/usr/sbin/ldconfig /usr/sbin/ldconfig
+bash /bin/bash
+coreutils /bin/cat
+findutils /usr/bin/find
+grep /bin/grep
+sed /bin/sed
+gawk /usr/bin/awk
+util-linux /bin/mount
+shadow-utils /usr/sbin/useradd
+kmod /sbin/modprobe
+dracut /usr/bin/dracut
+dkms /usr/sbin/dkms
+gcc /usr/bin/gcc
+make /usr/bin/make
+grubby /usr/sbin/grubby
+pciutils /usr/bin/lspci
+procps-ng /usr/bin/ps
+systemd-udev /bin/udevadm
+glibc /lib/x86_64-linux-gnu/libc.so.6
+openssl3-libs /usr/lib/x86_64-linux-gnu/libcrypto.so.3
+kernel /boot/vmlinuz-@KERNEL@
+LIST
+        echo 'systemd = 252-1'
+        # Names only: Debian has the same under another name, or nothing here looks inside.
+        printf '%s\n' 'openssl3' 'elfutils-libelf-devel' 'python3.11' 'python3.11-pip' 'system-release = 8' 'system-release(releasever) = 3' 'alinux-release = 3'
+}
+
+# Makes $CACHE/root (read-only by custom), $CACHE/platform (a repository with kernel-devel) and $CACHE/platform.provides, once.
+base_root() {
+        local stamp want root=$CACHE/root.new k tree
+        want=$({ echo "$ROOT_PACKAGES"; cat "$SOURCE/tests/e2e/root.sh"; find "$ROOTFILES" -type f -print0 | sort -z | xargs -0 cat; } | sha256sum)
+        stamp=$CACHE/root.stamp
+        if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$want" ]; then return 0; fi
+        rm -rf --one-file-system "$CACHE/root" "$root" "$CACHE/platform" "$stamp"
+        if [ ! -e "$CACHE/debian-$(echo "$ROOT_PACKAGES" | sha256sum | cut -c1-12).tar" ]; then
+                mmdebstrap --quiet --variant=minbase --include=$ROOT_PACKAGES bookworm "$CACHE/debian-new.tar"
+                mv "$CACHE/debian-new.tar" "$CACHE/debian-$(echo "$ROOT_PACKAGES" | sha256sum | cut -c1-12).tar"
+        fi
+        mkdir -p "$root"
+        tar -C "$root" --numeric-owner -xf "$CACHE/debian-$(echo "$ROOT_PACKAGES" | sha256sum | cut -c1-12).tar"
+        rm -rf "${root:?}"/var/cache/apt/* "${root:?}"/var/lib/apt/lists/* "${root:?}"/usr/share/doc/*
+        install -D -m755 "$ROOTFILES/grubby" "$root/usr/sbin/grubby"
+        install -D -m755 "$ROOTFILES/rpm-sort" "$root/usr/libexec/grubby/rpm-sort"
+        cat > "$root/etc/os-release" <<'OS'
+NAME="Alibaba Cloud Linux"
+VERSION="3 (OpenAnolis Edition)"
+ID="alinux"
+ID_LIKE="rhel fedora centos anolis"
+VERSION_ID="3"
+PLATFORM_ID="platform:al8"
+PRETTY_NAME="Alibaba Cloud Linux 3 look-alike on Debian"
+OS
+        # dracut: real, but no more than the modules that are asked for.
+        mkdir -p "$root/etc/dracut.conf.d"
+        cat > "$root/etc/dracut.conf.d/00-test.conf" <<'DRACUT'
+hostonly="no"
+dracutmodules="base kernel-modules"
+compress="cat"
+do_strip="no"
+drivers="ecc"
+DRACUT
+        # A service of the administrator that uses the GPU, as the cloud installs it: no package owns it.
+        printf '[Unit]\nDescription=CloudMonitor look-alike\n[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n' \
+                > "$root/etc/systemd/system/cloudmonitor.service"
+        mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
+        ln -s /etc/systemd/system/cloudmonitor.service "$root/etc/systemd/system/multi-user.target.wants/cloudmonitor.service"
+        boot_files "$root"
+        kernel_modules "$root"
+        # rpm of Debian looks below ~ for its database.
+        mkdir -p "$root/var/lib/rpm"
+        platform_provides "$root" | sed "s/@KERNEL@/$KERNEL/" | grep -v '^kernel ' > "$CACHE/platform.provides"
+        tree=$(mktemp -d "$SCRATCH/empty.XXXXXX")
+        mapfile -t provides < <(sed 's/^/Provides: /' "$CACHE/platform.provides")
+        rpm_pack "$CACHE/base-os" base-os 8 1 noarch "$tree" "${provides[@]}"
+        rpm --root "$root" --define '_dbpath /var/lib/rpm' --noscripts --nodeps -i "$CACHE"/base-os/base-os-8-1.noarch.rpm
+        # The platform's own repository: headers of three kernels, the newest of a kernel that is not installed.
+        for k in "$OLD_KERNEL" "$KERNEL" "$NEXT_KERNEL"; do
+                tree=$(mktemp -d "$SCRATCH/headers.XXXXXX")
+                kernel_headers "$tree/usr/src/kernels/$k" "$k"
+                rpm_pack "$CACHE/platform" kernel-devel "${k%%-*}" "$(k=${k#*-}; echo "${k%.x86_64}")" x86_64 "$tree" \
+                        "Provides: kernel-devel-uname-r = $k" "Provides: installonlypkg(kernel)"
+        done
+        createrepo_c --quiet --no-database "$CACHE/platform"
+        echo kernel-devel >> "$CACHE/platform.provides"
+        mv "$root" "$CACHE/root"
+        echo "$want" > "$stamp"
+}
+
+# new_root NAME [with-headers]: sets ROOT to a fresh writable copy of the base root, and makes its dnf settings. The repositories come later.
+new_root() {
+        ROOT=$SCRATCH/$1
+        mkdir -p "$ROOT" "$SCRATCH/.$1.upper" "$SCRATCH/.$1.work"
+        if ! mount -t overlay overlay -o "lowerdir=$CACHE/root,upperdir=$SCRATCH/.$1.upper,workdir=$SCRATCH/.$1.work" "$ROOT"; then
+                cp -a "$CACHE/root/." "$ROOT/" # no overlay here: slower, and as good
+        fi
+        root_settings "$ROOT"
+        mount_root "$ROOT"
+        add_repo platform "file://$CACHE/platform" no
+        if [ "${2:-}" = with-headers ]; then
+                rpm --root "$ROOT" --define '_dbpath /var/lib/rpm' -i --nodeps "$CACHE/platform/kernel-devel-${KERNEL%.x86_64}.x86_64.rpm"
+        fi
+}
+mount_root() {
+        mount -t proc proc "$1/proc"
+        mount -t sysfs -o ro sysfs "$1/sys"
+        mount --bind /dev "$1/dev"
+}
+root_settings() { # ROOT
+        mkdir -p "$1.dnf/repos" "$1.dnf/cache"
+        # Debian's rpm keeps its database below ~ unless told.
+        printf '%%_dbpath /var/lib/rpm\n%%__gpg /usr/bin/gpg\n' > "$1.dnf/.rpmmacros"
+        cat > "$1.dnf/dnf.conf" <<CONF
+[main]
+best=True
+plugins=0
+pluginpath=/nonexistent
+reposdir=$1.dnf/repos
+cachedir=$1.dnf/cache
+persistdir=$1.dnf/state
+logdir=$1.dnf/log
+installonly_limit=3
+installonlypkgs=kernel-devel
+keepcache=False
+timeout=5
+retries=1
+CONF
+}
+# add_repo NAME BASEURL no|KEYFILE [LINE...]: tells dnf of a repository for $ROOT; with a key, packages and metadata must be signed.
+add_repo() {
+        local name=$1 url=$2 key=$3
+        shift 3
+        {
+                printf '[%s]\nname=%s\nbaseurl=%s\nenabled=1\nmetadata_expire=0\n' "$name" "$name" "$url"
+                if [ "$key" = no ]; then printf 'gpgcheck=0\n'; else printf 'gpgcheck=1\nrepo_gpgcheck=1\ngpgkey=file://%s\n' "$key"; fi
+                printf '%s\n' "$@"
+        } > "$ROOT.dnf/repos/$name.repo"
+}
+in_root() { # ROOT COMMAND...: as on a machine
+        local root=$1
+        shift
+        # shellcheck disable=SC2086
+        env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 ${GN8V_AS-GN8V_TEE_ENVIRONMENT=machine} chroot "$root" "$@"
+}
+root_rpm() { # ROOT ARGUMENTS...
+        local root=$1
+        shift
+        rpm --root "$root" --define '_dbpath /var/lib/rpm' "$@"
+}
+
+# Every path of $ROOT that is not as in the base root: "new PATH", "gone PATH", "changed PATH". Needs the overlay.
+changes() { # ROOT
+        local upper
+        upper=$SCRATCH/.$(basename "$1").upper
+        mountpoint -q "$1" || { echo "changes: no overlay" >&2; return 1; }
+        (cd "$upper" && find . -mindepth 1 ! -type d -printf '%P\n' | sort) | while read -r f; do
+                if [ -c "$upper/$f" ] && [ ! -e "$1/$f" ]; then
+                        [ ! -e "$CACHE/root/$f" ] || echo "gone $f"
+                elif [ ! -e "$CACHE/root/$f" ] && [ ! -L "$CACHE/root/$f" ]; then echo "new $f"
+                elif [ -L "$upper/$f" ] || [ -L "$CACHE/root/$f" ]; then
+                        [ "$(readlink "$upper/$f" || :)" = "$(readlink "$CACHE/root/$f" || :)" ] || echo "changed $f"
+                elif [ "$(stat -c %a:%u:%g "$upper/$f")" != "$(stat -c %a:%u:%g "$CACHE/root/$f")" ] || ! cmp -s "$upper/$f" "$CACHE/root/$f"; then echo "changed $f"
+                fi
+        done
+}
