@@ -87,7 +87,7 @@ static void print(const Repo *repo, const Store *store, const Wanted *w) {
         if (repo->json)
                 print_json(store, w);
         else
-                log_info("%s: %zu artifacts of %zu releases, %zu fetched now", store->path, w->n_wants, w->n_locks, fetched);
+                log_info("%s: %zu artifacts (releases: %zu), %zu fetched now", store->path, w->n_wants, w->n_locks, fetched);
 }
 
 static int fetch(Repo *repo, FetchOptions *options, Error *e) {

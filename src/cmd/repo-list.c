@@ -231,6 +231,16 @@ static void print_json(const Rows *v) {
         json_decref(all);
 }
 
+/* Every other verb has nothing to do without a release; a list may be empty. */
+static int load_releases(Repo *repo, int argc, char *argv[], Error *e) {
+        int r = repo_load_releases(repo, argc, argv, e);
+
+        if (r != -ENOENT || argc > 0 || access(repo->releases_dir, R_OK) < 0)
+                return r;
+        error_clear(e);
+        return 0;
+}
+
 int verb_list(Repo *repo, int argc, char *argv[], Error *e) {
         enum { ARG_REPO = 256, ARG_JSON };
         static const struct option options[] = {
@@ -253,7 +263,7 @@ int verb_list(Repo *repo, int argc, char *argv[], Error *e) {
                 case 'h': help(); return EXIT_OK;
                 default: return verb_usage("list", "these options are not understood");
                 }
-        r = repo_load_releases(repo, argc - optind, argv + optind, e);
+        r = load_releases(repo, argc - optind, argv + optind, e);
         if (r >= 0)
                 r = collect(repo, repo_dir, &v, e);
         if (r < 0)

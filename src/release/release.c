@@ -494,6 +494,9 @@ static void artifact_free(Artifact *a) {
 }
 
 Release *release_free(Release *r) {
+        if (!r)
+                return NULL;
+
         char **strings[] = { &r->path, &r->profile, &r->version, &r->revision, &r->summary, &r->minimum_kernel,
                              &r->persistenced_options, &r->timeout_start_sec, &r->timeout_stop_sec, &r->verifier_index };
         char ***lists[] = { &r->regions, &r->zones, &r->images, &r->instance_types, &r->kernel_config, &r->platform_packages,
@@ -501,8 +504,6 @@ Release *release_free(Release *r) {
                             &r->initramfs_modules, &r->blacklist, &r->persistenced_before, &r->persistenced_after,
                             &r->clients, &r->paused, &r->verifier_wheels };
 
-        if (!r)
-                return NULL;
         for (size_t i = 0; i < ELEMENTSOF(strings); i++)
                 free(*strings[i]);
         for (size_t i = 0; i < ELEMENTSOF(lists); i++)

@@ -44,7 +44,8 @@ typedef struct FetchOptions {
         void *userdata;
 } FetchOptions;
 
-/* Fetches what the store does not have; with everything there, nothing is opened or connected. Every item is tried, whatever happens to
- * the others (but for a full disk, which ends it all), and the error tells each URL's reason: EXIT_UNTRUSTED when a digest, size or check
- * was wrong, EXIT_NO_SPACE, else EXIT_UNREACHABLE. The partial file of an item with a known digest is kept, and continued next time. */
+/* Fetches what the store does not have; with everything there, nothing is opened or connected. No two items may have one digest or,
+ * without, one first URL. Every item is tried, whatever happens to the others (but for a full disk, which ends it all), and the error
+ * tells each URL's reason: EXIT_UNTRUSTED when a digest, size or check was wrong, EXIT_NO_SPACE, else EXIT_UNREACHABLE. The partial file
+ * of an item with a known digest is kept, and continued next time. */
 int fetch_all(Store *store, FetchItem *items, size_t n, const FetchOptions *options, Error *e);

@@ -16,6 +16,7 @@ typedef struct PublishedPackage {
         bool vendor;
         char **releases;
         bool staged;           /* not written: new in this run */
+        int64_t build_time;    /* not written: its header has it */
 } PublishedPackage;
 PublishedPackage *published_package_free(PublishedPackage *p);
 DEFINE_CLEANUP(PublishedPackage, published_package_free);

@@ -77,7 +77,7 @@ static int check_item(FetchItem *item, const char *path, Error *e) {
 static bool same_file(const Want *a, const Want *b) {
         if (a->sha256 || b->sha256)
                 return a->sha256 && b->sha256 && streq(a->sha256, b->sha256);
-        return streq(a->artifact->urls[0], b->artifact->urls[0]) && a->size == b->size;
+        return streq(a->artifact->urls[0], b->artifact->urls[0]);
 }
 
 static Want *first_of(Want *wants, Want *w) {
@@ -112,7 +112,12 @@ static int check_again(Store *store, Want *wants, size_t n, Want *w, Error *e) {
         Job job = { .store = store, .wants = wants, .n_wants = n, .want = w };
         _cleanup_free_ char *path = store_path(store, want_digest(w));
 
-        return path ? check_file(&job, path, e) : error_oom(e);
+        if (!path)
+                return error_oom(e);
+        if (w->size > 0 && w->size != w->ret_size)
+                return error_set(e, EBADMSG, EXIT_UNTRUSTED, "%s: [Artifact %s] Size=: %s has %ju bytes, not %ju", w->release->path,
+                                 w->artifact->name, w->artifact->filename, (uintmax_t) w->ret_size, (uintmax_t) w->size);
+        return check_file(&job, path, e);
 }
 
 static int take_results(Store *store, Want *wants, size_t n, bool keys, Error *e) {

@@ -84,30 +84,37 @@ int repo_file_render(const char *template_path, const char *baseurl, const char 
         return *ret ? 0 : error_oom(e);
 }
 
-int repo_data_path(const char *releases_dir, const char *name, char **ret, Error *e) {
-        _cleanup_free_ char *beside = NULL, *here = NULL, *installed = NULL, *dir = NULL;
-        char *end;
+/* The directory of a path, without its last component; "." when it has none. */
+static char *parent_of(const char *path) {
+        size_t n = strlen(path);
 
-        dir = strdup(releases_dir);
-        if (!dir)
-                return error_oom(e);
-        /* The directory that holds the releases directory, whatever number of slashes the latter was given with. */
-        while ((end = strrchr(dir, '/')) && end[1] == '\0' && end != dir)
-                *end = '\0';
-        if (end)
-                *end = '\0';
-        beside = end ? path_join(end == dir ? "/" : dir, name) : strdup(name);
-        here = path_join("repo", name);
-        installed = path_join(REPO_DATA_DIR, name);
+        while (n > 1 && path[n - 1] == '/')
+                n--;
+        while (n > 0 && path[n - 1] != '/')
+                n--;
+        while (n > 1 && path[n - 1] == '/')
+                n--;
+        return n > 0 ? strndup(path, n) : strdup(".");
+}
+
+/* A program that runs from its build folder has its data beside that folder. */
+static char *beside_program(const char *name) {
+        _cleanup_free_ char *exe = realpath("/proc/self/exe", NULL), *dir = exe ? parent_of(exe) : NULL;
+
+        return dir ? format("%s/../repo/%s", dir, name) : NULL;
+}
+
+int repo_data_path(const char *releases_dir, const char *name, char **ret, Error *e) {
+        _cleanup_free_ char *dir = parent_of(releases_dir), *beside = dir ? path_join(dir, name) : NULL, *here = path_join("repo", name),
+                            *installed = path_join(REPO_DATA_DIR, name), *built = beside_program(name);
+        char **const places[] = { &beside, &here, &installed, &built };
+
         if (!beside || !here || !installed)
                 return error_oom(e);
-        if (access(beside, R_OK) == 0)
-                *ret = TAKE_PTR(beside);
-        else if (access(here, R_OK) == 0)
-                *ret = TAKE_PTR(here);
-        else if (access(installed, R_OK) == 0)
-                *ret = TAKE_PTR(installed);
-        else
-                return error_set(e, ENOENT, EXIT_FAILED, "%s is not there, nor are %s and %s", beside, here, installed);
-        return 0;
+        for (size_t i = 0; i < ELEMENTSOF(places); i++)
+                if (*places[i] && access(*places[i], R_OK) == 0) {
+                        *ret = TAKE_PTR(*places[i]);
+                        return 0;
+                }
+        return error_set(e, ENOENT, EXIT_FAILED, "%s is not there, nor are %s and %s", beside, here, installed);
 }

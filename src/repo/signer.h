@@ -28,6 +28,11 @@ struct Signer {
  * revoked or disabled, not RSA of 3072 bits or more, or cannot sign by its primary key (EXIT_UNTRUSTED); without its secret part (EXIT_FAILED). */
 int signer_gpg_new(const char *homedir, const char *fingerprint, const char *passphrase_file, Signer **ret, Error *e);
 
+/* A private key in a PEM file, or behind a URI that an OpenSSL provider knows ("pkcs11:..."). OpenSSL's keys have no name and no date:
+ * user_id and created (seconds, UTC) make them an OpenPGP key, always the same for the same three. passphrase_file may be NULL.
+ * Refused: what is not RSA of 3072 bits or more (EXIT_UNTRUSTED). */
+int signer_openssl_new(const char *uri, const char *passphrase_file, const char *user_id, int64_t created, Signer **ret, Error *e);
+
 Signer *signer_free(Signer *s);
 DEFINE_CLEANUP(Signer, signer_free);
 

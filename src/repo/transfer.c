@@ -6,7 +6,7 @@
 #include "basic/fs.h"
 
 #define REDIRECTS_MAX      10
-#define TOTAL_ATTEMPTS_MAX 20
+#define TOTAL_ATTEMPTS_MAX 100
 #define DISCARD_MAX        (1024 * 1024) /* of a redirect's own body */
 #define BACKOFF_US         250000
 #define BACKOFF_MAX_US     8000000
@@ -111,6 +111,7 @@ static int open_partial(Transfer *t, Error *e) {
         t->restart = false;
         t->start = t->offset;
         t->mixed = t->offset > 0;
+        t->furthest = MAX(t->furthest, t->offset);
         return 0;
 }
 
@@ -315,6 +316,7 @@ static int set_options(Transfer *t, Error *e) {
 
         curl_easy_reset(c);
         t->curl_error[0] = '\0';
+        (void) curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 262144L); /* refused after some failures: only slower */
         /* Redirects are followed here, one by one: each hop's scheme is judged, and the Referer is for one host only. */
         if (curl_easy_setopt(c, CURLOPT_URL, t->url) != CURLE_OK ||
             set_protocols(c, t->redirected) != CURLE_OK ||
@@ -325,7 +327,6 @@ static int set_options(Transfer *t, Error *e) {
             curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, timeout) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1024L) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, timeout) != CURLE_OK ||
-            curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 262144L) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_RANGE, range) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_REFERER, referer) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->curl_error) != CURLE_OK ||
@@ -377,8 +378,10 @@ static int fail_url(Transfer *t, ExitCode code, const char *reason) {
 static int try_again(Transfer *t, ExitCode code, const char *reason, int64_t now_us) {
         unsigned most = t->options->attempts > 0 ? t->options->attempts : 3;
 
-        if (t->offset > t->start && t->item->sha256)
+        if (t->offset > t->furthest && t->item->sha256) {
+                t->furthest = t->offset;
                 t->attempts = 0;
+        }
         if (++t->attempts >= most || ++t->total_attempts >= TOTAL_ATTEMPTS_MAX)
                 return fail_url(t, code, reason);
         free(t->url);
@@ -462,6 +465,7 @@ int transfer_accept(Transfer *t, Error *e) {
         if (t->item->sha256 && !streq(hex, t->item->sha256)) {
                 if (t->mixed) {
                         t->restart = true;
+                        t->furthest = 0;
                         free(t->url);
                         t->url = NULL;
                         t->state = TRANSFER_QUEUED;

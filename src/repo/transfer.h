@@ -25,6 +25,7 @@ typedef struct Transfer {
         int fd;
         Digest *digest;
         uint64_t start, offset; /* bytes in the partial file when this attempt began, and now */
+        uint64_t furthest;      /* where any attempt came to: beyond it is progress */
         uint64_t counted;       /* told to the progress bar */
         bool begun;             /* the body's first byte was judged */
         bool discard;           /* the body is a redirect's own */

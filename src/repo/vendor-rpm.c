@@ -108,10 +108,27 @@ static int read_header(FD_t fd, const char *path, Header *ret, Error *e) {
         return 0;
 }
 
+/* Of librpm's list, one line a signature or digest, those that are bad: "Header V4 RSA/SHA256 Signature, key ID 12345678: NOKEY". */
+static char *what_is_bad(const char *said) {
+        _cleanup_text_ Text t = {};
+
+        while (*said) {
+                size_t n = strcspn(said, "\n");
+                _cleanup_free_ char *line = strndup(said, n);
+
+                said += n + (said[n] == '\n');
+                if (line && *line && !endswith(line, ":") && !strstr(line, ": OK") && !strstr(line, ": NOTFOUND"))
+                        text_printf(&t, "%s%s", t.size > 0 ? "; " : "", line + strspn(line, " "));
+        }
+        if (t.size == 0)
+                text_append(&t, "a signature or digest is missing");
+        return text_take(&t);
+}
+
 static int verify(FD_t fd, const char *path, rpmKeyring keyring, const char *fingerprint, Text *messages, Error *e) {
         _cleanup_(ts_freep) rpmts ts = transaction_new(keyring);
         struct rpmQVKArguments_s qva = { .qva_flags = VERIFY_DEFAULT };
-        _cleanup_free_ char *said = NULL;
+        _cleanup_free_ char *said = NULL, *bad = NULL;
         int r;
 
         if (!ts)
@@ -122,12 +139,13 @@ static int verify(FD_t fd, const char *path, rpmKeyring keyring, const char *fin
         if (rpmVerifySignatures(&qva, ts, fd, path) == 0)
                 return 0;
         said = text_take(messages);
-        for (char *p = said; p && *p; p++)
-                if (*p == '\n')
-                        *p = p[1] ? ';' : '\0';
-        r = error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: not a whole package signed by the key %s (rpm says: %s)", path, fingerprint,
-                      said && *said ? said : "nothing");
-        return error_hint(e, r, "Do not install it; the vendor may have signed it with another key, or the file was changed");
+        bad = said ? what_is_bad(said) : NULL;
+        if (!bad)
+                return error_oom(e);
+        r = error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: not signed by the key %s: %s", path, fingerprint, bad);
+        return error_hint(e, r, strstr(bad, "NOKEY") ? "It has another key's signature: ask the vendor which key is right before the release "
+                                                       "file is changed"
+                                                     : "The file is damaged or was changed: do not use it, fetch it from the vendor");
 }
 
 static bool is_signed(Header h) {

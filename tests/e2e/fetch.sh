@@ -66,6 +66,29 @@ sign() {
 }
 export_key() { gpg --homedir "$KEYS" --armor --export "$2" > "$WWW/$1"; }
 
+# The pinned key's file with somebody else's signing key appended as a subkey that nobody has bound: gpg drops it, a careless reader does not.
+adopt_stranger() {
+        gpg --homedir "$KEYS" --export "$VENDOR" > "$SCRATCH/vendor.gpg"
+        gpg --homedir "$KEYS" --export "$STRANGER" > "$SCRATCH/stranger.gpg"
+        python3 - "$SCRATCH/vendor.gpg" "$SCRATCH/stranger.gpg" "$SCRATCH/vendor.gpg" "$WWW/adopted.pub" <<'PYTHON'
+import sys
+
+def packets(data):
+    at = 0
+    while at < len(data):
+        tag, size = (data[at] >> 2) & 15, {0: 1, 1: 2}[data[at] & 3]
+        length = int.from_bytes(data[at + 1:at + 1 + size], "big")
+        yield tag, data[at + 1 + size:at + 1 + size + length], data[at:at + 1 + size + length]
+        at += 1 + size + length
+
+vendor, stranger = (list(packets(open(path, "rb").read())) for path in sys.argv[1:3])
+key = next(body for tag, body, _ in stranger if tag == 6)
+signature = next(raw for tag, _, raw in reversed(vendor) if tag == 2)
+subkey = bytes([0x80 | 14 << 2 | 1]) + len(key).to_bytes(2, "big") + key
+open(sys.argv[4], "wb").write(b"".join(raw for _, _, raw in vendor) + subkey + signature)
+PYTHON
+}
+
 setup() {
         mkdir -p "$WWW/guarded" "$WWW/slow"
         make_packages
@@ -77,6 +100,16 @@ setup() {
         export_key expired.pub "$EXPIRED"
         gpg --homedir "$KEYS" --armor --export "$VENDOR" "$STRANGER" > "$WWW/two.pub"
         sign good.rpm "$VENDOR"
+        REVOKED=$(make_key "$KEYS" revoked@example.com)
+        sign revoked.rpm "$REVOKED"
+        sed 's/^:---/---/' "$KEYS/openpgp-revocs.d/$REVOKED.rev" | gpg --homedir "$KEYS" --batch --import
+        export_key revoked.pub "$REVOKED"
+        FAMILY=$(make_key "$KEYS" family@example.com)
+        gpg --homedir "$KEYS" --batch --pinentry-mode loopback --passphrase '' --quick-add-key "$FAMILY" rsa3072 sign never
+        CHILD=$(gpg --homedir "$KEYS" --batch --with-colons --list-keys "$FAMILY" | awk -F: '$1 == "fpr" { last = $10 } END { print last }')
+        export_key family.pub "$FAMILY"
+        sign child.rpm "$CHILD!"
+        adopt_stranger
         sign stranger.rpm "$STRANGER"
         sign expired.rpm "$EXPIRED" 20200102T000000
         head -c 3000000 /dev/urandom > "$WWW/driver.run"
@@ -273,7 +306,8 @@ full_disk_changes_nothing() {
 signer_must_be_the_pinned_one() {
         begin signer
         for case in "stranger.rpm vendor.pub $VENDOR" "unsigned.rpm vendor.pub $VENDOR" "good.rpm stranger.pub $VENDOR" \
-                    "expired.rpm expired.pub $EXPIRED" "good.rpm two.pub $VENDOR" "good.rpm unsigned.rpm $VENDOR"; do
+                    "expired.rpm expired.pub $EXPIRED" "revoked.rpm revoked.pub $REVOKED" "stranger.rpm adopted.pub $VENDOR" \
+                    "child.rpm family.pub $CHILD" "good.rpm two.pub $VENDOR" "good.rpm unsigned.rpm $VENDOR"; do
                 # shellcheck disable=SC2086
                 set -- $case
                 rm -rf store locks
@@ -298,6 +332,28 @@ PYTHON
         { driver "URL=$BASE/driver.run" "SHA256=$(driver_digest)"; signed "$BASE/good.rpm" "$BASE/vendor.pub" "$VENDOR" 1.2.4; } | release
         expect 5 tee_repo lock
         said 'thing-1.2.3-1.noarch, expected thing-1.2.4-1'
+}
+subkey_may_sign() {
+        begin subkey
+        { driver "URL=$BASE/driver.run" "SHA256=$(driver_digest)"; signed "$BASE/child.rpm" "$BASE/family.pub" "$FAMILY"; } | release
+        expect 0 tee_repo lock
+}
+releases_share_a_file() {
+        begin shared
+        { driver "URL=$BASE/driver.run" "SHA256=$(driver_digest)"; signed "$BASE/good.rpm" "$BASE/vendor.pub" "$VENDOR"; } | release
+        sed 's/^Profile=.*/Profile=multi/' "releases/$NAME.conf" > releases/multi-1.2.3.conf
+        : > "$FIRST/referer.log"
+        expect 0 tee_repo lock
+        expect 0 tee_repo fetch
+        [ "$(grep -c vendor.pub "$FIRST/referer.log")" = 1 ]
+        [ "$(grep -c driver.run "$FIRST/referer.log")" = 1 ]
+        expect 0 tee_repo fetch multi-1.2.3
+        # The other release expects another package under the same URL.
+        sed -i 's/^Package=thing/Package=other/' releases/multi-1.2.3.conf
+        rm -rf store locks
+        expect 5 tee_repo lock
+        said 'expected other-1.2.3-1'
+        [ ! -e locks ]
 }
 pinned_digest_does_not_replace_the_signature() {
         begin digest-only
@@ -343,6 +399,8 @@ scenario "a broken-off download is continued" broken_off_is_continued
 scenario "a short or long file is not taken" short_file_is_not_taken
 scenario "a full disk" full_disk_changes_nothing
 scenario "an RPM must have its signer" signer_must_be_the_pinned_one
+scenario "a subkey of the pinned key may sign" subkey_may_sign
+scenario "releases share what is the same" releases_share_a_file
 scenario "a digest does not replace a signature" pinned_digest_does_not_replace_the_signature
 scenario "one run at a time" one_run_at_a_time
 scenario "file URLs, empty lists, help" files_without_a_server

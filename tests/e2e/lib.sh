@@ -10,7 +10,7 @@ CACHE=$BUILD/cache
 SUITE=$(basename "$0" .sh)
 LOGS=$BUILD/logs/$SUITE
 SCRATCH=$(mktemp -d /tmp/gn8v.XXXXXX) # short: an agent's socket has to fit below a GnuPG home
-FAILED=0
+FAILED=0 PREPARING=
 # Whoever sources this may put more undo commands here, last one runs first.
 CLEANUPS=()
 mkdir -p "$LOGS" "$CACHE"
@@ -22,6 +22,11 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0} LSAN_OPTION
 
 cleanup() {
         local i pid home mount
+        if [ -n "$PREPARING" ]; then
+                exec >&3 2>&4
+                fail "$SUITE: prepare" "log: $LOGS/prepare.log"
+                tail -n 25 "$LOGS/prepare.log" | sed 's/^/#   /' >&2
+        fi
         for ((i = ${#CLEANUPS[@]} - 1; i >= 0; i--)); do eval "${CLEANUPS[i]}" || :; done
         for pid in "$SCRATCH"/nginx*/pid; do
                 if [ -s "$pid" ]; then kill "$(cat "$pid")" 2>/dev/null || :; fi
@@ -67,6 +72,16 @@ scenario() {
 }
 # The last line of every script.
 finish() { [ "$FAILED" = 0 ]; }
+
+# prepare COMMAND...: what the scenarios need, in this shell; when one of them fails, the script ends, and says so.
+prepare() {
+        local command
+        PREPARING=1
+        exec 3>&1 4>&2 > "$LOGS/prepare.log" 2>&1 < /dev/null
+        for command in "$@"; do "$command"; done
+        exec >&3 2>&4
+        PREPARING=
+}
 
 # expect STATUS COMMAND...: that it exits with this status; its output is kept in $SCRATCH/output.
 expect() {
@@ -116,7 +131,8 @@ unserve() { # FOLDER: that $NGINX
 # make_key HOME NAME [EXPIRY [FAKED-TIME]]: an RSA-4096 signing key without a passphrase; prints its fingerprint. HOME must be a short path.
 make_key() {
         local home=$1 name=$2 expiry=${3:-never}
-        mkdir -p -m 700 "$home"
+        mkdir -p "$home"
+        chmod 700 "$home"
         gpg --homedir "$home" --batch --quiet --no-tty --pinentry-mode loopback --passphrase '' ${4:+--faked-system-time "$4"} \
                 --quick-generate-key "$name" rsa4096 sign "$expiry" >&2
         gpg --homedir "$home" --batch --with-colons --list-keys "$name" | awk -F: '$1 == "fpr" { print $10; exit }'
@@ -127,6 +143,7 @@ make_key() {
 run_dnf() {
         local root=$1
         shift
+        # shellcheck disable=SC2086
         env -i HOME="$root.dnf" PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 ${GN8V_AS-GN8V_TEE_ENVIRONMENT=machine} \
                 dnf -c "$root.dnf/dnf.conf" --installroot="$root" --releasever=3 -y "$@"
 }

@@ -46,6 +46,7 @@ rpm_pack() {
         rm -rf "$work"
 }
 
+# shellcheck disable=SC2016,SC2094
 boot_files() { # ROOT
         local root=$1 k entry
         mkdir -p "$root/boot/loader/entries" "$root/boot/grub2" "$root/etc/kernel"
@@ -188,7 +189,7 @@ DRACUT
         for k in "$OLD_KERNEL" "$KERNEL" "$NEXT_KERNEL"; do
                 tree=$(mktemp -d "$SCRATCH/headers.XXXXXX")
                 kernel_headers "$tree/usr/src/kernels/$k" "$k"
-                rpm_pack "$CACHE/platform" kernel-devel "${k%%-*}" "$(echo "${k#*-}" | sed 's/\.x86_64$//')" x86_64 "$tree" \
+                rpm_pack "$CACHE/platform" kernel-devel "${k%%-*}" "$(k=${k#*-}; echo "${k%.x86_64}")" x86_64 "$tree" \
                         "Provides: kernel-devel-uname-r = $k" "Provides: installonlypkg(kernel)"
         done
         createrepo_c --quiet --no-database "$CACHE/platform"
@@ -249,10 +250,27 @@ add_repo() {
 in_root() { # ROOT COMMAND...: as on a machine
         local root=$1
         shift
+        # shellcheck disable=SC2086
         env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 ${GN8V_AS-GN8V_TEE_ENVIRONMENT=machine} chroot "$root" "$@"
 }
 root_rpm() { # ROOT ARGUMENTS...
         local root=$1
         shift
         rpm --root "$root" --define '_dbpath /var/lib/rpm' "$@"
+}
+
+# Every path of $ROOT that is not as in the base root: "new PATH", "gone PATH", "changed PATH". Needs the overlay.
+changes() { # ROOT
+        local upper
+        upper=$SCRATCH/.$(basename "$1").upper
+        mountpoint -q "$1" || { echo "changes: no overlay" >&2; return 1; }
+        (cd "$upper" && find . -mindepth 1 ! -type d -printf '%P\n' | sort) | while read -r f; do
+                if [ -c "$upper/$f" ] && [ ! -e "$1/$f" ]; then
+                        [ ! -e "$CACHE/root/$f" ] || echo "gone $f"
+                elif [ ! -e "$CACHE/root/$f" ] && [ ! -L "$CACHE/root/$f" ]; then echo "new $f"
+                elif [ -L "$upper/$f" ] || [ -L "$CACHE/root/$f" ]; then
+                        [ "$(readlink "$upper/$f" || :)" = "$(readlink "$CACHE/root/$f" || :)" ] || echo "changed $f"
+                elif [ "$(stat -c %a:%u:%g "$upper/$f")" != "$(stat -c %a:%u:%g "$CACHE/root/$f")" ] || ! cmp -s "$upper/$f" "$CACHE/root/$f"; then echo "changed $f"
+                fi
+        done
 }

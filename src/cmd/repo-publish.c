@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <inttypes.h>
+
+#include "basic/fs.h"
+#include "basic/log.h"
+#include "cmd/repo-proof.h"
+#include "cmd/repo-signer.h"
+#include "repo/publish.h"
+#include "repo/repo-file.h"
+
+#define KEEP_DEFAULT 3
+#define KEEP_MAX     1000
+
+static void help(void) {
+        printf("gn8v-tee-repo [OPTION...] publish --key=FPR [PUBLISH-OPTION...] [RELEASE...]\n\n"
+               "Sign the workspace's packages, index them, prove that they install and upgrade,\n"
+               "and make them the repository in one step. A run that fails, or is killed, leaves\n"
+               "the repository as it was. What is published already is not signed again.\n\n"
+               "      --key=FPR          full fingerprint of the signing key: RSA, 3072 bits or\n"
+               "                         more, a primary key\n"
+               "      --gnupghome=DIR    where the key is (default: gpg's own)\n"
+               "      --passphrase-file=FILE\n"
+               "                         the key's passphrase; without it the agent must know\n"
+               "                         it: nobody is asked\n"
+               "      --key-file=URI     sign by OpenSSL instead: a PEM file, or a provider's URI\n"
+               "                         (pkcs11:...); with it\n"
+               "      --user-id=TEXT     the name of the key, and\n"
+               "      --key-created=DATE its day, YYYY-MM-DD\n"
+               "      --repo=DIR         the repository (default: WORKSPACE/repo)\n"
+               "      --baseurl=URL      where clients will find it (default: file:// and DIR)\n"
+               "      --platform=PATH    what the target system provides: a list, or a mirror's\n"
+               "                         directory with repodata/; may be repeated (default:\n"
+               "                         platform/el8.provides)\n"
+               "      --beside=DIR       a repository that is enabled beside this one: upgrades\n"
+               "                         must leave the pins alone; may be repeated\n"
+               "      --keep=N           generations kept for clients in flight (default: %d)\n"
+               "      --replace          publish other content under a version that is\n"
+               "                         published already\n"
+               "      --json             one JSON document on standard output\n"
+               "  -h, --help             this text\n\n"
+               "The repository then holds the packages of the named releases (default: all), and\n"
+               "those that belong to no release.\n", KEEP_DEFAULT);
+}
+
+static int report_json(const PublishReport *r, const char *path, Error *e) {
+        const Generation *g = r->generation;
+        json_t *packages = json_array(), *j;
+
+        for (size_t i = 0; i < g->n_packages; i++) {
+                const PublishedPackage *p = g->packages[i];
+
+                (void) json_array_append_new(packages, json_pack("{s:s, s:s, s:s, s:I, s:s, s:b, s:b}", "nevra", p->nevra, "href", p->href,
+                                                                 "sha256", p->sha256, "size", (json_int_t) p->size, "signer", p->signer,
+                                                                 "vendor", p->vendor, "new", p->staged));
+        }
+        j = json_pack("{s:s, s:I, s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "repo", path, "generation", (json_int_t) g->number,
+                      "changed", r->changed, "key", g->key, "repomd_sha256", g->repomd_sha256, "revision", (json_int_t) g->revision,
+                      "signed", (json_int_t) r->signed_packages, "vendor", (json_int_t) r->vendor_packages,
+                      "reused", (json_int_t) r->reused_packages, "removed", (json_int_t) r->removed_packages, "packages", packages);
+        if (j && r->proof)
+                (void) json_object_set_new(j, "proof", proof_to_json(r->proof));
+        return print_json(j, e);
+}
+
+static void report_text(const PublishReport *r, const char *path) {
+        if (!r->changed) {
+                printf("%s: generation %" PRIu64 " is up to date, nothing to publish\n", path, r->generation->number);
+                return;
+        }
+        printf("%s: generation %" PRIu64 ", %zu packages: %zu signed, %zu of vendors, %zu as before; %zu checks proven\n", path,
+               r->generation->number, r->generation->n_packages, r->signed_packages, r->vendor_packages, r->reused_packages, r->proof->n_checks);
+        for (size_t i = 0; i < r->generation->n_packages; i++)
+                log_debug("%s%s", r->generation->packages[i]->nevra, r->generation->packages[i]->staged ? " (new)" : "");
+}
+
+typedef struct Arguments {
+        SignerArguments signer;
+        const char *repo;
+        char **platforms, **beside;
+} Arguments;
+
+static void arguments_done(Arguments *a) {
+        strv_free(a->platforms);
+        strv_free(a->beside);
+}
+
+static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
+        _cleanup_(publish_report_clear) PublishReport report = {};
+        _cleanup_(signer_freep) Signer *signer = NULL;
+        _cleanup_free_ char *path = NULL, *template = NULL;
+        Progress progress = {};
+        int r;
+
+        path = a->repo ? strdup(a->repo) : path_join(repo->workspace, "repo");
+        if (!path)
+                return error_oom(e);
+        if ((r = proof_default_platform(repo, &a->platforms, e)) < 0 || (r = repo_data_path(repo->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
+            (r = signer_from_arguments(&a->signer, &signer, e)) < 0)
+                return r;
+        o->workspace = repo->workspace;
+        o->repo = path;
+        o->releases = repo->releases;
+        o->n_releases = repo->n_releases;
+        o->signer = signer;
+        o->platforms = a->platforms;
+        o->beside = a->beside;
+        o->template = template;
+        o->progress = repo->quiet ? NULL : &progress;
+        r = publish(o, &report, e);
+        if (r < 0)
+                return r;
+        if (repo->json)
+                return report_json(&report, path, e);
+        report_text(&report, path);
+        return EXIT_OK;
+}
+
+int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
+        enum { ARG_REPO = 256, ARG_JSON, ARG_BASEURL, ARG_PLATFORM, ARG_BESIDE, ARG_KEEP, ARG_REPLACE };
+        static const struct option options[] = {
+                SIGNER_OPTIONS,
+                { "repo", required_argument, NULL, ARG_REPO },
+                { "baseurl", required_argument, NULL, ARG_BASEURL },
+                { "platform", required_argument, NULL, ARG_PLATFORM },
+                { "beside", required_argument, NULL, ARG_BESIDE },
+                { "keep", required_argument, NULL, ARG_KEEP },
+                { "replace", no_argument, NULL, ARG_REPLACE },
+                { "json", no_argument, NULL, ARG_JSON },
+                { "help", no_argument, NULL, 'h' },
+                {}
+        };
+        _cleanup_(arguments_done) Arguments a = {};
+        PublishOptions o = { .keep = KEEP_DEFAULT };
+        uint64_t keep;
+        int c, r;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case ARG_REPO: a.repo = optarg; break;
+                case ARG_BASEURL: o.baseurl = optarg; break;
+                case ARG_PLATFORM:
+                        if (strv_append(&a.platforms, optarg) < 0)
+                                return error_oom(e);
+                        break;
+                case ARG_BESIDE:
+                        if (strv_append(&a.beside, optarg) < 0)
+                                return error_oom(e);
+                        break;
+                case ARG_KEEP:
+                        if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)
+                                return verb_usage("publish", "--keep %s: not a number from 1 to %d", optarg, KEEP_MAX);
+                        o.keep = (unsigned) keep;
+                        break;
+                case ARG_REPLACE: o.replace = true; break;
+                case ARG_JSON: repo->json = true; break;
+                case 'h': help(); return EXIT_OK;
+                default:
+                        if (!signer_argument(&a.signer, c, optarg))
+                                return verb_usage("publish", "unknown option, or an argument is missing");
+                }
+        if (!signer_named(&a.signer))
+                return verb_usage("publish", "--key is missing: the full fingerprint of the key that signs");
+        if (signer_arguments_wrong(&a.signer))
+                return verb_usage("publish", "%s", signer_arguments_wrong(&a.signer));
+        r = repo_load_releases(repo, argc - optind, argv + optind, e);
+        return r < 0 ? r : run(repo, &a, &o, e);
+}

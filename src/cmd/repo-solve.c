@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+
+#include "basic/fs.h"
+#include "basic/log.h"
+#include "cmd/repo-proof.h"
+#include "repo/inputs.h"
+
+static void help(void) {
+        printf("gn8v-tee-repo [OPTION...] solve [SOLVE-OPTION...] [RELEASE...]\n\n"
+               "Prove by libsolv, as dnf with best=True decides, that every package installs,\n"
+               "that each metapackage brings all pins of its release, that those of different\n"
+               "profiles exclude each other, and that older releases upgrade to the newest.\n"
+               "Without --repo the workspace's packages and stored vendor RPMs are tried.\n\n"
+               "      --repo=DIR        a repository: the directory with repodata/\n"
+               "      --platform=PATH   what the target system provides: a list, or a mirror's\n"
+               "                        directory with repodata/; may be repeated (default:\n"
+               "                        platform/el8.provides)\n"
+               "      --beside=DIR      a repository that is enabled beside this one: upgrades\n"
+               "                        must leave the pins alone; may be repeated\n"
+               "      --json            one JSON document on standard output\n"
+               "  -h, --help            this text\n\n"
+               "The exit status is 10 when something is not proven.\n");
+}
+
+static int gather(const Repo *repo, char ***rpms, Error *e) {
+        _cleanup_(inputs_freep) Inputs *in = NULL;
+        int r;
+
+        r = inputs_load(repo->workspace, repo->releases, repo->n_releases, true, &in, e);
+        if (r < 0)
+                return r;
+        if (in->n_packages == 0)
+                return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s/packages: there is no package", repo->workspace),
+                                  "run `gn8v-tee-repo build` first, or name a repository: --repo");
+        for (size_t i = 0; i < in->n_packages; i++)
+                if (strv_append(rpms, in->packages[i]->path) < 0)
+                        return error_oom(e);
+        return 0;
+}
+
+static int run(Repo *repo, ProveOptions *o, Error *e) {
+        _cleanup_(prove_report_freep) ProveReport *report = NULL;
+        _cleanup_strv_ char **rpms = NULL;
+        int r;
+
+        if (!o->repo && (r = gather(repo, &rpms, e)) < 0)
+                return r;
+        o->rpms = rpms;
+        o->releases = repo->releases;
+        o->n_releases = repo->n_releases;
+        r = prove(o, &report, e);
+        if (r < 0)
+                return r;
+        if (repo->json) {
+                r = print_json(proof_to_json(report), e);
+                return r < 0 ? r : report->n_failed > 0 ? EXIT_UNSOLVABLE : EXIT_OK;
+        }
+        if (!repo->quiet)
+                proof_print(report);
+        r = prove_report_error(report, e);
+        return r < 0 ? r : EXIT_OK;
+}
+
+int verb_solve(Repo *repo, int argc, char *argv[], Error *e) {
+        enum { ARG_REPO = 256, ARG_JSON, ARG_PLATFORM, ARG_BESIDE };
+        static const struct option options[] = {
+                { "repo", required_argument, NULL, ARG_REPO },
+                { "platform", required_argument, NULL, ARG_PLATFORM },
+                { "beside", required_argument, NULL, ARG_BESIDE },
+                { "json", no_argument, NULL, ARG_JSON },
+                { "help", no_argument, NULL, 'h' },
+                {}
+        };
+        _cleanup_strv_ char **platforms = NULL, **beside = NULL;
+        ProveOptions o = {};
+        int c, r;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case ARG_REPO: o.repo = optarg; break;
+                case ARG_PLATFORM:
+                        if (strv_append(&platforms, optarg) < 0)
+                                return error_oom(e);
+                        break;
+                case ARG_BESIDE:
+                        if (strv_append(&beside, optarg) < 0)
+                                return error_oom(e);
+                        break;
+                case ARG_JSON: repo->json = true; break;
+                case 'h': help(); return EXIT_OK;
+                default: return verb_usage("solve", "unknown option, or an argument is missing");
+                }
+        if ((r = repo_load_releases(repo, argc - optind, argv + optind, e)) < 0 || (r = proof_default_platform(repo, &platforms, e)) < 0)
+                return r;
+        o.platforms = platforms;
+        o.beside = beside;
+        return run(repo, &o, e);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Publishing: copy and sign, index, prove, switch. A run that fails or is killed at any instant leaves the old repository as it was. */
+#pragma once
+
+#include "basic/progress.h"
+#include "release/release.h"
+#include "repo/prove.h"
+#include "repo/repository.h"
+#include "repo/signer.h"
+
+typedef struct PublishOptions {
+        const char *workspace, *repo;
+        Release *const *releases;
+        size_t n_releases;
+        Signer *signer;
+        char *const *platforms;   /* see prove.h */
+        char *const *beside;
+        const char *baseurl;      /* NULL: file:// and the repository's path */
+        const char *template;     /* of the .repo file */
+        unsigned keep;            /* generations, this one included; at least 1 */
+        bool replace;             /* a package may be published again with other content under the same version */
+        Progress *progress;       /* begun and ended here; NULL: none */
+} PublishOptions;
+
+typedef struct PublishReport {
+        Generation *generation;  /* the published one */
+        bool changed;            /* false: there was nothing to publish, generation is the old one */
+        size_t signed_packages, vendor_packages, reused_packages, removed_packages;
+        ProveReport *proof;      /* NULL if nothing changed */
+} PublishReport;
+void publish_report_clear(PublishReport *r);
+
+/* ret is filled on success. On -ENOTSUP/EXIT_UNSOLVABLE the message has libsolv's reasons. */
+int publish(const PublishOptions *o, PublishReport *ret, Error *e);

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/repository.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+
+#include "basic/fs.h"
+
+Repository *repository_free(Repository *r) {
+        if (!r)
+                return NULL;
+        /* An unfinished run's staging area is useless; a finished one's is gone already. */
+        if (r->stage_fd >= 0)
+                (void) remove_tree(r->fd, STAGE);
+        safe_close(r->stage_fd);
+        safe_close(r->lock_fd);
+        safe_close(r->fd);
+        generations_free(r->generations, r->n_generations);
+        free(r->path);
+        free(r);
+        return NULL;
+}
+
+static int lock(Repository *r, Error *e) {
+        r->lock_fd = lock_file(r->fd, ".lock");
+        if (r->lock_fd == -EWOULDBLOCK)
+                return error_hint(e, error_set(e, EWOULDBLOCK, EXIT_LOCKED, "%s: somebody else is publishing to it", r->path), "try again when that run has ended");
+        return r->lock_fd < 0 ? error_errno(e, -r->lock_fd, "%s/.lock", r->path) : 0;
+}
+
+/* Generations behind the published one were never switched to: they are of a run that was killed. */
+static int find_current(Repository *r, Error *e) {
+        char hex[SHA256_HEX_SIZE];
+        int k;
+
+        k = generations_load(r->fd, r->path, &r->generations, &r->n_generations, e);
+        if (k < 0)
+                return k;
+        k = sha256_file(r->fd, "repodata/repomd.xml", hex);
+        if (k < 0 && k != -ENOENT)
+                return error_errno(e, -k, "%s/repodata/repomd.xml", r->path);
+        r->current = k < 0 ? NULL : generations_current(r->generations, r->n_generations, hex);
+        if (k >= 0 && r->n_generations == 0)
+                return error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s: its metadata was not published by gn8v-tee-repo", r->path),
+                                  "give another directory: --repo");
+        if (!r->current && k >= 0)
+                return 0; /* repomd.xml was changed by somebody: everything is kept, and published anew */
+        while (r->n_generations > 0 && (!r->current || r->generations[r->n_generations - 1]->number > r->current->number)) {
+                _cleanup_free_ char *path = format("generations/%" PRIu64, r->generations[r->n_generations - 1]->number);
+
+                if (!path)
+                        return error_oom(e);
+                k = remove_tree(r->fd, path);
+                if (k < 0)
+                        return error_errno(e, -k, "%s/%s", r->path, path);
+                generation_free(r->generations[--r->n_generations]);
+        }
+        return 0;
+}
+
+static int make_stage(Repository *r, Error *e) {
+        static const char *const dirs[] = { STAGE, STAGE "/packages", STAGE "/repodata", STAGE "/generation" };
+        int k = remove_tree(r->fd, STAGE);
+
+        if (k < 0)
+                return error_errno(e, -k, "%s/" STAGE, r->path);
+        for (size_t i = 0; i < ELEMENTSOF(dirs); i++)
+                if (mkdirat(r->fd, dirs[i], 0755) < 0 || fchmodat(r->fd, dirs[i], 0755, 0) < 0)
+                        return error_errno(e, errno, "%s/%s", r->path, dirs[i]);
+        r->stage_fd = openat(r->fd, STAGE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return r->stage_fd < 0 ? error_errno(e, errno, "%s/" STAGE, r->path) : 0;
+}
+
+int repository_open(const char *path, Repository **ret, Error *e) {
+        _cleanup_(repository_freep) Repository *r = calloc(1, sizeof(*r));
+        int k;
+
+        if (!r)
+                return error_oom(e);
+        r->fd = r->lock_fd = r->stage_fd = -1;
+        if (!(r->path = strdup(path)))
+                return error_oom(e);
+        k = mkdir_parents(AT_FDCWD, path, 0755);
+        if (k < 0)
+                return error_errno(e, -k, "%s", path);
+        r->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (r->fd < 0)
+                return error_errno(e, errno, "%s", path);
+        if ((k = lock(r, e)) < 0 || (k = find_current(r, e)) < 0 || (k = make_stage(r, e)) < 0)
+                return k;
+        *ret = TAKE_PTR(r);
+        return 0;
+}
+
+int repository_link_metadata(Repository *r, unsigned keep, Error *e) {
+        for (size_t i = 0, first = r->n_generations > keep - 1 ? r->n_generations - (keep - 1) : 0; first + i < r->n_generations; i++) {
+                const Generation *g = r->generations[first + i];
+
+                STRV_FOREACH(s, g->metadata) {
+                        _cleanup_free_ char *from = format("generations/%" PRIu64 "/%s", g->number, *s), *to = format(STAGE "/repodata/%s", *s);
+
+                        if (!from || !to)
+                                return error_oom(e);
+                        if (linkat(r->fd, from, r->fd, to, 0) < 0 && errno != EEXIST && errno != ENOENT)
+                                return error_errno(e, errno, "%s/%s", r->path, from);
+                }
+        }
+        return 0;
+}
+
+static int sync_dir(Repository *r, const char *path, Error *e) {
+        _cleanup_close_ int fd = openat(r->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0 || fsync(fd) < 0)
+                return error_errno(e, errno, "%s/%s", r->path, path);
+        return 0;
+}
+
+static int place_package(Repository *r, const PublishedPackage *p, Error *e) {
+        _cleanup_free_ char *from = format(STAGE "/packages/%s", p->file), *dir = NULL;
+        int k;
+
+        if (!from || !(dir = strdup(p->href)))
+                return error_oom(e);
+        *strrchr(dir, '/') = '\0'; /* it begins with packages/ */
+        k = mkdir_parents(r->fd, dir, 0755);
+        if (k < 0)
+                return error_errno(e, -k, "%s/%s", r->path, dir);
+        if (renameat(r->fd, from, r->fd, p->href) < 0)
+                return error_errno(e, errno, "%s/%s", r->path, p->href);
+        return strchr(strchr(p->href, '/') + 1, '/') ? sync_dir(r, dir, e) : 0;
+}
+
+static int place_packages(Repository *r, const Generation *g, Error *e) {
+        int k = mkdir_parents(r->fd, "packages", 0755);
+
+        if (k < 0)
+                return error_errno(e, -k, "%s/packages", r->path);
+        for (size_t i = 0; i < g->n_packages; i++)
+                if (g->packages[i]->staged && (k = place_package(r, g->packages[i], e)) < 0)
+                        return k;
+        return sync_dir(r, "packages", e);
+}
+
+static int place_generation(Repository *r, const Generation *g, Error *e) {
+        _cleanup_free_ char *to = format("generations/%" PRIu64, g->number);
+        int k;
+
+        if (!to)
+                return error_oom(e);
+        if ((k = sync_dir(r, STAGE "/generation", e)) < 0 || (k = sync_dir(r, STAGE "/repodata", e)) < 0)
+                return k;
+        k = mkdir_parents(r->fd, "generations", 0755);
+        if (k < 0)
+                return error_errno(e, -k, "%s/generations", r->path);
+        if (renameat(r->fd, STAGE "/generation", r->fd, to) < 0)
+                return error_errno(e, errno, "%s/%s", r->path, to);
+        return sync_dir(r, "generations", e);
+}
+
+/* A generation that was placed but not switched to, taken back. */
+static void unplace_generation(Repository *r, const Generation *g) {
+        _cleanup_free_ char *path = format("generations/%" PRIu64, g->number);
+
+        if (path)
+                (void) remove_tree(r->fd, path);
+}
+
+int repository_switch(Repository *r, const Generation *g, Error *e) {
+        int k;
+
+        if ((k = place_packages(r, g, e)) < 0 || (k = place_generation(r, g, e)) < 0)
+                return k;
+        if (fsync(r->fd) < 0)
+                k = error_errno(e, errno, "%s", r->path);
+        else if (renameat2(r->fd, STAGE "/repodata", r->fd, "repodata", RENAME_EXCHANGE) == 0)
+                k = 0;
+        else if (errno == ENOENT && renameat2(r->fd, STAGE "/repodata", r->fd, "repodata", RENAME_NOREPLACE) == 0)
+                k = 0;
+        else if (errno == EINVAL || errno == ENOSYS)
+                k = error_hint(e, error_set(e, errno, EXIT_FAILED, "%s: this file system cannot exchange two directories in one step", r->path),
+                               "publish to a local ext4, xfs, btrfs or tmpfs directory, and copy from there");
+        else
+                k = error_errno(e, errno, "%s/repodata", r->path);
+        if (k < 0) {
+                unplace_generation(r, g);
+                return k;
+        }
+        return fsync(r->fd) < 0 || fsync(r->stage_fd) < 0 ? error_errno(e, errno, "%s", r->path) : 0;
+}
+
+static bool is_named(Repository *r, const Generation *published, size_t first, const char *href) {
+        for (size_t i = 0; i < published->n_packages; i++)
+                if (streq(published->packages[i]->href, href))
+                        return true;
+        for (size_t i = first; i < r->n_generations; i++)
+                for (size_t j = 0; j < r->generations[i]->n_packages; j++)
+                        if (streq(r->generations[i]->packages[j]->href, href))
+                                return true;
+        return false;
+}
+
+/* Package files of one directory: packages/, or one level below. */
+static int sweep(Repository *r, const Generation *published, size_t first, const char *path, bool top, size_t *removed, Error *e) {
+        int fd = openat(r->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), k = 0;
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *d;
+
+        if (!dir) {
+                safe_close(fd);
+                return fd < 0 && errno == ENOENT ? 0 : error_errno(e, errno, "%s/%s", r->path, path);
+        }
+        while (k >= 0 && (d = readdir(dir))) {
+                _cleanup_free_ char *name = NULL;
+                struct stat st;
+
+                if (d->d_name[0] == '.')
+                        continue;
+                if (!(name = path_join(path, d->d_name)))
+                        k = error_oom(e);
+                else if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                        k = error_errno(e, errno, "%s/%s", r->path, name);
+                else if (S_ISDIR(st.st_mode) && top) {
+                        k = sweep(r, published, first, name, false, removed, e);
+                        (void) unlinkat(fd, d->d_name, AT_REMOVEDIR); /* if it is empty now */
+                } else if (S_ISREG(st.st_mode) && endswith(name, ".rpm") && !is_named(r, published, first, name)) {
+                        if (unlinkat(fd, d->d_name, 0) < 0)
+                                k = error_errno(e, errno, "%s/%s", r->path, name);
+                        else
+                                (*removed)++;
+                }
+        }
+        (void) closedir(dir);
+        return k;
+}
+
+int repository_clean(Repository *r, const Generation *published, unsigned keep, size_t *ret_removed, Error *e) {
+        bool is_new = !r->current || published->number != r->current->number;
+        size_t others = keep - (is_new ? 1 : 0), first = r->n_generations > others ? r->n_generations - others : 0, removed = 0;
+        int k;
+
+        for (size_t i = 0; i < first; i++) {
+                _cleanup_free_ char *path = format("generations/%" PRIu64, r->generations[i]->number);
+
+                if (!path)
+                        return error_oom(e);
+                k = remove_tree(r->fd, path);
+                if (k < 0)
+                        return error_errno(e, -k, "%s/%s", r->path, path);
+        }
+        k = sweep(r, published, first, "packages", true, &removed, e);
+        if (k < 0)
+                return k;
+        k = remove_tree(r->fd, STAGE);
+        if (k < 0)
+                return error_errno(e, -k, "%s/" STAGE, r->path);
+        r->stage_fd = safe_close(r->stage_fd);
+        *ret_removed = removed;
+        return 0;
+}

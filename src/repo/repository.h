@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The published repository's directory: its lock, its staging area, and the one step that switches from one state to the next.
+ *
+ *     .lock                  held by whoever publishes
+ *     .stage/                the next state while it is made; what a killed run left is removed by the next one
+ *     packages/ repodata/ generations/ gn8v-tee.repo RPM-GPG-KEY-gn8v-tee */
+#pragma once
+
+#include "repo/generation.h"
+
+#define STAGE ".stage"
+
+typedef struct Repository {
+        char *path; /* as given */
+        int fd, lock_fd, stage_fd;
+        Generation **generations; /* that are on disk and count, by number */
+        size_t n_generations;
+        Generation *current;      /* one of them: the published one; NULL: nothing is published */
+} Repository;
+
+Repository *repository_free(Repository *r);
+DEFINE_CLEANUP(Repository, repository_free);
+
+/* Opens (and makes) a repository to publish to: takes the lock (-EWOULDBLOCK/EXIT_LOCKED), clears the staging area, forgets generations
+ * that were never switched to. Refuses a directory with metadata that was not published by this program. */
+int repository_open(const char *path, Repository **ret, Error *e);
+
+/* Hard links of the metadata that the newest `keep` - 1 generations have, into the staged repodata/: for clients in flight. */
+int repository_link_metadata(Repository *r, unsigned keep, Error *e);
+
+/* Makes the staged state the published one: g's staged packages to their places, .stage/generation to generations/N, and then, in one
+ * step that cannot be seen half done, .stage/repodata to repodata. Everything is on disk before. After an error the old state stands. */
+int repository_switch(Repository *r, const Generation *g, Error *e);
+
+/* Removes generations but the newest `keep` (the published one counts, and stays), package files that none of them names, the staging
+ * area. *ret_removed is how many package files went. */
+int repository_clean(Repository *r, const Generation *published, unsigned keep, size_t *ret_removed, Error *e);

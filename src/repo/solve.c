@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/solve.h"
+
+#include <solv/pool.h>
+#include <solv/repo.h>
+#include <solv/evr.h>
+#include <solv/repo_repomdxml.h>
+#include <solv/repo_rpmdb.h>
+#include <solv/repo_rpmmd.h>
+#include <solv/solv_xfopen.h>
+#include <solv/solver.h>
+#include <solv/transaction.h>
+
+#include "basic/fs.h"
+#include "basic/strings.h"
+
+/* libsolv: the greater wins; dnf: the smaller. */
+#define PRIORITY_OURS    (-10)
+#define PRIORITY_DEFAULT (-99)
+
+#define ARCHITECTURE "x86_64"
+
+struct World {
+        Pool *pool;
+        Repo *ours, *installed;
+        char **nevras;
+};
+
+World *world_free(World *w) {
+        if (!w)
+                return NULL;
+        if (w->pool)
+                pool_free(w->pool);
+        strv_free(w->nevras);
+        free(w);
+        return NULL;
+}
+
+/* The file of a type ("primary") that repodata/repomd.xml names; an empty string when it names none. */
+static int metadata_path(Pool *pool, const char *dir, const char *type, char **ret, Error *e) {
+        _cleanup_free_ char *repomd = path_join(dir, "repodata/repomd.xml");
+        _cleanup_fclose_ FILE *f = NULL;
+        Dataiterator di;
+        Repo *scratch;
+        int r = 0;
+
+        if (!repomd)
+                return error_oom(e);
+        f = fopen(repomd, "re");
+        if (!f)
+                return error_errno(e, errno, "%s", repomd);
+        scratch = repo_create(pool, "repomd");
+        if (repo_add_repomdxml(scratch, f, 0) != 0)
+                r = error_set(e, EBADMSG, EXIT_INVALID, "%s: malformed", repomd);
+        *ret = strdup("");
+        dataiterator_init(&di, pool, scratch, SOLVID_META, REPOSITORY_REPOMD_TYPE, type, SEARCH_STRING);
+        dataiterator_prepend_keyname(&di, REPOSITORY_REPOMD);
+        while (r >= 0 && dataiterator_step(&di)) {
+                const char *href;
+
+                dataiterator_setpos_parent(&di);
+                href = pool_lookup_str(pool, SOLVID_POS, REPOSITORY_REPOMD_LOCATION);
+                if (!href || !path_is_safe(href)) {
+                        r = error_set(e, EBADMSG, EXIT_INVALID, "%s: %s has no usable location", repomd, type);
+                        break;
+                }
+                free(*ret);
+                *ret = path_join(dir, href);
+                break;
+        }
+        dataiterator_free(&di);
+        repo_free(scratch, 1);
+        if (!*ret)
+                return error_oom(e);
+        if (r < 0) {
+                free(*ret);
+                *ret = NULL;
+        }
+        return r;
+}
+
+static int add_metadata(Repo *repo, const char *dir, const char *type, int flags, bool required, Error *e) {
+        _cleanup_free_ char *path = NULL;
+        FILE *f;
+        int r;
+
+        r = metadata_path(repo->pool, dir, type, &path, e);
+        if (r < 0)
+                return r;
+        if (!*path)
+                return required ? error_set(e, EBADMSG, EXIT_INVALID, "%s/repodata/repomd.xml: it names no %s", dir, type) : 0;
+        f = solv_xfopen(path, "r");
+        if (!f)
+                return error_errno(e, errno ? errno : EIO, "%s", path);
+        if (repo_add_rpmmd(repo, f, NULL, flags) != 0)
+                r = error_set(e, EBADMSG, EXIT_INVALID, "%s: malformed: %s", path, pool_errstr(repo->pool));
+        (void) fclose(f);
+        return r;
+}
+
+static int add_directory(Repo *repo, const char *dir, Error *e) {
+        int r = add_metadata(repo, dir, "primary", 0, true, e);
+        return r < 0 ? r : add_metadata(repo, dir, "filelists", REPO_EXTEND_SOLVABLES, false, e);
+}
+
+static int add_rpms(Repo *repo, char *const *rpms, Error *e) {
+        STRV_FOREACH(s, rpms)
+                if (repo_add_rpm(repo, *s, REPO_REUSE_REPODATA | REPO_NO_INTERNALIZE) == 0)
+                        return error_set(e, EBADMSG, EXIT_INVALID, "%s: not a package: %s", *s, pool_errstr(repo->pool));
+        return 0;
+}
+
+static int add_source(Repo *repo, const WorldSource *s, Error *e) {
+        int r = s->path ? add_directory(repo, s->path, e) : add_rpms(repo, s->rpms, e);
+
+        repo_internalize(repo);
+        return r;
+}
+
+/* What a list says is there, as one installed package that nothing replaces. */
+static void install_list(World *w, const Platform *p) {
+        Pool *pool = w->pool;
+        Solvable *s;
+
+        s = pool_id2solvable(pool, repo_add_solvable(w->installed));
+        s->name = pool_str2id(pool, "the-platform", 1);
+        s->evr = pool_str2id(pool, "0-0", 1);
+        s->arch = ARCH_NOARCH;
+        solvable_add_deparray(s, SOLVABLE_PROVIDES, pool_rel2id(pool, s->name, s->evr, REL_EQ, 1), 0);
+        for (size_t i = 0; i < p->n_capabilities; i++) {
+                Id name = pool_str2id(pool, p->capabilities[i].name, 1);
+
+                if (p->capabilities[i].evr)
+                        name = pool_rel2id(pool, name, pool_str2id(pool, p->capabilities[i].evr, 1), REL_EQ, 1);
+                solvable_add_deparray(s, SOLVABLE_PROVIDES, name, 0);
+        }
+}
+
+/* Everything is loaded once more, as installed, and what is not installed is dropped. */
+static int install_packages(World *w, const WorldSource *sources, size_t n, char *const *installed, Error *e) {
+        _cleanup_strv_ char **seen = NULL;
+        Solvable *s;
+        Id p;
+        int r;
+
+        for (size_t i = 0; i < n; i++)
+                if (!sources[i].list && (r = add_source(w->installed, &sources[i], e)) < 0)
+                        return r;
+        FOR_REPO_SOLVABLES(w->installed, p, s) {
+                const char *nevra = pool_solvid2str(w->pool, p);
+
+                if (!strv_contains(installed, nevra) || strv_contains(seen, nevra))
+                        repo_free_solvable(w->installed, p, 0);
+                else if (strv_append(&seen, nevra) < 0)
+                        return error_oom(e);
+        }
+        if (strv_length(seen) != strv_length(installed))
+                return error_set(e, ENOENT, EXIT_FAILED, "packages that were to be installed are not in the repositories");
+        return 0;
+}
+
+static int load(World *w, const WorldSource *sources, size_t n, char *const *installed, Error *e) {
+        Solvable *s;
+        Id p;
+        int r;
+
+        for (size_t i = 0; i < n; i++) {
+                Repo *repo;
+
+                if (sources[i].list)
+                        continue;
+                repo = sources[i].role == WORLD_OURS ? w->ours : repo_create(w->pool, sources[i].path ? sources[i].path : "files");
+                repo->priority = sources[i].role == WORLD_OURS ? PRIORITY_OURS : PRIORITY_DEFAULT;
+                r = add_source(repo, &sources[i], e);
+                if (r < 0)
+                        return r;
+        }
+        if (installed && (r = install_packages(w, sources, n, installed, e)) < 0)
+                return r;
+        for (size_t i = 0; i < n; i++)
+                if (sources[i].list)
+                        install_list(w, sources[i].list);
+        FOR_REPO_SOLVABLES(w->ours, p, s)
+                if (strv_append(&w->nevras, pool_solvid2str(w->pool, p)) < 0)
+                        return error_oom(e);
+        pool_set_installed(w->pool, w->installed);
+        pool_addfileprovides(w->pool);
+        pool_createwhatprovides(w->pool);
+        return 0;
+}
+
+int world_new(const WorldSource *sources, size_t n, char *const *installed, World **ret, Error *e) {
+        _cleanup_(world_freep) World *w = calloc(1, sizeof(*w));
+        int r;
+
+        if (!w)
+                return error_oom(e);
+        w->pool = pool_create();
+        /* On Debian the library would compare versions as dpkg does. */
+        (void) pool_setdisttype(w->pool, DISTTYPE_RPM);
+        pool_setarch(w->pool, ARCHITECTURE);
+        w->ours = repo_create(w->pool, "gn8v-tee");
+        w->installed = repo_create(w->pool, "@System");
+        r = load(w, sources, n, installed, e);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(w);
+        return 0;
+}
+
+size_t world_count(const World *w) {
+        return strv_length(w->nevras);
+}
+
+const char *world_nevra(const World *w, size_t i) {
+        return w->nevras[i];
+}
+
+/* "NAME-[EPOCH:]VERSION-REVISION[.DIST].ARCH"; the epoch is not part of a pin. */
+bool nevra_is(const char *nevra, const char *name, const char *version, const char *revision) {
+        const char *s = startswith(nevra, name), *end;
+
+        if (!s || *s++ != '-')
+                return false;
+        end = s + strspn(s, "0123456789");
+        if (*end == ':')
+                s = end + 1;
+        if (!(s = startswith(s, version)) || *s++ != '-' || !(s = startswith(s, revision)) || *s != '.')
+                return false;
+        return !strchr(s, '-') && !strchr(s, ':');
+}
+
+const char *world_find(World *w, const char *name, const char *version, const char *revision) {
+        STRV_FOREACH(s, w->nevras)
+                if (nevra_is(*s, name, version, revision))
+                        return *s;
+        return NULL;
+}
+
+static Id find_id(World *w, const char *nevra) {
+        Solvable *s;
+        Id p;
+
+        FOR_REPO_SOLVABLES(w->ours, p, s)
+                if (streq(pool_solvid2str(w->pool, p), nevra))
+                        return p;
+        return 0;
+}
+
+int world_compare(World *w, const char *evr_a, const char *evr_b) {
+        return pool_evrcmp_str(w->pool, evr_a, evr_b, EVRCMP_COMPARE);
+}
+
+/* One problem in libsolv's words: the rules about packages first; a rule about the request only if there is no other. */
+static int describe(Solver *solver, Id problem, char ***problems, Error *e) {
+        size_t before = strv_length(*problems);
+        Queue rules;
+        int r = 0;
+
+        queue_init(&rules);
+        solver_findallproblemrules(solver, problem, &rules);
+        for (int pass = 0; r >= 0 && pass < 2 && strv_length(*problems) == before; pass++)
+                for (int i = 0; r >= 0 && i < rules.count; i++) {
+                        Id source, target, dep;
+                        SolverRuleinfo type = solver_ruleinfo(solver, rules.elements[i], &source, &target, &dep);
+                        const char *text;
+
+                        if (pass == 0 && (type & SOLVER_RULE_TYPEMASK) != SOLVER_RULE_PKG)
+                                continue;
+                        text = solver_problemruleinfo2str(solver, type, source, target, dep);
+                        if (!strv_contains(*problems, text) && strv_append(problems, text) < 0)
+                                r = error_oom(e);
+                }
+        queue_free(&rules);
+        return r;
+}
+
+static int compare_strings(const void *a, const void *b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+static int take_result(World *w, Solver *solver, char ***ret, Error *e) {
+        Transaction *t = solver_create_transaction(solver);
+        _cleanup_strv_ char **result = NULL;
+        Queue q;
+        int r = 0;
+
+        queue_init(&q);
+        (void) transaction_installedresult(t, &q);
+        for (int i = 0; r >= 0 && i < q.count; i++) {
+                const char *nevra = pool_solvid2str(w->pool, q.elements[i]);
+
+                if (!startswith(nevra, "the-platform-") && strv_append(&result, nevra) < 0)
+                        r = error_oom(e);
+        }
+        queue_free(&q);
+        transaction_free(t);
+        if (r < 0)
+                return r;
+        if (result)
+                qsort(result, strv_length(result), sizeof(char *), compare_strings);
+        *ret = TAKE_PTR(result);
+        return 0;
+}
+
+/* As libdnf sets them for best=True. */
+static Solver *make_solver(World *w) {
+        static const int flags[] = { SOLVER_FLAG_ALLOW_VENDORCHANGE, SOLVER_FLAG_KEEP_ORPHANS, SOLVER_FLAG_BEST_OBEY_POLICY,
+                                     SOLVER_FLAG_YUM_OBSOLETES, SOLVER_FLAG_KEEP_EXPLICIT_OBSOLETES };
+        Solver *solver = solver_create(w->pool);
+
+        for (size_t i = 0; i < ELEMENTSOF(flags); i++)
+                solver_set_flag(solver, flags[i], 1);
+        return solver;
+}
+
+static int run(World *w, Queue *job, char ***ret_result, char ***ret_problems, Error *e) {
+        _cleanup_strv_ char **problems = NULL, **result = NULL;
+        Solver *solver = make_solver(w);
+        int r = 0, n = solver_solve(solver, job);
+
+        for (Id p = 1; r >= 0 && p <= n; p++)
+                r = describe(solver, p, &problems, e);
+        if (r >= 0 && n == 0)
+                r = take_result(w, solver, &result, e);
+        solver_free(solver);
+        if (r < 0)
+                return r;
+        if (ret_result)
+                *ret_result = TAKE_PTR(result);
+        if (ret_problems)
+                *ret_problems = TAKE_PTR(problems);
+        return 0;
+}
+
+int world_solve(World *w, char *const *install, char ***ret_result, char ***ret_problems, Error *e) {
+        Queue job;
+        int r = 0;
+
+        queue_init(&job);
+        STRV_FOREACH(s, install) {
+                Id p = find_id(w, *s);
+
+                if (p == 0)
+                        r = error_set(e, ENOENT, EXIT_FAILED, "%s: not in the repository", *s);
+                queue_push2(&job, SOLVER_INSTALL | SOLVER_SOLVABLE, p);
+        }
+        if (!install)
+                queue_push2(&job, SOLVER_UPDATE | SOLVER_SOLVABLE_ALL | SOLVER_FORCEBEST, 0);
+        if (r >= 0)
+                r = run(w, &job, ret_result, ret_problems, e);
+        queue_free(&job);
+        return r;
+}
+
+static bool conflicts_with(World *w, Id a, Id b) {
+        Pool *pool = w->pool; /* FOR_PROVIDES wants it by this name */
+        bool found = false;
+        Queue q;
+
+        queue_init(&q);
+        (void) solvable_lookup_deparray(pool_id2solvable(pool, a), SOLVABLE_CONFLICTS, &q, 0);
+        for (int i = 0; i < q.count && !found; i++) {
+                Id p, pp;
+
+                FOR_PROVIDES(p, pp, q.elements[i])
+                        found = found || p == b;
+        }
+        queue_free(&q);
+        return found;
+}
+
+bool world_conflict(World *w, const char *nevra_a, const char *nevra_b) {
+        Id a = find_id(w, nevra_a), b = find_id(w, nevra_b);
+        return a > 0 && b > 0 && (conflicts_with(w, a, b) || conflicts_with(w, b, a));
+}

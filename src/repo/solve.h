@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A world for libsolv: what is installed, what the repositories offer, and what dnf would make of a request. */
+#pragma once
+
+#include "basic/error.h"
+#include "repo/platform.h"
+
+typedef struct World World;
+
+typedef enum WorldRole {
+        WORLD_OURS,     /* the repository to prove: priority 10, as its .repo file says */
+        WORLD_PLATFORM, /* the distribution's: dnf's default priority */
+        WORLD_BESIDE,   /* enabled beside ours: the same */
+} WorldRole;
+
+/* Where packages come from. */
+typedef struct WorldSource {
+        WorldRole role;
+        const char *path;        /* a directory with repodata/; NULL: rpms or list */
+        char *const *rpms;       /* package files */
+        const Platform *list;    /* what is there without being a package that we know */
+} WorldSource;
+
+/* Loads every source. installed: names-versions-releases.architectures of packages, of whatever source, that are installed in this world;
+ * NULL: none. Capabilities are always there. EXIT_INVALID for unreadable metadata. */
+int world_new(const WorldSource *sources, size_t n, char *const *installed, World **ret, Error *e);
+World *world_free(World *w);
+DEFINE_CLEANUP(World, world_free);
+
+/* Packages of our repository: NEVRA in order of loading, owned by the world. */
+size_t world_count(const World *w);
+const char *world_nevra(const World *w, size_t i);
+/* Of the package `name` with VERSION-REVISION (a dist tag may follow): its NEVRA, owned by the world, or NULL. */
+const char *world_find(World *w, const char *name, const char *version, const char *revision);
+
+/* Whether a NEVRA is that of a package name with VERSION-REVISION (a dist tag may follow). */
+bool nevra_is(const char *nevra, const char *name, const char *version, const char *revision);
+
+/* What dnf would have installed after `dnf install` of these (all must be of our repository), or with NULL after `dnf upgrade`; best=True.
+ * *ret_result: NEVRAs, sorted; *ret_problems: libsolv's words, none when it solves. Both may be NULL, and are owned by the caller. */
+int world_solve(World *w, char *const *install, char ***ret_result, char ***ret_problems, Error *e);
+
+/* Whether one of the two packages says that it conflicts with the other. */
+bool world_conflict(World *w, const char *nevra_a, const char *nevra_b);
+
+/* < 0, 0, > 0, as rpm compares versions. */
+int world_compare(World *w, const char *evr_a, const char *evr_b);

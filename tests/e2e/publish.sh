@@ -1,0 +1,422 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# publish, solve and verify on small packages: what dnf accepts, what is refused, and that a failed or killed run leaves the old repository.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+KEYS=$SCRATCH/keys
+WWW=$SCRATCH/www
+OLD=1.2.3 NEW=1.3.0 SINGLE=2.0.1 # made up, as every version here
+
+digest() { sha256sum "$1" | cut -d' ' -f1; }
+tee_repo() { "$REPO" -C . --releases releases "$@"; }
+publish() { tee_repo publish --key "$KEY" --gnupghome "$KEYS" --platform platform.provides "$@"; }
+verify() { tee_repo verify --key "$KEY" "$@"; }
+
+# package NAME VERSION SPEC-LINE...: builds one into packages/, with a build record of the release in $RELEASE and of the artifact in $ARTIFACT.
+package() {
+        local name=$1 version=$2 top=$PWD/rpmbuild file
+        shift 2
+        mkdir -p "$top" packages
+        {
+                printf 'Name: %s\nVersion: %s\nRelease: %s\nSummary: A package\nLicense: MIT\nBuildArch: noarch\nAutoReqProv: no\n' "$name" "$version" "${REVISION:-1}"
+                if [ $# -gt 0 ]; then printf '%s\n' "$@"; fi
+                printf '%%description\nA package.\n%%install\nmkdir -p %%{buildroot}/opt/%s\necho "%s" > %%{buildroot}/opt/%s/content\n%%files\n/opt/%s\n' \
+                        "$name" "${CONTENT:-$name-$version}" "$name" "$name"
+        } > "$top/$name.spec"
+        SOURCE_DATE_EPOCH=1700000000 rpmbuild -bb --quiet --define "_topdir $top" --define '_rpmformat 4' --define '_buildhost test' \
+                --define 'use_source_date_epoch_as_buildtime 1' --define 'clamp_mtime_to_source_date_epoch 1' --define '_build_id_links none' "$top/$name.spec"
+        file=$name-$version-${REVISION:-1}.noarch.rpm
+        mv "$top/RPMS/noarch/$file" packages/
+        record "$file"
+}
+record() { # FILE
+        local release=null artifact=null hex=null
+        if [ -n "${RELEASE:-}" ]; then release=\"$RELEASE\"; fi
+        if [ -n "${ARTIFACT:-}" ]; then artifact=\"${ARTIFACT%%:*}\" hex=\"${ARTIFACT#*:}\"; fi
+        printf '{"package": "%s", "sha256": "%s", "artifact": %s, "artifact_sha256": %s, "release": %s}\n' \
+                "$1" "$(digest "packages/$1")" "$artifact" "$hex" "$release" > "packages/$1.json"
+}
+
+# release PROFILE VERSION [VENDOR-VERSION]: a release with a driver artifact, and a vendor's RPM if a version of it is given.
+release() {
+        local name=$1-$2
+        sed '/^\[Artifact/,$d; s/^Version=.*/Version='"$2"'/' "$(ls "$SOURCE"/repo/releases/"$1"-*.conf | head -1)" > "releases/$name.conf"
+        echo "archive of $2" > "$WWW/driver-$2.run"
+        printf '[Artifact driver]\nKind=driver\nVersion=%s\nURL=file://%s\nSHA256=%s\nLicence=LicenseRef-Test\nRedistributable=no\n' \
+                "$2" "$WWW/driver-$2.run" "$(digest "$WWW/driver-$2.run")" >> "releases/$name.conf"
+        if [ -n "${3:-}" ]; then
+                printf '[Artifact manager]\nKind=rpm\nPackage=vendor-manager\nVersion=%s\nURL=file://%s\nSHA256=first-use\nSigner=%s\nLicence=MIT\nRedistributable=no\n' \
+                        "$3" "$WWW/vendor-manager-$3-1.noarch.rpm" "$VENDOR" >> "releases/$name.conf"
+                printf '[Artifact vendor-key]\nKind=key\nURL=file://%s\nSHA256=first-use\nFingerprint=%s\nLicence=MIT\nRedistributable=yes\n' \
+                        "$WWW/vendor.pub" "$VENDOR" >> "releases/$name.conf"
+        fi
+}
+# suite PROFILE VERSION [VENDOR-VERSION]: that release's packages, as `build` makes them.
+suite() {
+        local branch=${2%%.*} RELEASE=$1-$2 needs ARTIFACT
+        needs="Requires: gn8v-tee-driver-$branch = $2-1, gn8v-tee-kmod-$branch-dkms = $2-1${3:+, vendor-manager = $3-1}"
+        package "gn8v-tee-$1" "$2" "$needs" 'Provides: gn8v-tee-profile = %{version}' 'Conflicts: gn8v-tee-profile'
+        ARTIFACT=driver:$(digest "$WWW/driver-$2.run")
+        package "gn8v-tee-driver-$branch" "$2"
+        package "gn8v-tee-kmod-$branch-dkms" "$2" 'Requires: dkms'
+}
+vendor_package() { # VERSION [SPEC-LINE...]
+        local version=$1 file
+        shift
+        (cd "$SCRATCH" && package vendor-manager "$version" "$@")
+        file=$WWW/vendor-manager-$version-1.noarch.rpm
+        mv "$SCRATCH/packages/vendor-manager-$version-1.noarch.rpm" "$file"
+        rpmsign --addsign --define "__gpg $(command -v gpg)" --define "_gpg_path $KEYS" --define "_gpg_name $VENDOR" --define '_gpg_digest_algo sha256' "$file" >&2
+}
+# template: a workspace with two releases of one profile and one of another, built; copied by begin.
+make_template() {
+        mkdir -p "$SCRATCH/template/releases"
+        cd "$SCRATCH/template"
+        printf '/bin/sh\ndkms # of EPEL\n' > platform.provides
+        release multi $OLD 7.1
+        release multi $NEW 7.2
+        release single $SINGLE
+        suite multi $OLD 7.1
+        suite multi $NEW 7.2
+        suite single $SINGLE
+        package gn8v-tee-helper 1.0
+        tee_repo lock
+        tee_repo fetch
+        rm -rf rpmbuild
+}
+begin() {
+        cp -a "$SCRATCH/template" "$SCRATCH/$1"
+        cd "$SCRATCH/$1"
+        # First-use locks name no path; the releases are the same bytes.
+}
+# state: what a client sees, as one digest.
+state() { (cd repo && find packages repodata gn8v-tee.repo RPM-GPG-KEY-gn8v-tee -type f -exec sha256sum {} + | sort | sha256sum); }
+same_state() { [ "$(state)" = "$1" ] || die "the repository has changed"; }
+client() { # URL: an empty root that knows the repository
+        mkdir -p root.dnf/repos root
+        printf '[main]\nreposdir=%s\ncachedir=%s\nplugins=0\npluginpath=/nonexistent\nbest=True\nsslverify=0\n' "$PWD/root.dnf/repos" "$PWD/root.dnf/cache" > root.dnf/dnf.conf
+        sed "s|^gpgkey=.*|gpgkey=file://$PWD/repo/RPM-GPG-KEY-gn8v-tee file://$WWW/vendor.pub|" repo/gn8v-tee.repo > root.dnf/repos/gn8v-tee.repo
+        (cd "$PWD" && package base 1 'Provides: dkms' 'Provides: /bin/sh')
+        rpm --root "$PWD/root" --define '_dbpath /var/lib/rpm' -i --nodeps --nosignature packages/base-1-1.noarch.rpm
+        rm packages/base-*
+}
+installed() { rpm --root "$PWD/root" --define '_dbpath /var/lib/rpm' -qa --qf '%{name}-%{version}\n' | sort; }
+
+publish_for_dnf() {
+        local port
+        port=$(free_port)
+        begin dnf
+        serve "$PWD/repo" "$port"
+        publish --baseurl "http://127.0.0.1:$port"
+        grep -q '^gpgcheck=1' repo/gn8v-tee.repo && grep -q '^repo_gpgcheck=1' repo/gn8v-tee.repo
+        client
+        run_dnf "$PWD/root" install "gn8v-tee-multi-$OLD"
+        installed | tee installed
+        grep -qx "gn8v-tee-driver-1-$OLD" installed && grep -qx 'vendor-manager-7.1' installed
+        run_dnf "$PWD/root" upgrade
+        installed | grep -qx "gn8v-tee-driver-1-$NEW"
+        refuses run_dnf "$PWD/root" install gn8v-tee-single
+        run_dnf "$PWD/root" swap gn8v-tee-multi gn8v-tee-single
+        installed | grep -qx "gn8v-tee-single-$SINGLE"
+        run_dnf "$PWD/root" group list --available 2>&1 | grep -q 'Confidential GPU'
+        # An index by createrepo_c of the same files says the same of each.
+        createrepo_c --quiet --no-database --outputdir other repo >&2
+        for what in primary filelists other; do
+                zcat repo/repodata/*-$what.xml.gz | sed 's/<time file="[0-9]*"/<time/' > ours
+                zcat other/repodata/*-$what.xml.gz | sed 's/<time file="[0-9]*"/<time/' > theirs
+                diff <(sort ours) <(sort theirs)
+        done
+        unserve "$NGINX"
+}
+
+signed_by_rpm() {
+        begin signed
+        publish
+        mkdir db
+        rpmkeys --define "_dbpath $PWD/db" --import repo/RPM-GPG-KEY-gn8v-tee
+        for f in repo/packages/gn8v*.rpm; do
+                rpmkeys --define "_dbpath $PWD/db" --define '_pkgverify_level all' -K "$f" | grep -q 'digests signatures OK'
+                rpm -qp --define "_dbpath $PWD/db" --qf '%{RSAHEADER:pgpsig}\n' "$f" | grep -q -i "RSA/SHA256.*${KEY: -16}"
+        done
+        cmp repo/packages/vendor-manager-7.1-1.noarch.rpm "$WWW/vendor-manager-7.1-1.noarch.rpm"
+        gpg --homedir "$KEYS" --batch --verify repo/repodata/repomd.xml.asc repo/repodata/repomd.xml
+        # The unsigned package comes back when the signature is taken off, but for the room rpm leaves for one.
+        cp repo/packages/gn8v-tee-helper-1.0-1.noarch.rpm again.rpm
+        rpmsign --delsign again.rpm
+        cmp <(rpm2cpio again.rpm) <(rpm2cpio packages/gn8v-tee-helper-1.0-1.noarch.rpm)
+}
+
+nothing_new() {
+        begin nothing
+        publish
+        before=$(state)
+        expect 0 publish
+        said 'nothing to publish'
+        same_state "$before"
+        [ "$(ls repo/generations)" = 1 ] || die "a generation was made of nothing"
+        [ "$(publish --json | python3 -c 'import json, sys; d = json.load(sys.stdin); print(d["changed"], d["generation"], d["reused"])')" = 'False 1 12' ]
+        # The same inputs somewhere else, at another time: the same bytes.
+        begin nothing-again
+        tee_repo publish --key "$KEY" --gnupghome "$KEYS" --platform platform.provides --baseurl http://a.example/repo
+        (cd ../nothing && publish --baseurl http://a.example/repo)
+        diff -r repo ../nothing/repo
+}
+
+generations() {
+        begin generations
+        mkdir later
+        publish
+        mv repo/repodata/repomd.xml x && cp x repo/repodata/repomd.xml # same bytes
+        first=$(ls repo/repodata/*primary.xml.gz)
+        for i in 1 2 3 4; do
+                package gn8v-tee-helper "1.$i"
+                rm "packages/gn8v-tee-helper-1.$((i - 1))-1.noarch.rpm"*
+                expect 0 publish --keep 2
+                said '1 signed'
+                [ -e "repo/packages/gn8v-tee-helper-1.$i-1.noarch.rpm" ]
+                [ -e "repo/packages/gn8v-tee-helper-1.$((i - 1))-1.noarch.rpm" ] || die "a client of the generation before lost a package"
+                [ "$(ls repo/generations | wc -l)" = 2 ]
+                [ "$(ls repo/repodata/*primary.xml.gz | wc -l)" = 2 ] || die "a client of the generation before lost its metadata"
+        done
+        [ ! -e "$first" ] && [ ! -e repo/packages/gn8v-tee-helper-1.2-1.noarch.rpm ] || die "an old generation was not removed"
+        [ ! -e repo/.stage ]
+}
+
+other_content() {
+        begin other
+        publish
+        before=$(state)
+        CONTENT='something else' package gn8v-tee-helper 1.0
+        expect 3 publish
+        said 'raise Revision'
+        same_state "$before"
+        publish --replace
+        verify_repo_only
+        # The clients of the generation before still find the old one at its place.
+        [ "$(find repo/packages -name 'gn8v-tee-helper-*' | wc -l)" = 2 ]
+}
+verify_repo_only() { python3 - <<'PY'
+import gzip, hashlib, re, glob
+primary = gzip.open(sorted(glob.glob("repo/repodata/*-primary.xml.gz"), key=lambda p: p in open("repo/repodata/repomd.xml").read())[-1]).read().decode()
+found = re.findall(r'pkgid="YES">([0-9a-f]{64})<.*?<location href="([^"]+)"', primary, re.S)
+assert found
+for digest, href in found:
+    assert hashlib.sha256(open("repo/" + href, "rb").read()).hexdigest() == digest, href
+PY
+}
+
+bad_inputs() {
+        begin bad
+        publish
+        before=$(state)
+        # A package that is not what its record says.
+        package gn8v-tee-extra 1.0
+        CONTENT=changed package gn8v-tee-other 1.0
+        mv packages/gn8v-tee-other-1.0-1.noarch.rpm packages/gn8v-tee-extra-2.0-1.noarch.rpm
+        mv packages/gn8v-tee-other-1.0-1.noarch.rpm.json packages/x
+        sed 's/other-1.0/extra-2.0/' packages/x > packages/gn8v-tee-extra-2.0-1.noarch.rpm.json
+        expect 6 publish
+        said 'would be called gn8v-tee-other'
+        rm packages/gn8v-tee-extra-2.0* packages/x
+        sed -i 's/"sha256": "..../"sha256": "0000/' packages/gn8v-tee-extra-1.0-1.noarch.rpm.json
+        expect 5 publish
+        said 'its SHA-256 is'
+        rm packages/gn8v-tee-extra-1.0-1.noarch.rpm.json
+        expect 6 publish
+        said 'no build record'
+        head -c 2000 packages/gn8v-tee-helper-1.0-1.noarch.rpm > packages/gn8v-tee-extra-1.0-1.noarch.rpm
+        record gn8v-tee-extra-1.0-1.noarch.rpm
+        expect 6 publish
+        rm packages/gn8v-tee-extra*
+        # A vendor's package that was changed in the store.
+        rm -rf fresh && hex=$(digest "$WWW/vendor-manager-7.2-1.noarch.rpm")
+        chmod u+w "store/sha256/${hex:0:2}/$hex"
+        printf x >> "store/sha256/${hex:0:2}/$hex"
+        expect 5 publish --repo fresh
+        [ ! -e fresh/repodata ]
+        same_state "$before"
+        # A release without a lock, and one that was edited after it.
+        mv locks/single-$SINGLE.lock x
+        expect 1 publish
+        said 'gn8v-tee-repo lock'
+        mv x locks/single-$SINGLE.lock
+        echo '# edited' >> releases/single-$SINGLE.conf
+        refuses publish
+        same_state "$before"
+}
+
+bad_keys() {
+        local home=$SCRATCH/k expired weak sub public
+        begin bad-keys
+        publish
+        before=$(state)
+        expired=$(make_key "$home" expired seconds=1000 20200101T000000)
+        expect 5 tee_repo publish --key "$expired" --gnupghome "$home" --platform platform.provides
+        said 'has expired'
+        gpg --homedir "$home" --batch --quiet --pinentry-mode loopback --passphrase '' --quick-generate-key weak rsa2048 sign never >&2
+        weak=$(gpg --homedir "$home" --batch --with-colons --list-keys weak | awk -F: '$1 == "fpr" { print $10; exit }')
+        expect 5 tee_repo publish --key "$weak" --gnupghome "$home" --platform platform.provides
+        said '2048 bits are too few'
+        gpg --homedir "$home" --batch --quiet --pinentry-mode loopback --passphrase '' --quick-generate-key curve ed25519 sign never >&2
+        expect 5 tee_repo publish --key "$(gpg --homedir "$home" --batch --with-colons --list-keys curve | awk -F: '$1 == "fpr" { print $10; exit }')" \
+                --gnupghome "$home" --platform platform.provides
+        said 'not an RSA key'
+        gpg --homedir "$home" --batch --quiet --import < "$WWW/vendor.pub"
+        expect 1 tee_repo publish --key "$VENDOR" --gnupghome "$home" --platform platform.provides
+        said 'secret part is not here'
+        expect 1 tee_repo publish --key 0123456789ABCDEF0123456789ABCDEF01234567 --gnupghome "$home" --platform platform.provides
+        expect 2 tee_repo publish --key "${KEY: -16}" --gnupghome "$KEYS" --platform platform.provides
+        said 'full fingerprint'
+        # A passphrase nobody gave, and one from a file.
+        gpg --homedir "$home" --batch --quiet --pinentry-mode loopback --passphrase secret --quick-generate-key locked rsa3072 sign never >&2
+        sub=$(gpg --homedir "$home" --batch --with-colons --list-keys locked | awk -F: '$1 == "fpr" { print $10; exit }')
+        gpgconf --homedir "$home" --kill all
+        expect 1 tee_repo publish --key "$sub" --gnupghome "$home" --platform platform.provides --repo other
+        said 'passphrase'
+        printf secret > passphrase
+        expect 0 tee_repo publish --key "$sub" --gnupghome "$home" --platform platform.provides --repo other --passphrase-file passphrase
+        same_state "$before"
+        # The same packages under another key: all of ours are signed anew, the vendor's are not.
+        expect 0 tee_repo publish --key "$sub" --gnupghome "$home" --platform platform.provides --passphrase-file passphrase
+        said '10 signed, 0 of vendors, 2 as before'
+        verify_repo_only
+}
+
+unsolvable() {
+        begin unsolvable
+        expect 10 tee_repo solve --platform <(echo /bin/sh)
+        said 'nothing provides dkms needed by gn8v-tee-kmod-1-dkms'
+        publish
+        before=$(state)
+        expect 10 publish --platform <(echo /bin/sh) --repo none
+        [ ! -e none/repodata ]
+        # A pin that is missing.
+        mv packages/gn8v-tee-driver-1-$NEW-1.noarch.rpm* .
+        expect 10 publish
+        said "gn8v-tee-driver-1 = $NEW-1"
+        same_state "$before"
+        # A metapackage that forgets one: its own requirements are met, its release's are not.
+        mv gn8v-tee-driver-1-$NEW-1.noarch.rpm* packages/
+        REVISION=2 RELEASE=single-$SINGLE package gn8v-tee-single $SINGLE 'Provides: gn8v-tee-profile = 9' 'Conflicts: gn8v-tee-profile'
+        rm packages/gn8v-tee-single-$SINGLE-1.*
+        sed -i 's/^Profile=.*/&\nRevision=2/' releases/single-$SINGLE.conf
+        tee_repo lock
+        expect 10 tee_repo solve --platform platform.provides
+        said 'a pin of the release'
+        # Profiles that do not exclude each other.
+        RELEASE=single-$SINGLE REVISION=2 package gn8v-tee-single $SINGLE "Requires: gn8v-tee-driver-2 = $SINGLE-1, gn8v-tee-kmod-2-dkms = $SINGLE-1"
+        expect 10 tee_repo solve --platform platform.provides
+        said 'can be installed together'
+        # An upgrade that leaves a pin behind: dnf would keep the older one.
+        begin behind
+        RELEASE=multi-$NEW package gn8v-tee-multi $NEW "Requires: gn8v-tee-driver-1 = $OLD-1, gn8v-tee-kmod-1-dkms = $OLD-1, vendor-manager = 7.1-1" \
+                'Provides: gn8v-tee-profile = 9' 'Conflicts: gn8v-tee-profile'
+        expect 10 tee_repo solve --platform platform.provides
+        said "gn8v-tee-driver-1-$NEW-1, a pin of the release"
+}
+
+beside() {
+        local repo=$SCRATCH/beside-repo
+        mkdir -p "$repo"
+        for f in "$WWW"/vendor-manager-9*.rpm "$WWW"/vendormanager-9*.rpm; do cp "$f" "$repo/"; done
+        createrepo_c --quiet "$repo" >&2
+        begin beside
+        expect 0 tee_repo solve --platform platform.provides --beside "$repo"
+        said 'ok +beside +upgrade of gn8v-tee-multi-'
+        tee_repo --json solve --platform platform.provides --beside "$repo" | python3 -c 'import json, sys; assert json.load(sys.stdin)["ok"]'
+        # A mirror as the platform: real packages instead of a list.
+        mkdir mirror
+        package dkms 3 'Provides: /bin/sh'
+        mv packages/dkms-3-1.noarch.rpm mirror/ && rm packages/dkms-*
+        createrepo_c --quiet mirror >&2
+        expect 0 tee_repo solve --platform mirror
+        expect 10 tee_repo solve --platform "$repo"
+}
+
+# At every instant a kill leaves the old or the new repository, and the next run is none the wiser.
+killed() {
+        local i old new calls
+        begin killed
+        publish
+        old=$(state)
+        package gn8v-tee-helper 1.1
+        cp -a . ../killed-new && (cd ../killed-new && publish)
+        new=$(cd ../killed-new && state)
+        cp -a repo repo.old
+        for calls in renameat renameat2 linkat mkdirat fsync unlinkat; do
+                for i in 1 2 3 5 8 12 20; do
+                        rm -rf repo && cp -a repo.old repo
+                        strace -f -o trace -e trace=none -e inject=$calls:signal=KILL:when=$i \
+                                "$REPO" -C . --releases releases publish --key "$KEY" --gnupghome "$KEYS" --platform platform.provides > log 2>&1 && continue
+                        python3 - <<'PY'
+import gzip, hashlib, re
+repomd = open("repo/repodata/repomd.xml").read()
+name = re.search(r'href="repodata/([^"]*-primary.xml.gz)"', repomd)[1]
+data = open("repo/repodata/" + name, "rb").read()
+assert hashlib.sha256(data).hexdigest() == name.split("-")[0]
+for digest, href in re.findall(r'pkgid="YES">([0-9a-f]{64})<.*?<location href="([^"]+)"', gzip.decompress(data).decode(), re.S):
+    assert hashlib.sha256(open("repo/" + href, "rb").read()).hexdigest() == digest, href
+PY
+                        gpg --homedir "$KEYS" --batch --quiet --verify repo/repodata/repomd.xml.asc repo/repodata/repomd.xml
+                        publish
+                        [ "$(state)" = "$new" ] || die "after a kill at $calls $i the next run does not end right"
+                        [ ! -e repo/.stage ]
+                done
+        done
+        [ "$old" != "$new" ]
+}
+
+locked() {
+        begin locked
+        publish
+        exec 9> repo/.lock
+        flock 9
+        expect 9 publish
+        exec 9>&-
+        expect 0 publish
+        expect 2 publish --repo .
+        mkdir foreign && createrepo_c --quiet foreign >&2
+        expect 1 publish --repo foreign
+        said 'not published by gn8v-tee-repo'
+}
+
+full_disk() {
+        begin full
+        mkdir small && mount -t tmpfs -o size=100k tmpfs small
+        CLEANUPS+=("umount '$PWD/small'")
+        head -c 200000 /dev/urandom | base64 > big
+        CONTENT=$(head -c 60000 big | tr -d '\n') package gn8v-tee-big 1.0
+        CONTENT=$(tail -c 60000 big | tr -d '\n') package gn8v-tee-bigger 1.0
+        expect 8 publish --repo small/repo
+        [ ! -e small/repo/repodata ] && [ ! -e small/repo/.stage ]
+        umount small
+}
+
+mkdir -p "$WWW"
+KEY=$(make_key "$KEYS" publisher)
+VENDOR=$(make_key "$KEYS" vendor)
+gpg --homedir "$KEYS" --batch --armor --export "$VENDOR" > "$WWW/vendor.pub"
+(
+        set -x
+        vendor_package 7.1
+        vendor_package 7.2
+        vendor_package 9.0
+        cd "$SCRATCH" && package vendormanager 9.5 'Obsoletes: vendor-manager < 9.5' 'Provides: vendor-manager = 9.5'
+        mv packages/vendormanager-9.5-1.noarch.rpm "$WWW/"
+        make_template
+) > "$LOGS/template.log" 2>&1 || { tail -20 "$LOGS/template.log" >&2; exit 1; }
+
+scenario 'dnf installs, upgrades, swaps with gpgcheck and repo_gpgcheck' publish_for_dnf
+scenario 'rpm finds the signatures good' signed_by_rpm
+scenario 'publishing twice changes nothing, elsewhere gives the same bytes' nothing_new
+scenario 'generations are kept and removed' generations
+scenario 'other content under the same version is refused' other_content
+scenario 'bad inputs leave the repository' bad_inputs
+scenario 'bad keys are refused' bad_keys
+scenario 'what does not install is not published' unsolvable
+scenario 'upgrades beside other repositories change nothing' beside
+scenario 'a kill at any instant leaves old or new' killed
+scenario 'locked, foreign and nonsensical repositories' locked
+scenario 'a full disk' full_disk
+finish

@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# The builder's side for those who need a repository: look-alikes, one workspace with every package built, published copies. Sourced after root.sh.
+
+VENDOR=$CACHE/vendor
+WORKSPACE=$CACHE/workspace
+KEYHOME=$SCRATCH/keys
+
+# shellcheck disable=SC2034
+# Releases by their files: newest and older ones of a profile.
+releases_of() { # DIR PROFILE: versions, oldest first
+        local f
+        for f in "$1/$2"-*.conf; do release_value "$f" Version; done | sort -V
+}
+NEW=$(releases_of "$SOURCE/repo/releases" multi | tail -n 1)
+# shellcheck disable=SC2034
+OLD=$(releases_of "$SOURCE/repo/releases" multi | head -n 1)
+SINGLE=$(releases_of "$SOURCE/repo/releases" single | tail -n 1)
+conf() { echo "$SOURCE/repo/releases/$1-$2.conf"; } # PROFILE VERSION
+# The argument that a release wants, and its key.
+argument() { sed -n 's/^Argument=//p' "$(conf "$1" "$2")" | head -n 1; }
+
+dist() {
+        if [ -z "${GN8V_DIST:-}" ]; then
+                GN8V_DIST=$BUILD/gn8v-tee-$(sed -n "s/^ *version : '\([^']*\)',$/\1/p" "$SOURCE/meson.build" | head -n 1).tar.gz
+                "$SOURCE/tests/dist.sh" "$GN8V_DIST"
+        fi
+}
+
+# A copy of the repository's key is kept: a signing key takes seconds to make, and packages of gn8v-tee-release hold it.
+repo_key() {
+        mkdir -p "$KEYHOME"
+        chmod 700 "$KEYHOME"
+        if [ ! -s "$CACHE/repo-key.sec" ]; then
+                make_key "$KEYHOME" "gn8v-tee test repository <repo@test.invalid>" > "$CACHE/repo-key.fpr"
+                gpg --homedir "$KEYHOME" --batch --quiet --export-secret-keys > "$CACHE/repo-key.sec.new"
+                gpg --homedir "$KEYHOME" --batch --quiet --armor --export > "$CACHE/repo-key.pub"
+                mv "$CACHE/repo-key.sec.new" "$CACHE/repo-key.sec"
+        else
+                gpg --homedir "$KEYHOME" --batch --quiet --import "$CACHE/repo-key.sec"
+        fi
+        KEY=$(cat "$CACHE/repo-key.fpr")
+        PUBKEY=$CACHE/repo-key.pub
+}
+
+# The look-alikes over http. The port is kept: it stands in the release files, and another one would make every package old.
+vendor_site() {
+        local port
+        [ -s "$CACHE/vendor-port" ] || free_port > "$CACHE/vendor-port"
+        port=$(cat "$CACHE/vendor-port")
+        if ! serve "$VENDOR/www" "$port"; then
+                free_port > "$CACHE/vendor-port"
+                port=$(cat "$CACHE/vendor-port")
+                serve "$VENDOR/www" "$port"
+        fi
+        "$SOURCE/tests/vendor/make" "$VENDOR" --port "$port" --dead-first
+}
+
+# Everything locked, fetched and built, once; what is up to date is left alone.
+workspace() {
+        dist
+        repo_key
+        vendor_site
+        mkdir -p "$WORKSPACE"
+        builder lock
+        builder fetch
+        builder build --source "$GN8V_DIST"
+}
+builder() { "$REPO" -C "$WORKSPACE" --releases "${RELEASES:-$VENDOR/releases}" "$@"; }
+
+# publish_to DIR [RELEASE...]: a published, signed repository of these releases (none: all).
+publish_to() {
+        local dir=$1
+        shift
+        builder publish --repo "$dir" --key "$KEY" --gnupghome "$KEYHOME" --platform "$CACHE/platform.provides" --baseurl "http://127.0.0.1:${PORT:-80}/" "$@"
+}

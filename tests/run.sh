@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# usage: run.sh DIST.tar.gz
+# Every test: unit tests (those of the sanitized build), style, end to end. The last line is "N passed, N failed", with ", N skipped" if any was.
+# GN8V_ONLY=PATTERN: only scenarios named so; GN8V_SUITES="install attack": only these scripts.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+GN8V_DIST=$(realpath "${1:?usage: run.sh DIST.tar.gz}")
+export GN8V_DIST
+build=$(realpath -m "${GN8V_BUILD:-build}")
+export GN8V_BUILD=$build
+sanitized=$build/sanitize
+mkdir -p "$build/logs"
+results=$build/logs/results
+: > "$results"
+
+# A script's own lines, as they come; one that dies without a word is a failure.
+run_script() {
+        local name=$1 rc=0 before after started=$SECONDS
+        shift
+        before=$(grep -c '^not ok' "$results" || :)
+        "$@" 2>"$build/logs/$name.err" | tee -a "$results" || rc=$?
+        after=$(grep -c '^not ok' "$results" || :)
+        if [ $rc != 0 ] && [ "$before" = "$after" ]; then
+                echo "not ok - $name: exit status $rc" | tee -a "$results"
+        fi
+        if [ $rc != 0 ]; then cat "$build/logs/$name.err" >&2; fi
+        echo "# $name: $((SECONDS - started)) s" >&2
+}
+
+unit() {
+        local rc=0
+        meson test -C "$sanitized" --suite unit --no-rebuild --print-errorlogs > "$build/logs/unit.log" 2>&1 || rc=$?
+        # One line a test program.
+        sed -n 's/^ *[0-9]*\/[0-9]* \(.*:\)\{0,1\} *\([^ ]*\) *\(OK\|FAIL\|TIMEOUT\|ERROR\|SKIP\|UNEXPECTEDPASS\) .*/\3 \2/p' "$build/logs/unit.log" |
+                while read -r verdict name; do
+                        case $verdict in
+                        OK) echo "ok - unit: $name" ;;
+                        SKIP) echo "ok - unit: $name # skip" ;;
+                        *) echo "not ok - unit: $name: $verdict" ;;
+                        esac
+                done
+        [ $rc = 0 ] || { tail -n 80 "$build/logs/unit.log" >&2; return $rc; }
+}
+
+suites=${GN8V_SUITES:-}
+wanted() { [ -z "$suites" ] || [[ " $suites " == *" $1 "* ]]; }
+
+if wanted unit && [ -e "$sanitized/build.ninja" ]; then run_script unit unit; fi
+for script in tests/style/*; do
+        name=style-$(basename "$script")
+        [ -x "$script" ] && wanted "$name" && run_script "$name" "$script"
+done
+for script in tests/e2e/*.sh; do
+        name=$(basename "$script" .sh)
+        # Executable ones are tests; the others are sourced by these. real-driver needs a file of its own.
+        if [ -x "$script" ] && [ "$name" != real-driver ] && wanted "$name"; then run_script "$name" "$script"; fi
+done
+
+skipped=$(grep -c '^ok .*# skip' "$results" || :)
+passed=$(($(grep -c '^ok ' "$results" || :) - skipped))
+failed=$(grep -c '^not ok ' "$results" || :)
+grep '^not ok ' "$results" || :
+summary="$passed passed, $failed failed"
+[ "$skipped" = 0 ] || summary+=", $skipped skipped"
+echo "$summary"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
