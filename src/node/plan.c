@@ -319,7 +319,7 @@ int plan_apply(Node *n, ResourceList *l, PlanReport report, void *userdata, Plan
                 act(n, r, report, userdata, &c);
         }
         if (n->booted && n->environment == ENVIRONMENT_MACHINE && c.changed > 0)
-                (void) units_reload(n);
+                (void) units_reload(n, NULL);
         resume(n, l, report, userdata, &c);
         k = forget_removed_kernels(n, e);
         if (k >= 0)
@@ -379,7 +379,7 @@ int plan_revert(Node *n, PlanReport report, void *userdata, PlanResult *ret, Err
         for (size_t i = l.n; i-- > 0 && k >= 0;)
                 act(n, l.resources[i], report, userdata, &c);
         if (k >= 0 && n->booted && n->environment == ENVIRONMENT_MACHINE && c.changed > 0)
-                (void) units_reload(n);
+                (void) units_reload(n, NULL);
         if (k >= 0 && c.failed == 0) {
                 k = node_remove(n, NODE_PENDING_PATH);
                 if (k < 0)

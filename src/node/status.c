@@ -158,6 +158,8 @@ static StatusRow *add_resource(Node *n, Status *s, const char *group, const char
                 row = add(s, group, name, r->wanted, r->found, ROW_WARN);
                 return next(row, FIRST_LAST, "%s", r->hint ? r->hint : "do it where the boot entries are kept");
         default:
+                if (r->error.message && geteuid() != 0)
+                        return add(s, group, name, r->wanted, "not readable: run as root", ROW_UNKNOWN);
                 row = add(s, group, name, r->wanted, r->found, ROW_FAIL);
                 if (r->error.message)
                         return next(row, FIRST_JOURNAL, "%s%s%s", r->error.message, r->error.hint ? ": " : "", r->error.hint ? r->error.hint : "");
