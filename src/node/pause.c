@@ -151,9 +151,13 @@ static int start_again(Node *n, const Resource *r, const JournalEntry *entry, Er
 static int pause_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
         int k;
 
-        if (pause_is_stop(r))
-                return stop(n, r, entry, e);
+        if (pause_is_stop(r)) {
+                k = stop(n, r, entry, e);
+                return k < 0 ? k : resource_say(&r->note, e, "stopped until the reboot");
+        }
         k = start_again(n, r, entry, e);
+        if (k >= 0)
+                k = resource_say(&r->note, e, "not held back any more");
         return k < 0 ? k : 1;
 }
 

@@ -30,8 +30,7 @@ static int list_leftovers(Node *n, ResourceList *l, Error *e) {
                 if (type->sticky || resource_list_find(l, entry->id))
                         continue;
                 r = resource_list_add(l, type, name);
-                if (!r || resource_say(&r->wanted, NULL, "as it was before gn8v-tee") < 0 ||
-                    resource_say(&r->found, NULL, "%s", entry_state_to_string(entry->state)) < 0)
+                if (!r || resource_say(&r->wanted, NULL, "as it was before gn8v-tee") < 0 || resource_say(&r->found, NULL, "ours") < 0)
                         return error_oom(e);
                 r->action = n->environment == ENVIRONMENT_MACHINE || type->offline ? ACTION_REVERT
                             : n->environment == ENVIRONMENT_OSTREE                 ? ACTION_REFUSE
