@@ -347,6 +347,7 @@ static int make_plan(const BuildOptions *o, const char *program, Release *const 
         _cleanup_free_ char *builder = describe_builder(o, program), *key = NULL, *template = NULL, *repo_file = NULL;
         BuildPlanOptions plan = { .workspace = o->workspace, .specs_dir = o->specs_dir, .builder = builder, .source = o->source,
                                   .baseurl = o->baseurl, .revision = o->revision ?: "1" };
+        Release **all = NULL;
         int r;
 
         if (!builder)
@@ -359,7 +360,15 @@ static int make_plan(const BuildOptions *o, const char *program, Release *const 
                 plan.key = key;
                 plan.repo_file = repo_file;
         }
-        return build_plan_make(&plan, releases, n, ret, e);
+        if (n > 0) {
+                r = release_load_directory(o->releases_dir, &all, &plan.n_all, e);
+                if (r < 0)
+                        return r;
+                plan.all = all;
+        }
+        r = build_plan_make(&plan, releases, n, ret, e);
+        release_free_many(all, plan.n_all);
+        return r;
 }
 
 static bool rpm_knows_itself(void) {
