@@ -37,6 +37,7 @@ typedef struct CudaPackage {
         CudaRule *rules;
         size_t n_rules;
         char **directories; /* below the install path */
+        size_t n_directories;
         CudaPkgConfig *pkgconfigs;
         size_t n_pkgconfigs;
         CudaDesktop *desktops;

@@ -173,7 +173,7 @@ static int add_parents(Plan *p, Error *e) {
                         /* Files come in runs of one directory: what the last one added need not be added again. */
                         if (p->n > n && streq(p->v[p->n - 1].path, dir) && p->v[p->n - 1].package == package)
                                 break;
-                        if ((r = plan_directory(p, package, 0, dir, e)) < 0)
+                        if ((r = plan_directory(p, package, p->v[i].line, dir, e)) < 0)
                                 return r;
                 }
         }
@@ -207,8 +207,9 @@ static int merge(Plan *p, Error *e) {
                                 continue;
                         }
                         if (!(last->kind == PLACE_DIRECTORY && q->kind == PLACE_DIRECTORY)) {
-                                _cleanup_free_ char *why = last->line ? format("is already where line %u goes", last->line)
-                                                                      : strdup("is already something else's place");
+                                unsigned first = MIN(last->line, q->line);
+                                _cleanup_free_ char *why = first > 0 ? format("is already where line %u goes", first)
+                                                                     : strdup("is already something else's place");
                                 int r = refuse(p, MAX(q->line, last->line), e, q->path, why ?: "is placed twice");
 
                                 /* keep the plan whole for plan_clear() */

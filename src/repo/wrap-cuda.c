@@ -235,8 +235,8 @@ static int place_package(WrapContext *c, CudaPackage *p, const Stage *stage, Err
         }
         if ((r = place_files(c, p, stage, e)) < 0)
                 return r;
-        STRV_FOREACH(d, p->directories) {
-                _cleanup_free_ char *path = format("%s/%s", p->install_path ?: s->root, *d);
+        for (size_t i = 0; i < p->n_directories; i++) {
+                _cleanup_free_ char *path = format("%s/%s", p->install_path ?: s->root, p->directories[i]);
 
                 if (!path)
                         return error_oom(e);
