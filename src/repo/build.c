@@ -9,7 +9,6 @@
 
 #include "basic/fs.h"
 #include "basic/process.h"
-#include "repo/build-key.h"
 #include "repo/build-record.h"
 #include "repo/interrupt.h"
 #include "repo/repo-file.h"
@@ -373,7 +372,7 @@ static char *describe_builder(const BuildOptions *o, const char *program) {
 }
 
 static int make_plan(const BuildOptions *o, const char *program, Release *const *releases, size_t n, BuildPlan **ret, Error *e) {
-        _cleanup_free_ char *builder = describe_builder(o, program), *key = NULL, *template = NULL, *repo_file = NULL;
+        _cleanup_free_ char *builder = describe_builder(o, program), *template = NULL, *repo_file = NULL;
         BuildPlanOptions plan = { .workspace = o->workspace, .specs_dir = o->specs_dir, .builder = builder, .source = o->source,
                                   .baseurl = o->baseurl, .revision = o->revision ?: "1" };
         Release **all = NULL;
@@ -382,11 +381,11 @@ static int make_plan(const BuildOptions *o, const char *program, Release *const 
         if (!builder)
                 return error_errno(e, ENOENT, "%s", program);
         if (o->key) {
-                if ((r = build_key_export(o->gnupghome, o->key, &key, &plan.key_date, e)) < 0 ||
-                    (r = repo_data_path(o->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
+                if ((r = repo_data_path(o->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
                     (r = repo_file_render(template, o->baseurl, REPO_KEY_INSTALLED_URL, &repo_file, e)) < 0)
                         return r;
-                plan.key = key;
+                plan.key = o->key;
+                plan.key_date = o->key_date;
                 plan.repo_file = repo_file;
         }
         if (n > 0) {
