@@ -236,7 +236,7 @@ static int plan_artifact(const BuildPlanOptions *o, BuildPlan *p, Store *store, 
         _cleanup_free_ char *release_label = release_name(release), *path = store_path(store, locked->sha256), *name = NULL;
         _cleanup_strv_ char **names = NULL;
         _cleanup_text_ Text t = {};
-        const Release *owner;
+        const Release *owner = NULL;
         const Artifact *owned;
         BuildJob *j;
         int r;
