@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
 # The builder's side for those who need a repository: look-alikes, one workspace with every package built, published copies. Sourced after root.sh.
 
