@@ -5,6 +5,7 @@
 #include "basic/fs.h"
 #include "basic/log.h"
 #include "cmd/repo-proof.h"
+#include "cmd/repo-signer.h"
 #include "repo/publish.h"
 #include "repo/repo-file.h"
 
@@ -22,6 +23,10 @@ static void help(void) {
                "      --passphrase-file=FILE\n"
                "                         the key's passphrase; without it the agent must know\n"
                "                         it: nobody is asked\n"
+               "      --key-file=URI     sign by OpenSSL instead: a PEM file, or a provider's URI\n"
+               "                         (pkcs11:...); with it\n"
+               "      --user-id=TEXT     the name of the key, and\n"
+               "      --key-created=DATE its day, YYYY-MM-DD\n"
                "      --repo=DIR         the repository (default: WORKSPACE/repo)\n"
                "      --baseurl=URL      where clients will find it (default: file:// and DIR)\n"
                "      --platform=PATH    what the target system provides: a list, or a mirror's\n"
@@ -70,7 +75,8 @@ static void report_text(const PublishReport *r, const char *path) {
 }
 
 typedef struct Arguments {
-        const char *key, *gnupghome, *passphrase_file, *repo;
+        SignerArguments signer;
+        const char *repo;
         char **platforms, **beside;
 } Arguments;
 
@@ -90,7 +96,7 @@ static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
         if (!path)
                 return error_oom(e);
         if ((r = proof_default_platform(repo, &a->platforms, e)) < 0 || (r = repo_data_path(repo->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
-            (r = signer_gpg_new(a->gnupghome, a->key, a->passphrase_file, &signer, e)) < 0)
+            (r = signer_from_arguments(&a->signer, &signer, e)) < 0)
                 return r;
         o->workspace = repo->workspace;
         o->repo = path;
@@ -111,11 +117,9 @@ static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
 }
 
 int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_KEY = 256, ARG_GNUPGHOME, ARG_PASSPHRASE, ARG_REPO, ARG_JSON, ARG_BASEURL, ARG_PLATFORM, ARG_BESIDE, ARG_KEEP, ARG_REPLACE };
+        enum { ARG_REPO = 256, ARG_JSON, ARG_BASEURL, ARG_PLATFORM, ARG_BESIDE, ARG_KEEP, ARG_REPLACE };
         static const struct option options[] = {
-                { "key", required_argument, NULL, ARG_KEY },
-                { "gnupghome", required_argument, NULL, ARG_GNUPGHOME },
-                { "passphrase-file", required_argument, NULL, ARG_PASSPHRASE },
+                SIGNER_OPTIONS,
                 { "repo", required_argument, NULL, ARG_REPO },
                 { "baseurl", required_argument, NULL, ARG_BASEURL },
                 { "platform", required_argument, NULL, ARG_PLATFORM },
@@ -133,9 +137,6 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
 
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
-                case ARG_KEY: a.key = optarg; break;
-                case ARG_GNUPGHOME: a.gnupghome = optarg; break;
-                case ARG_PASSPHRASE: a.passphrase_file = optarg; break;
                 case ARG_REPO: a.repo = optarg; break;
                 case ARG_BASEURL: o.baseurl = optarg; break;
                 case ARG_PLATFORM:
@@ -154,10 +155,14 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_REPLACE: o.replace = true; break;
                 case ARG_JSON: repo->json = true; break;
                 case 'h': help(); return EXIT_OK;
-                default: return verb_usage("publish", "unknown option, or an argument is missing");
+                default:
+                        if (!signer_argument(&a.signer, c, optarg))
+                                return verb_usage("publish", "unknown option, or an argument is missing");
                 }
-        if (!a.key)
+        if (!signer_named(&a.signer))
                 return verb_usage("publish", "--key is missing: the full fingerprint of the key that signs");
+        if (signer_arguments_wrong(&a.signer))
+                return verb_usage("publish", "%s", signer_arguments_wrong(&a.signer));
         r = repo_load_releases(repo, argc - optind, argv + optind, e);
         return r < 0 ? r : run(repo, &a, &o, e);
 }

@@ -11,12 +11,13 @@
 #define PACKAGES_MAX 2048u
 #define ITEMS_MAX    20000u /* rules, directories, ... of all packages */
 #define PATTERN_MAX  512u
+#define COST_MAX     (256u * 1024) /* of all patterns: the automata stay within 100 MB */
 #define TEXT_MAX     1024u
 
 typedef struct Parser {
         const char *name;
         CudaManifest *manifest;
-        size_t items;
+        size_t items, cost;
 } Parser;
 
 static int refuse(const Parser *p, const xmlNode *n, Error *e, const char *fmt, ...) _printf_(4, 5);
@@ -162,9 +163,12 @@ static int grow(Parser *p, const xmlNode *n, void **array, size_t *count, size_t
 }
 
 /* glibc's regexec() runs POSIX patterns as automata without backtracking, but for back-references; repetition counts multiply the
- * automaton's size. Neither is needed to name files, so both are refused, and the length is bounded. */
-static bool is_tame(const char *pattern) {
-        if (!*pattern || strlen(pattern) > PATTERN_MAX)
+ * automaton's size, and each '+' doubles what it repeats. The first two are not needed to name files and refused; length and doublings
+ * are what a pattern costs, and all of them together are bounded. */
+static bool is_tame(const char *pattern, size_t *ret_cost) {
+        size_t cost = strlen(pattern);
+
+        if (!*pattern || cost > PATTERN_MAX)
                 return false;
         for (const char *s = pattern; *s; s++) {
                 if (*s == '\\') {
@@ -173,7 +177,10 @@ static bool is_tame(const char *pattern) {
                         s++;
                 } else if (*s == '{')
                         return false;
+                else if (*s == '+' && (cost *= 2) > COST_MAX)
+                        return false;
         }
+        *ret_cost = cost;
         return true;
 }
 
@@ -201,6 +208,7 @@ static int parse_rule(Parser *p, const xmlNode *n, CudaPackage *package, Error *
         _cleanup_free_ char *anchored = NULL;
         CudaRule *rule;
         const char *pattern;
+        size_t cost;
         int r;
 
         if ((r = grow(p, n, (void **) &package->rules, &package->n_rules, sizeof(CudaRule), e)) < 0)
@@ -212,8 +220,8 @@ static int parse_rule(Parser *p, const xmlNode *n, CudaPackage *package, Error *
         if (rule->directory && (r = clean(p, n, &rule->directory, e)) < 0)
                 return r;
         pattern = startswith(rule->pattern, "./") ?: rule->pattern;
-        if (!is_tame(pattern))
-                return refuse(p, n, e, "pattern '%s' is empty, too long, or uses back-references or repetition counts", rule->pattern);
+        if (!is_tame(pattern, &cost) || (p->cost += cost) > COST_MAX)
+                return refuse(p, n, e, "pattern '%s' is empty, too costly, or uses back-references or repetition counts", rule->pattern);
         rule->uninstaller = endswith(pattern, "-uninstaller");
         rule->prefix = literal_directory(pattern);
         anchored = format("^(%s)$", pattern);

@@ -8,7 +8,7 @@
 #define REDIRECTS_MAX      10
 #define TOTAL_ATTEMPTS_MAX 100
 #define DISCARD_MAX        (1024 * 1024) /* of a redirect's own body */
-#define BACKOFF_US         250000
+#define BACKOFF_US         INT64_C(250000)
 #define BACKOFF_MAX_US     8000000
 #define READ_SIZE          (256 * 1024)
 #define WRITEBACK_SIZE     (UINT64_C(32) << 20)
@@ -322,7 +322,6 @@ static int set_options(Transfer *t, Error *e) {
             set_protocols(c, t->redirected) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L) != CURLE_OK ||
-            curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_USERAGENT, "gn8v-tee-repo/" GN8V_VERSION) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, timeout) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1024L) != CURLE_OK ||
@@ -377,6 +376,7 @@ static int fail_url(Transfer *t, ExitCode code, const char *reason) {
 /* For what may pass: again after a while, as long as each attempt brings bytes, or a few times without. */
 static int try_again(Transfer *t, ExitCode code, const char *reason, int64_t now_us) {
         unsigned most = t->options->attempts > 0 ? t->options->attempts : 3;
+        int64_t backoff = t->options->backoff_ms > 0 ? (int64_t) t->options->backoff_ms * 1000 : BACKOFF_US;
 
         if (t->offset > t->furthest && t->item->sha256) {
                 t->furthest = t->offset;
@@ -386,7 +386,7 @@ static int try_again(Transfer *t, ExitCode code, const char *reason, int64_t now
                 return fail_url(t, code, reason);
         free(t->url);
         t->url = NULL; /* a redirect's target may be good once only: start at the URL that is known */
-        t->retry_at_us = now_us + MIN((int64_t) BACKOFF_US << (t->attempts - 1), (int64_t) BACKOFF_MAX_US);
+        t->retry_at_us = now_us + MIN(backoff << MIN(t->attempts - 1, 10u), (int64_t) BACKOFF_MAX_US);
         t->state = TRANSFER_WAITING;
         return 0;
 }

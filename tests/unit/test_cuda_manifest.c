@@ -72,6 +72,7 @@ END_TEST
 START_TEST(test_refused) {
         static const char *const bad[] = {
                 "<file>(</file>", "<file></file>", "<file>(a*)\\1</file>", "<file>a{1,1000}{1,1000}</file>", "<file>a\\</file>",
+                "<file>((((((((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+</file>",
                 "<file dir=\"../x\">.*</file>", "<file dir=\"/etc\">.*</file>", "<dir>../../etc</dir>", "<buildPath>../..</buildPath>",
                 "<buildPath>/etc</buildPath>", "<installPath>usr</installPath>", "<pcfile>a-1.pc</pcfile>",
                 "<pcfile description=\"d\">../a-1.pc</pcfile>", "<pcfile description=\"d\">a-1</pcfile>", "<pcfile description=\"d\">a.pc</pcfile>",
