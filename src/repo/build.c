@@ -13,6 +13,7 @@
 #include "repo/build-record.h"
 #include "repo/repo-file.h"
 #include "repo/rpmbuild.h"
+#include "repo/vendor-keys.h"
 
 #define JOBS_MAX 64u
 
@@ -344,7 +345,7 @@ static char *describe_builder(const BuildOptions *o, const char *program) {
 }
 
 static int make_plan(const BuildOptions *o, const char *program, Release *const *releases, size_t n, BuildPlan **ret, Error *e) {
-        _cleanup_free_ char *builder = describe_builder(o, program), *key = NULL, *template = NULL, *repo_file = NULL;
+        _cleanup_free_ char *builder = describe_builder(o, program), *key = NULL, *vendor_keys = NULL, *template = NULL, *repo_file = NULL;
         BuildPlanOptions plan = { .workspace = o->workspace, .specs_dir = o->specs_dir, .builder = builder, .source = o->source,
                                   .baseurl = o->baseurl, .revision = o->revision ?: "1" };
         int r;
@@ -354,8 +355,11 @@ static int make_plan(const BuildOptions *o, const char *program, Release *const 
         if (o->key) {
                 if ((r = build_key_export(o->gnupghome, o->key, &key, &plan.key_date, e)) < 0 ||
                     (r = repo_data_path(o->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
-                    (r = repo_file_render(template, o->baseurl, REPO_KEY_INSTALLED_URL, &repo_file, e)) < 0)
+                    (r = vendor_keys_load(o->workspace, releases, n, &vendor_keys, e)) < 0 ||
+                    (r = repo_file_render(template, o->baseurl, vendor_keys ? REPO_KEY_INSTALLED_URL " " VENDOR_KEY_INSTALLED_URL : REPO_KEY_INSTALLED_URL,
+                                          false, &repo_file, e)) < 0)
                         return r;
+                plan.vendor_keys = vendor_keys;
                 plan.key = key;
                 plan.repo_file = repo_file;
         }

@@ -89,7 +89,7 @@ install_multi() {
         enabled nvidia-persistenced.service
         enabled nvidia-fabricmanager.service
         for unit in $(sed -n 's/^Unit=//p' "$MULTI"); do
-                cat "$ROOT"/{etc,usr/lib}/systemd/system/"$unit".d/*.conf 2>/dev/null | grep -q '^After=.*nvidia-persistenced.service' || die "$unit is not ordered"
+                { cat "$ROOT"/{etc,usr/lib}/systemd/system/"$unit".d/*.conf 2>/dev/null || :; } | grep -q '^After=.*nvidia-persistenced.service' || die "$unit is not ordered"
         done
         unit=$(cat "$ROOT/usr/lib/systemd/system/nvidia-persistenced.service")
         grep -qF -- "$(release_value "$MULTI" Options)" <<< "$unit" || die "persistenced lacks its options"
