@@ -91,7 +91,7 @@ install_multi() {
         for unit in $(sed -n 's/^Unit=//p' "$MULTI"); do
                 { cat "$ROOT"/{etc,usr/lib}/systemd/system/"$unit".d/*.conf 2>/dev/null || :; } | grep -q '^After=.*nvidia-persistenced.service' || die "$unit is not ordered"
         done
-        unit=$(cat "$ROOT/usr/lib/systemd/system/nvidia-persistenced.service")
+        unit=$(cat "$ROOT"/usr/lib/systemd/system/nvidia-persistenced.service{,.d/*.conf})
         grep -qF -- "$(release_value "$MULTI" Options)" <<< "$unit" || die "persistenced lacks its options"
         grep -qF "TimeoutStartSec=$(release_value "$MULTI" TimeoutStartSec)" <<< "$unit"
         [ "$(stat -c %a "$ROOT/usr/bin/nvidia-modprobe")" = 4755 ]
@@ -119,9 +119,9 @@ apply_again() {
 }
 
 upgrade() {
-        a_root upgrade growing with-headers
         rm -rf "${SITE:?}/growing"
         cp -a "$SITE/older" "$SITE/growing"
+        a_root upgrade growing with-headers
         expect 0 run_dnf "$ROOT" install gn8v-tee-multi
         has_release multi "$OLD"
         boots_with "$(argument multi "$OLD")"
