@@ -9,7 +9,6 @@
 
 #include "basic/fs.h"
 #include "basic/process.h"
-#include "repo/build-key.h"
 #include "repo/build-record.h"
 #include "repo/repo-file.h"
 #include "repo/rpmbuild.h"
@@ -345,7 +344,7 @@ static char *describe_builder(const BuildOptions *o, const char *program) {
 }
 
 static int make_plan(const BuildOptions *o, const char *program, Release *const *releases, size_t n, BuildPlan **ret, Error *e) {
-        _cleanup_free_ char *builder = describe_builder(o, program), *key = NULL, *vendor_keys = NULL, *template = NULL, *repo_file = NULL;
+        _cleanup_free_ char *builder = describe_builder(o, program), *vendor_keys = NULL, *template = NULL, *repo_file = NULL;
         BuildPlanOptions plan = { .workspace = o->workspace, .specs_dir = o->specs_dir, .builder = builder, .source = o->source,
                                   .baseurl = o->baseurl, .revision = o->revision ?: "1" };
         int r;
@@ -353,14 +352,14 @@ static int make_plan(const BuildOptions *o, const char *program, Release *const 
         if (!builder)
                 return error_errno(e, ENOENT, "%s", program);
         if (o->key) {
-                if ((r = build_key_export(o->gnupghome, o->key, &key, &plan.key_date, e)) < 0 ||
-                    (r = repo_data_path(o->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
+                if ((r = repo_data_path(o->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
                     (r = vendor_keys_load(o->workspace, releases, n, &vendor_keys, e)) < 0 ||
                     (r = repo_file_render(template, o->baseurl, vendor_keys ? REPO_KEY_INSTALLED_URL " " VENDOR_KEY_INSTALLED_URL : REPO_KEY_INSTALLED_URL,
                                           false, &repo_file, e)) < 0)
                         return r;
                 plan.vendor_keys = vendor_keys;
-                plan.key = key;
+                plan.key = o->key;
+                plan.key_date = o->key_date;
                 plan.repo_file = repo_file;
         }
         return build_plan_make(&plan, releases, n, ret, e);
