@@ -27,7 +27,7 @@ typedef struct BuildJob {
         char **packages;                     /* names of the RPMs that must come out; others may (debuginfo) */
         char *artifact;                      /* its name in releases[0], or NULL */
         char artifact_sha256[SHA256_HEX_SIZE];
-        char **releases;                     /* PROFILE-VERSION of each release that wants the packages */
+        char **releases;                     /* PROFILE-VERSION of each release that has the packages, the oldest first */
         char inputs[SHA256_HEX_SIZE];        /* one digest of all of the above that the bytes depend on */
 } BuildJob;
 
@@ -49,10 +49,13 @@ typedef struct BuildPlanOptions {
         const char *repo_file;   /* text of the .repo file, or NULL: no release package */
         const char *baseurl;
         const char *revision;    /* of the release package */
+        Release *const *all;     /* every release there is, also those that are not built now */
+        size_t n_all;
 } BuildPlanOptions;
 
 /* Makes the plan from releases and their locks (-ESTALE or -ENOENT with an error that says to run lock, or fetch). An artifact that several
- * releases share, by digest, is one job; two artifacts that would make the same package from different bytes are an error. */
+ * releases share is one job, with the name, date and file of the oldest release that has it: a package has the same bytes whichever
+ * releases are asked for, and a newer release changes none. Two artifacts that would make one package from different bytes are an error. */
 int build_plan_make(const BuildPlanOptions *o, Release *const *releases, size_t n, BuildPlan **ret, Error *e);
 
 /* Name, version and date (its newest member's) of a tarball whose files are all below NAME-VERSION/. For unit tests and the plan. */
