@@ -7,6 +7,7 @@
 
 #include "basic/fs.h"
 #include "repo/repo-file.h"
+#include "repo/vendor-keys.h"
 #include "repo/spec.h"
 
 static const char *const spec_names[_BUILD_KIND_MAX] = {
@@ -143,6 +144,8 @@ static int plan_repository(const BuildPlanOptions *o, BuildPlan *p, Error *e) {
                 return error_oom(e);
         j->date = o->key_date;
         if ((r = add_text(j, REPO_FILE, o->repo_file, e)) < 0 || (r = add_text(j, REPO_KEY_FILE, o->key, e)) < 0 ||
+            (o->vendor_keys && ((r = add_text(j, VENDOR_KEY_FILE, o->vendor_keys, e)) < 0 ||
+                                (r = spec_define(&t, "gn8v-tee-repo", "gn8v_vendor_keys", VENDOR_KEY_FILE, e)) < 0)) ||
             (r = spec_define(&t, "gn8v-tee-repo", "gn8v_version", GN8V_VERSION, e)) < 0 ||
             (r = spec_define(&t, "gn8v-tee-repo", "gn8v_revision", revision, e)) < 0 ||
             (r = spec_define(&t, "--baseurl", "gn8v_baseurl", o->baseurl, e)) < 0)

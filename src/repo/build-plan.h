@@ -22,7 +22,7 @@ typedef struct BuildJob {
         char *name;     /* for people: the main package's NAME-VERSION-REVISION */
         char *spec;     /* the concrete spec's text */
         int64_t date;   /* SOURCE_DATE_EPOCH */
-        BuildSource sources[2];
+        BuildSource sources[3]; /* no kind of job has more */
         size_t n_sources;
         char **packages;                     /* names of the RPMs that must come out; others may (debuginfo) */
         char *artifact;                      /* its name in releases[0], or NULL */
@@ -45,6 +45,7 @@ typedef struct BuildPlanOptions {
         const char *source;      /* tarball of this project, or NULL: its packages are not built */
         const char *key;         /* armored public key and its creation date, and where instances find the repository: */
         int64_t key_date;
+        const char *vendor_keys; /* armored keys of vendor RPMs, or NULL */
         const char *repo_file;   /* text of the .repo file, or NULL: no release package */
         const char *baseurl;
         const char *revision;    /* of the release package */

@@ -13,6 +13,7 @@
 #include "repo/interrupt.h"
 #include "repo/repo-file.h"
 #include "repo/rpmbuild.h"
+#include "repo/vendor-keys.h"
 
 #define JOBS_MAX 64u
 
@@ -372,7 +373,7 @@ static char *describe_builder(const BuildOptions *o, const char *program) {
 }
 
 static int make_plan(const BuildOptions *o, const char *program, Release *const *releases, size_t n, BuildPlan **ret, Error *e) {
-        _cleanup_free_ char *builder = describe_builder(o, program), *template = NULL, *repo_file = NULL;
+        _cleanup_free_ char *builder = describe_builder(o, program), *vendor_keys = NULL, *template = NULL, *repo_file = NULL;
         BuildPlanOptions plan = { .workspace = o->workspace, .specs_dir = o->specs_dir, .builder = builder, .source = o->source,
                                   .baseurl = o->baseurl, .revision = o->revision ?: "1" };
         Release **all = NULL;
@@ -382,8 +383,11 @@ static int make_plan(const BuildOptions *o, const char *program, Release *const 
                 return error_errno(e, ENOENT, "%s", program);
         if (o->key) {
                 if ((r = repo_data_path(o->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
-                    (r = repo_file_render(template, o->baseurl, REPO_KEY_INSTALLED_URL, &repo_file, e)) < 0)
+                    (r = vendor_keys_load(o->workspace, releases, n, &vendor_keys, e)) < 0 ||
+                    (r = repo_file_render(template, o->baseurl, vendor_keys ? REPO_KEY_INSTALLED_URL " " VENDOR_KEY_INSTALLED_URL : REPO_KEY_INSTALLED_URL,
+                                          false, &repo_file, e)) < 0)
                         return r;
+                plan.vendor_keys = vendor_keys;
                 plan.key = o->key;
                 plan.key_date = o->key_date;
                 plan.repo_file = repo_file;
