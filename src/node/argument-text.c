@@ -222,26 +222,61 @@ static bool same(const char *a, size_t a_size, const char *b, size_t b_size) {
         return a && b && a_size == b_size && memcmp(a, b, a_size) == 0;
 }
 
+static int compare_words(const void *a, const void *b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* The words of a file, sorted, without the ones left out, as one string: two texts that differ in order or blanks only give the same. */
+static char *words_without(const char *text, size_t size, char *const *ours, const char *old) {
+        _cleanup_free_ char *copy = strndup(text, size);
+        _cleanup_strv_ char **words = NULL;
+        char *save = NULL;
+
+        for (char *w = copy ? strtok_r(copy, " \t\r\n\"'#", &save) : NULL; w; w = strtok_r(NULL, " \t\r\n\"'#", &save))
+                if (!strv_contains(ours, w) && !(old && streq(w, old)) && strv_append(&words, w) < 0)
+                        return NULL;
+        if (!copy)
+                return NULL;
+        if (words)
+                qsort(words, strv_length(words), sizeof(char *), compare_words);
+        return strv_join(words, "\n");
+}
+
+/* Only the tool's own change (and its way of writing lines) lies between the two: nobody edited the file. */
+static bool only_ours_between(const char *before, size_t before_size, const char *current, size_t current_size, char *const *ours,
+                              const char *old) {
+        _cleanup_free_ char *a = words_without(before, before_size, ours, old), *b = words_without(current, current_size, ours, old);
+
+        return a && b && streq(a, b);
+}
+
+static int copy_image(const char *data, size_t size, char **ret, size_t *ret_size) {
+        char *copy = NULL;
+
+        if (data) {
+                copy = malloc(size + 1);
+                if (!copy)
+                        return -ENOMEM;
+                memcpy(copy, data, size);
+                copy[size] = '\0';
+        }
+        *ret = copy;
+        *ret_size = size;
+        return 0;
+}
+
 int argument_revert_text(const char *path, const char *key, char *const *ours, const char *before, size_t before_size,
                          const char *after, size_t after_size, const char *current, size_t current_size, char **ret, size_t *ret_size,
                          bool *ret_edited) {
         _cleanup_free_ char *old = NULL;
 
-        if (same(current, current_size, after, after_size)) {
-                char *copy = NULL;
-
-                if (before && !(copy = malloc(before_size + 1)))
-                        return -ENOMEM;
-                if (copy) {
-                        memcpy(copy, before, before_size);
-                        copy[before_size] = '\0';
-                }
-                *ret = copy;
-                *ret_size = before_size;
-                *ret_edited = false;
-                return 0;
-        }
-        *ret_edited = after && !same(current, current_size, before, before_size);
+        *ret_edited = false;
+        if (same(current, current_size, after, after_size))
+                return copy_image(before, before_size, ret, ret_size);
         old = before ? find_in_file(path, before, key) : NULL;
+        /* After a crash there is no image of what we left; a file that we never wrote has none either. */
+        if (before && only_ours_between(before, before_size, current, current_size, ours, old))
+                return copy_image(before, before_size, ret, ret_size);
+        *ret_edited = after != NULL;
         return edit_text(path, ours, old, current, current_size, ret, ret_size);
 }

@@ -210,6 +210,7 @@ static int initramfs_revert(Node *n, Resource *r, JournalEntry *entry, Error *e)
 
 const ResourceType initramfs_type = {
         .name = "initramfs",
+        .tool = "dracut",
         .slow = true,
         .sticky = true,
         .list = initramfs_list,

@@ -510,6 +510,7 @@ static int argument_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) 
 
 const ResourceType kernel_argument_type = {
         .name = "kernel-argument",
+        .tool = "grubby",
         .list = argument_list,
         .probe = argument_probe,
         .remember = argument_remember,

@@ -131,6 +131,19 @@ static int module_list(Node *n, ResourceList *l, Error *e) {
         return 0;
 }
 
+/* Whether a kernel's .config has a symbol built in or as a module. */
+static bool has_symbol(const char *config, const char *symbol) {
+        size_t n = strlen(symbol);
+
+        for (const char *line = config; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+                const char *name = startswith(line, "CONFIG_");
+
+                if (name && strncmp(name, symbol, n) == 0 && (startswith(name + n, "=y") || startswith(name + n, "=m")))
+                        return true;
+        }
+        return false;
+}
+
 /* The CONFIG symbols that the driver's encryption needs at build time, and that the kernel lacks; NULL: none lacks, or not to be seen. */
 static int missing_symbols(Node *n, const char *kernel, char **ret, Error *e) {
         static const char *const places[][2] = { { "/lib/modules/", "/build/.config" }, { "/boot/config-", "" }, { "/lib/modules/", "/config" } };
@@ -144,14 +157,9 @@ static int missing_symbols(Node *n, const char *kernel, char **ret, Error *e) {
                         return error_oom(e);
                 (void) node_read(n, path, NODE_FILE_MAX, &config, NULL);
         }
-        STRV_FOREACH(symbol, config ? n->release->kernel_config : NULL) {
-                _cleanup_free_ char *built_in = format("\nCONFIG_%s=y\n", *symbol), *module = format("\nCONFIG_%s=m\n", *symbol);
-
-                if (!built_in || !module)
-                        return error_oom(e);
-                if (!strstr(config, built_in) && !strstr(config, module))
+        STRV_FOREACH(symbol, config ? n->release->kernel_config : NULL)
+                if (!has_symbol(config, *symbol))
                         text_printf(&t, "%sCONFIG_%s", t.size > 0 ? " " : "", *symbol);
-        }
         *ret = t.size > 0 ? text_take(&t) : NULL;
         return 0;
 }
@@ -277,6 +285,7 @@ static int module_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
 
 const ResourceType module_type = {
         .name = "module",
+        .tool = "dkms",
         .slow = true,
         .sticky = true,
         .list = module_list,

@@ -125,6 +125,7 @@ static int pause_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
 
 const ResourceType pause_type = {
         .name = "pause",
+        .tool = "systemctl stop",
         .list = pause_list,
         .probe = pause_probe,
         .remember = pause_remember,

@@ -132,9 +132,9 @@ static int apply_one(Node *n, Resource *r, PlanReport report, void *userdata) {
         if (k >= 0) {
                 k = r->type->probe(n, r, e);
                 if (k >= 0 && r->action != ACTION_NONE && r->action != ACTION_KEEP)
-                        k = error_hint(e, error_set(e, EIO, EXIT_FAILED, "%s: the change had no effect: found %s, wanted %s", r->id, r->found,
-                                                    r->wanted),
-                                       "%s", r->hint ? r->hint : "look at the tool's own messages, then run: gn8v-tee apply");
+                        k = error_hint(e, error_set(e, EIO, EXIT_FAILED, "%s exited 0, but had no effect: found %s, wanted %s", r->type->tool,
+                                                    r->found, r->wanted),
+                                       "run %s by hand to see why, then: gn8v-tee apply", r->type->tool);
         }
         if (k < 0) {
                 (void) error_hint(e, k, "then run: gn8v-tee apply");

@@ -32,7 +32,7 @@ typedef struct Resource {
 } Resource;
 
 struct ResourceType {
-        const char *name;
+        const char *name, *tool; /* tool: what apply runs */
         bool offline; /* files alone: can be done in a chroot or image */
         bool slow;    /* worth a line when it begins */
         bool sticky;  /* what the release does not want any more stays until revert: it belongs to a kernel, not to a release */

@@ -351,9 +351,11 @@ static int conclude(Status *s, Error *e) {
                         first = row;
         }
         s->code = s->state == ROW_FAIL ? EXIT_DIFFERS : s->state == ROW_PENDING && only_reboot ? EXIT_REBOOT : EXIT_OK;
-        if (first && !(s->next = strdup(first->next)))
-                return error_oom(e);
-        return 0;
+        if (!first)
+                return 0;
+        /* A sentence about one thing has to say about which. */
+        s->next = first->priority == FIRST_JOURNAL ? format("%s: %s", first->name, first->next) : strdup(first->next);
+        return s->next ? 0 : error_oom(e);
 }
 
 int status_make(Node *n, Status *ret, Error *e) {

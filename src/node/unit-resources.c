@@ -90,6 +90,7 @@ static int drop_in_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
 
 const ResourceType drop_in_type = {
         .name = "drop-in",
+        .tool = "writing the drop-in",
         .offline = true,
         .list = drop_in_list,
         .probe = drop_in_probe,
@@ -203,6 +204,7 @@ static int enable_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
 
 const ResourceType enable_type = {
         .name = "enable",
+        .tool = "systemctl enable",
         .offline = true,
         .list = enable_list,
         .probe = enable_probe,

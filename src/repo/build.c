@@ -9,7 +9,6 @@
 
 #include "basic/fs.h"
 #include "basic/process.h"
-#include "repo/build-key.h"
 #include "repo/build-record.h"
 #include "repo/repo-file.h"
 #include "repo/rpmbuild.h"
@@ -80,6 +79,37 @@ static int save_records(const Pool *p, const BuildJob *job, char **files, Error 
         return 0;
 }
 
+/* The same version that another way of building has made under another file name (a distribution's tag, or none) must not be published beside
+ * this one. Its record goes first: without it a package counts for nothing. */
+static int remove_superseded(const Pool *p, const BuildJob *job, char **files, Error *e) {
+        const char *version = job->name + strlen(job->packages[0]); /* "-VERSION-REVISION" */
+        _cleanup_strv_ char **old = NULL;
+        DIR *d = opendir(p->packages);
+        struct dirent *entry;
+        int r = d ? 0 : error_errno(e, errno, "%s", p->packages);
+
+        while (r >= 0 && d && (entry = readdir(d)))
+                STRV_FOREACH(name, job->packages) {
+                        const char *rest = startswith(entry->d_name, *name);
+
+                        rest = rest ? startswith(rest, version) : NULL;
+                        if (rest && rest[0] == '.' && endswith(rest, ".rpm") && !strv_contains(files, entry->d_name) &&
+                            strv_append(&old, entry->d_name) < 0)
+                                r = error_oom(e);
+                }
+        if (d)
+                (void) closedir(d);
+        STRV_FOREACH(file, old) {
+                _cleanup_free_ char *path = path_join(p->packages, *file), *record = path ? format("%s.json", path) : NULL;
+
+                if (!record)
+                        return error_oom(e);
+                if ((unlink(record) < 0 && errno != ENOENT) || unlink(path) < 0)
+                        return error_errno(e, errno, "%s", path);
+        }
+        return r;
+}
+
 /* The wrapping packages are built in mock with our own gn8v-tee-repo, from a repository that holds only that. */
 static int make_own_repo(Pool *p, char *const *files, Error *e) {
         const char *argv[] = { "createrepo_c", "--quiet", "--no-database", p->own_repo, NULL };
@@ -136,7 +166,9 @@ static int build_job(Pool *p, size_t i, Error *e) {
         if (r < 0)
                 return r;
         outcome->fresh = true;
-        r = save_records(p, job, outcome->files, e);
+        r = remove_superseded(p, job, outcome->files, e);
+        if (r >= 0)
+                r = save_records(p, job, outcome->files, e);
         if (r >= 0 && p->own_repo && job->kind == BUILD_PROGRAMS)
                 r = make_own_repo(p, outcome->files, e);
         return r;
@@ -311,7 +343,7 @@ static char *describe_builder(const BuildOptions *o, const char *program) {
 }
 
 static int make_plan(const BuildOptions *o, const char *program, Release *const *releases, size_t n, BuildPlan **ret, Error *e) {
-        _cleanup_free_ char *builder = describe_builder(o, program), *key = NULL, *template = NULL, *repo_file = NULL;
+        _cleanup_free_ char *builder = describe_builder(o, program), *template = NULL, *repo_file = NULL;
         BuildPlanOptions plan = { .workspace = o->workspace, .specs_dir = o->specs_dir, .builder = builder, .source = o->source,
                                   .baseurl = o->baseurl, .revision = o->revision ?: "1" };
         int r;
@@ -319,11 +351,11 @@ static int make_plan(const BuildOptions *o, const char *program, Release *const 
         if (!builder)
                 return error_errno(e, ENOENT, "%s", program);
         if (o->key) {
-                if ((r = build_key_export(o->gnupghome, o->key, &key, &plan.key_date, e)) < 0 ||
-                    (r = repo_data_path(o->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
+                if ((r = repo_data_path(o->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
                     (r = repo_file_render(template, o->baseurl, REPO_KEY_INSTALLED_URL, &repo_file, e)) < 0)
                         return r;
-                plan.key = key;
+                plan.key = o->key;
+                plan.key_date = o->key_date;
                 plan.repo_file = repo_file;
         }
         return build_plan_make(&plan, releases, n, ret, e);

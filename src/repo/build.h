@@ -14,8 +14,8 @@ typedef struct BuildOptions {
         const char *source;       /* the project's tarball, or NULL */
         const char *mock;         /* mock configuration (name or path), or NULL: rpmbuild on this machine */
         const char *mock_dir;     /* where our own mock configurations are, or NULL */
-        const char *key;          /* fingerprint, with baseurl: makes gn8v-tee-release; or NULL */
-        const char *gnupghome;    /* for the key, or NULL: gpg's own */
+        const char *key;          /* armored public key, with baseurl: makes gn8v-tee-release; or NULL */
+        int64_t key_date;         /* when the key was made: seconds, UTC */
         const char *baseurl, *revision;
         bool force;               /* builds what is up to date, too */
         unsigned jobs;            /* at once; 0: as many as CPUs */

@@ -39,6 +39,7 @@ typedef struct FetchOptions {
         unsigned parallel;     /* 0: 4 */
         unsigned timeout_sec;  /* to connect, and to go without 1 KB a second; 0: 30 */
         unsigned attempts;     /* per URL, for what may pass (no connection, broken off, 5xx); 0: 3 */
+        unsigned backoff_ms;   /* before the second attempt, doubled for each further one; 0: 250 */
         Progress *progress;    /* or NULL */
         void (*done)(const FetchItem *item, void *userdata); /* told of each finished item; or NULL */
         void *userdata;

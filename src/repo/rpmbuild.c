@@ -216,8 +216,16 @@ static int check_names(const BuildJob *job, char *const *files, Error *e) {
         return 0;
 }
 
+/* On disk before its record says so. */
+static int sync_file(const char *path, Error *e) {
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        return fd < 0 || fsync(fd) < 0 ? error_errno(e, errno, "%s", path) : 0;
+}
+
 static int move_packages(char *const *files, const char *packages, char ***ret, Error *e) {
         _cleanup_strv_ char **names = NULL;
+        int r;
 
         STRV_FOREACH(file, files) {
                 _cleanup_free_ char *to = path_join(packages, path_basename(*file)), *record = to ? format("%s.json", to) : NULL;
@@ -227,6 +235,9 @@ static int move_packages(char *const *files, const char *packages, char ***ret, 
                 /* An older record must not speak for a newer package. */
                 if (unlink(record) < 0 && errno != ENOENT)
                         return error_errno(e, errno, "%s", record);
+                r = sync_file(*file, e);
+                if (r < 0)
+                        return r;
                 if (chmod(*file, 0644) < 0 || rename(*file, to) < 0)
                         return error_errno(e, errno, "%s", to);
         }

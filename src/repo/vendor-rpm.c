@@ -4,10 +4,10 @@
 #include <fcntl.h>
 #include <rpm/header.h>
 #include <rpm/rpmcli.h>
-#include <rpm/rpmcrypto.h>
 #include <rpm/rpmkeyring.h>
 #include <rpm/rpmlib.h>
 #include <rpm/rpmlog.h>
+#include <rpm/rpmpgp.h>
 #include <rpm/rpmts.h>
 
 #include "basic/strings.h"
@@ -82,7 +82,8 @@ static rpmts transaction_new(rpmKeyring keyring) {
         /* No configuration is read: neither the machine's nor a user's macros may soften the check. */
         (void) rpmInitCrypto();
         ts = rpmtsCreate();
-        if (ts && keyring && rpmtsSetKeyring(ts, keyring) != 0)
+        /* With a keyring of its own it opens no rpm database. */
+        if (ts && rpmtsSetKeyring(ts, keyring) != 0)
                 ts = rpmtsFree(ts);
         if (ts) {
                 (void) rpmtsSetVfyLevel(ts, RPMSIG_VERIFIABLE_TYPE);
@@ -92,8 +93,8 @@ static rpmts transaction_new(rpmKeyring keyring) {
 }
 
 /* Reads the header alone, nothing verified: what is wanted first is whether this is a package, and has any signature. */
-static int read_header(FD_t fd, const char *path, Header *ret, Error *e) {
-        _cleanup_(ts_freep) rpmts ts = transaction_new(NULL);
+static int read_header(FD_t fd, const char *path, rpmKeyring keyring, Header *ret, Error *e) {
+        _cleanup_(ts_freep) rpmts ts = transaction_new(keyring);
         _cleanup_(header_freep) Header h = NULL;
         rpmRC rc;
 
@@ -159,7 +160,7 @@ static int check(const char *path, rpmKeyring keyring, const char *fingerprint, 
 
         if (!fd || Ferror(fd))
                 return error_errno(e, errno ? errno : EIO, "%s", path);
-        r = read_header(fd, path, &h, e);
+        r = read_header(fd, path, keyring, &h, e);
         if (r < 0)
                 return r;
         if (headerIsSource(h))

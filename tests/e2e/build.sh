@@ -274,6 +274,62 @@ for path in files:
 PYTHON
 }
 
+# The way through mock, with a stand-in for it that rebuilds the source package with the gn8v-tee-repo of the additional repository, as mock
+# would after installing it: what is right here is what we give to mock, in which order, and what we take from it.
+through_mock() {
+        local ws=$SCRATCH/mocked
+        command -v createrepo_c > /dev/null || skip_scenario "no createrepo_c"
+        mkdir -p "$ws" "$SCRATCH/bin"
+        cp -a "$WS/locks" "$WS/store" "$ws/"
+        cat > "$SCRATCH/bin/mock" <<STAND_IN
+#!/bin/bash
+set -euo pipefail
+echo "\$*" >> "$SCRATCH/mock.log"
+repo="" result="" srpm=""
+while [ \$# -gt 0 ]; do
+        case \$1 in
+        -r | --uniqueext) shift ;;
+        --configdir) [ -s "\$2/alinux3-x86_64.cfg" ]; shift ;;
+        --resultdir) result=\$2; shift ;;
+        --rebuild) srpm=\$2; shift ;;
+        --addrepo=file://*) repo=\${1#--addrepo=file://} ;;
+        *) echo "unknown: \$1" >&2; exit 5 ;;
+        esac
+        shift
+done
+top=\$(mktemp -d "$SCRATCH/mock.XXXXXX")
+if rpm -qp --requires "\$srpm" | grep -x gn8v-tee-repo > /dev/null; then
+        [ -s "\$repo/repodata/repomd.xml" ]
+        (cd "\$top" && rpm2cpio "\$repo"/gn8v-tee-repo-*.rpm | cpio -id --quiet ./usr/bin/gn8v-tee-repo)
+fi
+rpmbuild --quiet --rebuild --nodeps --define "_topdir \$top" --define "dist .el8" --define "gn8v_tee_repo \$top/usr/bin/gn8v-tee-repo" "\$srpm"
+mkdir -p "\$result"
+cp "\$srpm" "\$top"/RPMS/*/*.rpm "\$result/"
+rm -rf "\$top"
+STAND_IN
+        chmod +x "$SCRATCH/bin/mock"
+        PATH=$SCRATCH/bin:$PATH AT=$ws refuses run_repo build --mock alinux3-x86_64
+        said 'source'
+        PATH=$SCRATCH/bin:$PATH AT=$ws run_repo build --mock alinux3-x86_64 --source "$DIST"
+        # The programs first, then what they build.
+        head -1 "$SCRATCH/mock.log" | has -e '-r alinux3-x86_64 .*--configdir .* --rebuild .*/gn8v-tee-[0-9].*\.src\.rpm'
+        ls "$ws"/packages/gn8v-tee-repo-*.el8.x86_64.rpm "$ws"/packages/gn8v-tee-driver-*.rpm
+        ! ls "$ws"/packages/*.src.rpm || die "a source package among the packages"
+        ! ls -d "$ws"/.build-* || die "something is left of the builds"
+        # The vendor's files are the same whichever way they were built.
+        for f in "$WS"/packages/gn8v-tee-driver-*.rpm; do
+                rpm -qp --qf '[%{FILENAMES} %{FILEMODES:octal} %{FILEDIGESTS} %{FILELINKTOS}\n]' "$f" > "$SCRATCH/native"
+                rpm -qp --qf '[%{FILENAMES} %{FILEMODES:octal} %{FILEDIGESTS} %{FILELINKTOS}\n]' "$ws/packages/${f##*/}" | cmp - "$SCRATCH/native"
+        done
+        # Built for this machine: one version is there once, in the newest way it was built.
+        AT=$ws run_repo build --own --source "$DIST" > /dev/null
+        [ "$(find "$ws/packages" -name 'gn8v-tee-repo-*.rpm' | wc -l)" = 1 ]
+        PATH=$SCRATCH/bin:$PATH AT=$ws run_repo build --mock alinux3-x86_64 --own --source "$DIST" > /dev/null
+        [ "$(find "$ws/packages" -name 'gn8v-tee-repo-*.rpm*' | grep -c el8)" = 2 ]
+        # Without the tarball: the programs of the earlier run.
+        PATH=$SCRATCH/bin:$PATH AT=$ws run_repo build --mock alinux3-x86_64 --force > /dev/null
+}
+
 mock_accepts_them() {
         command -v mock > /dev/null || skip_scenario "no mock"
         for c in "$SOURCE"/mock-configs/*.cfg; do
@@ -298,6 +354,7 @@ scenario "what is missing is named" missing_things
 scenario "one build at a time" one_at_a_time
 scenario "the project's own packages" own_packages
 scenario "rpmlint finds no error" lint
+scenario "through mock: order, repository, results" through_mock
 scenario "mock configurations are valid" mock_configurations
 scenario "mock accepts the configurations" mock_accepts_them
 finish

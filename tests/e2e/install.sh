@@ -27,7 +27,13 @@ prepare base_root workspace sites
 # a_root NAME SITE [with-headers]: a root that knows our repository.
 a_root() {
         new_root "$1" "${3:-}"
-        add_repo gn8v-tee "http://127.0.0.1:$PORT/$2" "$PUBKEY" priority=10
+        published_repo "$2"
+}
+# dnf's settings are the published .repo file; only the host in it is this one.
+published_repo() { # SITE
+        sed "s,$SITE_URL,http://127.0.0.1:$PORT/$1,g; s/^metadata_expire=.*/metadata_expire=0/" "$SITE/$1/gn8v-tee.repo" > "$ROOT.dnf/repos/gn8v-tee.repo"
+        grep -q '^gpgcheck=1' "$ROOT.dnf/repos/gn8v-tee.repo"
+        grep -q '^repo_gpgcheck=1' "$ROOT.dnf/repos/gn8v-tee.repo"
 }
 packages() { root_rpm "$ROOT" -qa --qf '%{NAME}-%{VERSION}-%{RELEASE}\n' | sort; }
 ours() { packages | grep -E '^(gn8v-tee|nvidia|libnvidia)'; }
@@ -189,7 +195,7 @@ beside() {
         ours | diff "$SCRATCH/was" -
         # From nothing, too, the pins win.
         new_root beside2
-        add_repo gn8v-tee "http://127.0.0.1:$PORT/all" "$PUBKEY" priority=10
+        published_repo all
         add_repo nvidia "http://127.0.0.1:$PORT/beside" no
         expect 0 run_dnf "$ROOT" install gn8v-tee-multi
         ours | diff "$SCRATCH/was" -

@@ -97,7 +97,8 @@ client() { # URL: an empty root that knows the repository
         mkdir -p root.dnf/repos root
         printf '[main]\nreposdir=%s\ncachedir=%s\nplugins=0\npluginpath=/nonexistent\nbest=True\nsslverify=0\n' "$PWD/root.dnf/repos" "$PWD/root.dnf/cache" > root.dnf/dnf.conf
         sed "s|^gpgkey=.*|gpgkey=file://$PWD/repo/RPM-GPG-KEY-gn8v-tee file://$WWW/vendor.pub|" repo/gn8v-tee.repo > root.dnf/repos/gn8v-tee.repo
-        (cd "$PWD" && package base 1 'Provides: dkms' 'Provides: /bin/sh')
+        echo '%_dbpath /var/lib/rpm' > root.dnf/.rpmmacros
+        package base 1 'Provides: dkms' 'Provides: /bin/sh'
         rpm --root "$PWD/root" --define '_dbpath /var/lib/rpm' -i --nodeps --nosignature packages/base-1-1.noarch.rpm
         rm packages/base-*
 }
@@ -121,6 +122,7 @@ publish_for_dnf() {
         installed | grep -qx "gn8v-tee-single-$SINGLE"
         run_dnf "$PWD/root" group list --available 2>&1 | grep -q 'Confidential GPU'
         # An index by createrepo_c of the same files says the same of each.
+        mkdir other
         createrepo_c --quiet --no-database --outputdir other repo >&2
         for what in primary filelists other; do
                 zcat repo/repodata/*-$what.xml.gz | sed 's/<time file="[0-9]*"/<time/' > ours
@@ -289,7 +291,7 @@ unsolvable() {
         said 'nothing provides dkms needed by gn8v-tee-kmod-1-dkms'
         publish
         before=$(state)
-        expect 10 publish --platform <(echo /bin/sh) --repo none
+        expect 10 tee_repo publish --key "$KEY" --gnupghome "$KEYS" --platform <(echo /bin/sh) --repo none
         [ ! -e none/repodata ]
         # A pin that is missing.
         mv packages/gn8v-tee-driver-1-$NEW-1.noarch.rpm* .
@@ -338,6 +340,7 @@ beside() {
 killed() {
         local i old new calls
         begin killed
+        publish() { tee_repo publish --key "$KEY" --gnupghome "$KEYS" --platform platform.provides --baseurl http://a.example/repo; }
         publish
         old=$(state)
         package gn8v-tee-helper 1.1
@@ -348,7 +351,8 @@ killed() {
                 for i in 1 2 3 5 8 12 20; do
                         rm -rf repo && cp -a repo.old repo
                         strace -f -o trace -e trace=none -e inject=$calls:signal=KILL:when=$i \
-                                "$REPO" -C . --releases releases publish --key "$KEY" --gnupghome "$KEYS" --platform platform.provides > log 2>&1 && continue
+                                "$REPO" -C . --releases releases publish --key "$KEY" --gnupghome "$KEYS" --platform platform.provides \
+                                --baseurl http://a.example/repo > log 2>&1 && continue
                         python3 - <<'PY'
 import gzip, hashlib, re
 repomd = open("repo/repodata/repomd.xml").read()

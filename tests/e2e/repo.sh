@@ -5,6 +5,8 @@
 VENDOR=$CACHE/vendor
 WORKSPACE=$CACHE/workspace
 KEYHOME=$SCRATCH/keys
+# What the published .repo file says; the tests write their own for dnf.
+SITE_URL=http://gn8v-tee.test.invalid/el8
 
 # shellcheck disable=SC2034
 # Releases by their files: newest and older ones of a profile.
@@ -64,7 +66,15 @@ workspace() {
         mkdir -p "$WORKSPACE"
         builder lock
         builder fetch
-        builder build --source "$GN8V_DIST"
+        builder build --source "$GN8V_DIST" --key "$KEY" --gnupghome "$KEYHOME" --baseurl "$SITE_URL"
+        # The builder's own package belongs on the machine that builds: of what it requires, that which the program really finds here.
+        {
+                ldd "$REPO" | sed -n 's/^[ \t]*\([^ ]*\.so[^ ]*\) => \/.*/\1/p' | sort -u > "$SCRATCH/sonames"
+                rpm -qp --requires "$WORKSPACE"/packages/gn8v-tee-repo-*.rpm 2>/dev/null | grep '64bit' | sort -u | while read -r word; do
+                        if grep -qxF "${word%%(*}" "$SCRATCH/sonames"; then echo "$word"; fi
+                done
+                printf 'rpm-build\nmock\n'
+        } > "$CACHE/builder.provides"
 }
 builder() { "$REPO" -C "$WORKSPACE" --releases "${RELEASES:-$VENDOR/releases}" "$@"; }
 
@@ -72,5 +82,6 @@ builder() { "$REPO" -C "$WORKSPACE" --releases "${RELEASES:-$VENDOR/releases}" "
 publish_to() {
         local dir=$1
         shift
-        builder publish --repo "$dir" --key "$KEY" --gnupghome "$KEYHOME" --platform "$CACHE/platform.provides" --baseurl "http://127.0.0.1:${PORT:-80}/" "$@"
+        builder publish --repo "$dir" --key "$KEY" --gnupghome "$KEYHOME" --platform "$CACHE/platform.provides" --platform "$CACHE/builder.provides" \
+                --baseurl "$SITE_URL" "$@"
 }

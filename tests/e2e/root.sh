@@ -134,7 +134,7 @@ kernel /boot/vmlinuz-@KERNEL@
 LIST
         echo 'systemd = 252-1'
         # Names only: Debian has the same under another name, or nothing here looks inside.
-        printf '%s\n' 'openssl3' 'elfutils-libelf-devel' 'python3.11' 'python3.11-pip' 'system-release = 8' 'system-release(releasever) = 3' 'alinux-release = 3'
+        printf '%s\n' 'openssl3' 'elfutils-libelf-devel' 'gcc-c++' 'python3.11' 'python3.11-pip' 'system-release = 8' 'system-release(releasever) = 3' 'alinux-release = 3'
 }
 
 # Makes $CACHE/root (read-only by custom), $CACHE/platform (a repository with kernel-devel) and $CACHE/platform.provides, once.

@@ -21,6 +21,7 @@ static Store *store;
 static int listener = -1;
 static unsigned port;
 static int requests;
+static unsigned timeout_sec = 10, attempts;
 static char *last_request;
 
 /* ---- The server ---- */
@@ -117,7 +118,12 @@ static void serve(int fd, const char *request) {
                 answer(fd, "503 Service Unavailable", "Content-Length: 4\r\n", "busy", 4);
         else if (startswith(path, "/busy "))
                 whole(fd, BODY_SIZE, BODY_SIZE);
-        else if (startswith(path, "/garbage "))
+        else if (startswith(path, "/stalled ")) {
+                char c;
+
+                whole(fd, BODY_SIZE, BODY_SIZE / 2);
+                (void) !recv(fd, &c, 1, 0); /* until the client has had enough */
+        } else if (startswith(path, "/garbage "))
                 put(fd, body, 1000);
         else if (startswith(path, "/nothing "))
                 ;
@@ -200,7 +206,7 @@ static void result_clear(Result *x) {
 /* Paths beginning with '/' are the server's; others are whole URLs. */
 static Result get(FetchItem item, const char *const *paths) {
         _cleanup_strv_ char **urls = NULL;
-        FetchOptions options = { .timeout_sec = 10 };
+        FetchOptions options = { .timeout_sec = timeout_sec, .attempts = attempts, .backoff_ms = 5 };
         Result x = { .item = item };
 
         for (; *paths; paths++) {
@@ -365,6 +371,16 @@ START_TEST(keeps_what_was_broken_off) {
 }
 END_TEST
 
+START_TEST(does_not_wait_for_ever) {
+        _cleanup_result_ Result x = {};
+
+        timeout_sec = attempts = 1;
+        x = get_one(PINNED, "/stalled");
+        check_refused(&x, EXIT_UNREACHABLE, "(50000 of 100000 bytes)");
+        ck_assert(partial_is(50000));
+}
+END_TEST
+
 START_TEST(first_use_is_bounded) {
         _cleanup_result_ Result x = get_one(((FetchItem){ .size_max = 1000 }), _i == 0 ? "/file" : "/endless");
 
@@ -486,6 +502,7 @@ int main(void) {
         tcase_add_test(t, present_is_not_fetched);
         tcase_add_loop_test(t, refuses, 0, ELEMENTSOF(refused));
         tcase_add_loop_test(t, keeps_what_was_broken_off, 0, 2);
+        tcase_add_test(t, does_not_wait_for_ever);
         tcase_add_loop_test(t, first_use_is_bounded, 0, 2);
         tcase_add_test(t, mismatch);
         tcase_add_test(t, goes_on_to_the_next_url);
