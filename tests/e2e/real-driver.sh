@@ -6,7 +6,9 @@
 # those of the usual way (the archive's own shell code unpacks it, rpmbuild packs that tree). Needs about 6 GB below TMPDIR.
 set -euo pipefail
 RUN=${1:-}
-. "$(dirname "$0")/lib.sh"
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/e2e/lib.sh
+. "$here/lib.sh"
 if [ -z "$RUN" ]; then
         skip "$SUITE" "no RUNFILE given"
         exit 0
@@ -18,8 +20,7 @@ WS=$SCRATCH/ws RELEASES=$SCRATCH/releases ROOT=$SCRATCH/root ARCHIVE=$SCRATCH/ar
 
 # The driver's part of a release that is there, with this file's version, size and digest.
 release_file() {
-        local model
-        model=$(ls "$SOURCE"/repo/releases/single-*.conf | head -1)
+        local model=("$SOURCE"/repo/releases/single-*.conf)
         mkdir -p "$RELEASES"
         awk -v version="$VERSION" -v url="file://$RUN" -v size="$(stat -c %s "$RUN")" -v digest="$(sha256sum "$RUN" | cut -d' ' -f1)" '
                 /^\[/ { section = $0 }
@@ -30,7 +31,7 @@ release_file() {
                 section == "[Artifact driver]" && /^Size=/ { $0 = "Size=" size }
                 section == "[Artifact driver]" && /^SHA256=/ { $0 = "SHA256=" digest }
                 section == "[Artifact driver]" && /^(URL=http|Referer=)/ { next }
-                { print }' "$model" > "$RELEASES/$NAME.conf"
+                { print }' "${model[0]}" > "$RELEASES/$NAME.conf"
 }
 
 # measured NAME COMMAND...: wall time, processor time and the largest process of the command, into $FIGURES.
