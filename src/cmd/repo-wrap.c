@@ -21,8 +21,8 @@ static void help(void) {
                "      --release=FILE   the release file that pins the archive\n"
                "      --artifact=NAME  its [Artifact NAME] section\n"
                "      --into=DIR       the build root\n"
-               "      --lists=DIR      gets one rpm file list a package: driver.list and kmod.list,\n"
-               "                       cuda.list, or cublas.list\n"
+               "      --lists=DIR      gets one rpm file list a package: driver.list and\n"
+               "                       kmod.list, cuda.list, or cublas.list\n"
                "      --compat32       place the driver's 32-bit libraries, too\n"
                "      --no-glvnd       leave libglvnd and libOpenCL.so.1 to the distribution\n"
                "  -h, --help           this text\n");
