@@ -4,6 +4,7 @@
 
 #include "basic/fs.h"
 #include "basic/log.h"
+#include "cmd/repo-signer.h"
 #include "cmd/repo.h"
 #include "repo/build.h"
 
@@ -21,6 +22,9 @@ static void help(void) {
                "                        rocky-8-x86_64 come with this program\n"
                "      --key=FPR         build gn8v-tee-release with this public key\n"
                "      --gnupghome=DIR   where the key is (default: gpg's own)\n"
+               "      --key-file=URI    OpenSSL's key instead; with --user-id=TEXT,\n"
+               "                        --key-created=DATE, --passphrase-file=FILE: as for\n"
+               "                        'publish'\n"
                "      --baseurl=URL     where instances find the repository (with --key)\n"
                "      --revision=N      of gn8v-tee-release: raise it when the URL changes\n"
                "      --own             no releases: only what --source and --key give\n"
@@ -85,13 +89,12 @@ static int find_mock_dir(const char *specs_dir, const char *config, char **ret, 
 }
 
 int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_SPECS = 256, ARG_MOCK, ARG_KEY, ARG_GNUPGHOME, ARG_BASEURL, ARG_REVISION, ARG_OWN };
+        enum { ARG_SPECS = 256, ARG_MOCK, ARG_BASEURL, ARG_REVISION, ARG_OWN };
         static const struct option options[] = {
                 { "source", required_argument, NULL, 's' },
                 { "specs", required_argument, NULL, ARG_SPECS },
                 { "mock", required_argument, NULL, ARG_MOCK },
-                { "key", required_argument, NULL, ARG_KEY },
-                { "gnupghome", required_argument, NULL, ARG_GNUPGHOME },
+                SIGNER_OPTIONS,
                 { "baseurl", required_argument, NULL, ARG_BASEURL },
                 { "revision", required_argument, NULL, ARG_REVISION },
                 { "own", no_argument, NULL, ARG_OWN },
@@ -102,7 +105,8 @@ int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
         };
         BuildOptions o = { .workspace = repo->workspace, .releases_dir = repo->releases_dir, .tell = tell };
         _cleanup_(build_result_freep) BuildResult *result = NULL;
-        _cleanup_free_ char *mock_dir = NULL;
+        _cleanup_free_ char *mock_dir = NULL, *key = NULL;
+        SignerArguments signer = {};
         uint64_t jobs = 0, revision;
         bool own = false;
         int c, r;
@@ -112,8 +116,6 @@ int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
                 case 's': o.source = optarg; break;
                 case ARG_SPECS: o.specs_dir = optarg; break;
                 case ARG_MOCK: o.mock = optarg; break;
-                case ARG_KEY: o.key = optarg; break;
-                case ARG_GNUPGHOME: o.gnupghome = optarg; break;
                 case ARG_BASEURL: o.baseurl = optarg; break;
                 case ARG_REVISION: o.revision = optarg; break;
                 case ARG_OWN: own = true; break;
@@ -124,13 +126,17 @@ int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
                         o.jobs = (unsigned) jobs;
                         break;
                 case 'h': help(); return EXIT_OK;
-                default: return verb_usage("build", "unknown option, or an argument is missing");
+                default:
+                        if (!signer_argument(&signer, c, optarg))
+                                return verb_usage("build", "unknown option, or an argument is missing");
                 }
-        if (!o.key != !o.baseurl)
-                return verb_usage("build", "--key and --baseurl belong together");
+        if (signer_named(&signer) != (o.baseurl != NULL))
+                return verb_usage("build", "--key (or --key-file) and --baseurl belong together");
+        if (signer_arguments_wrong(&signer))
+                return verb_usage("build", "%s", signer_arguments_wrong(&signer));
         if (o.revision && parse_u64(o.revision, &revision) < 0)
                 return verb_usage("build", "--revision %s: not a number", o.revision);
-        if (own && (optind < argc || (!o.source && !o.key)))
+        if (own && (optind < argc || (!o.source && !o.baseurl)))
                 return verb_usage("build", "--own is for --source and --key, without releases");
         if (!o.specs_dir)
                 o.specs_dir = access("specs/driver.spec", R_OK) == 0 ? "specs" : DATA_DIR "/specs";
@@ -142,6 +148,12 @@ int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
                 if (r < 0)
                         return r;
                 o.mock_dir = mock_dir;
+        }
+        if (o.baseurl) {
+                r = signer_public_key(&signer, &key, &o.key_date, e);
+                if (r < 0)
+                        return r;
+                o.key = key;
         }
         r = build_run(&o, repo->releases, repo->n_releases, &result, e);
         if (r < 0)

@@ -68,8 +68,9 @@ static void print_json(const Store *store, const Wanted *w) {
                 _cleanup_free_ char *name = release_name(x->release), *path = store_path(store, x->sha256);
 
                 if (name && path)
-                        (void) json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s, s:b}", "release", name, "artifact", x->artifact->name,
-                                                                    "sha256", x->sha256, "path", path, "fetched", (int) x->fetched));
+                        (void) json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s, s:b}", "release", name, "artifact",
+                                                                    x->artifact->name, "sha256", x->sha256, "path", path, "fetched",
+                                                                    (int) x->fetched));
         }
         (void) json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
         putchar('\n');

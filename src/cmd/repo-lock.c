@@ -44,7 +44,8 @@ static int check(Repo *repo, Error *e) {
                 }
                 stale = stale || r < 0;
                 if (repo->json)
-                        (void) json_array_append_new(all, json_pack("{s:s, s:b, s:s*}", "release", name, "current", r >= 0, "reason", why.message));
+                        (void) json_array_append_new(all, json_pack("{s:s, s:b, s:s*}", "release", name, "current", r >= 0, "reason",
+                                                                    why.message));
                 else
                         printf("%-24s %s\n", name, r >= 0 ? "current" : why.message);
         }
@@ -68,7 +69,8 @@ static void print(const Repo *repo, const Resolution *v, size_t n) {
                                                                     (json_int_t) v[i].lock->n_artifacts, "fetched",
                                                                     (json_int_t) v[i].n_fetched));
                 else
-                        log_info("%s: %s (%zu artifacts)", v[i].lock->path, v[i].changed ? "written" : "is current", v[i].lock->n_artifacts);
+                        log_info("%s: %s (%zu artifacts)", v[i].lock->path, v[i].changed ? "written" : "is current",
+                                 v[i].lock->n_artifacts);
         }
         if (repo->json) {
                 (void) json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);

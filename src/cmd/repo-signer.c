@@ -2,6 +2,7 @@
 #include "cmd/repo-signer.h"
 
 #include "basic/strings.h"
+#include "repo/build-key.h"
 #include "repo/keyring.h"
 
 bool signer_argument(SignerArguments *a, int c, const char *value) {
@@ -59,5 +60,23 @@ int signer_from_arguments(const SignerArguments *a, Signer **ret, Error *e) {
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(s);
+        return 0;
+}
+
+int signer_public_key(const SignerArguments *a, char **ret, int64_t *ret_created, Error *e) {
+        _cleanup_(signer_freep) Signer *s = NULL;
+        char *armored;
+        int r;
+
+        if (!a->key_file)
+                return build_key_export(a->gnupghome, a->key, ret, ret_created, e);
+        r = signer_from_arguments(a, &s, e);
+        if (r < 0)
+                return r;
+        armored = openpgp_armor("PUBLIC KEY BLOCK", s->public_key, s->public_key_size);
+        if (!armored)
+                return error_oom(e);
+        *ret = armored;
+        *ret_created = s->created;
         return 0;
 }

@@ -29,3 +29,5 @@ bool signer_named(const SignerArguments *a);
 const char *signer_arguments_wrong(const SignerArguments *a);
 /* The signer they name, owned by the caller. */
 int signer_from_arguments(const SignerArguments *a, Signer **ret, Error *e);
+/* Only its public key, armored and owned by the caller, and when it was made (seconds, UTC); GnuPG's need not have the secret part here. */
+int signer_public_key(const SignerArguments *a, char **ret, int64_t *ret_created, Error *e);

@@ -39,6 +39,7 @@ typedef struct Artifact {
 
 typedef enum Mode { MODE_CONFIDENTIAL_COMPUTING, MODE_PROTECTED_PCIE, _MODE_MAX } Mode;
 const char *mode_to_string(Mode mode);
+int mode_from_string(const char *s); /* or -EINVAL */
 
 typedef struct Release {
         char *path; /* where it was read from */

@@ -182,7 +182,10 @@ static int loop(Fetch *f, Error *e) {
                 r = start_some(f, &wait_ms, e);
                 if (r < 0 || wait_ms < 0)
                         return r;
-                if (curl_multi_perform(f->multi, &running) != CURLM_OK || wait_for_bytes(f, running > 0 || f->n_running == 0 ? wait_ms : 0) < 0)
+                if (curl_multi_perform(f->multi, &running) != CURLM_OK)
+                        return error_set(e, EIO, EXIT_FAILED, "libcurl failed");
+                /* Fewer run than were started: some have ended, and want to be looked at. */
+                if (wait_for_bytes(f, running > 0 || f->n_running == 0 ? wait_ms : 0) < 0)
                         return error_set(e, EIO, EXIT_FAILED, "libcurl failed");
                 r = finish_some(f, e);
                 if (r < 0)
@@ -216,8 +219,9 @@ static int summarize(Fetch *f, Error *e) {
                 return error_oom(e);
         (void) error_set(e, worst == EXIT_UNTRUSTED ? EBADMSG : EHOSTUNREACH, worst, "%s", all);
         if (!hint)
-                hint = worst == EXIT_UNTRUSTED ? "What came is not what is pinned: do not use it; ask the vendor, then correct the release file"
-                                               : "Check the network or the proxy (https_proxy), and run this again: it continues where it stopped";
+                hint = worst == EXIT_UNTRUSTED
+                                       ? "What came is not what is pinned: do not use it; ask the vendor, then correct the release file"
+                                       : "Check the network or the proxy (https_proxy), and run this again: it continues";
         return error_hint(e, worst == EXIT_UNTRUSTED ? -EBADMSG : -EHOSTUNREACH, "%s", hint);
 }
 

@@ -88,8 +88,8 @@ static Want *first_of(Want *wants, Want *w) {
 }
 
 static const char *hint_for(const Want *w) {
-        return w->locked ? "The digest is that of the first use: the vendor has published this file anew. If that is right, take it with "
-                           "'gn8v-tee-repo lock --refresh'"
+        return w->locked ? "The digest is that of the first use: the vendor has published this file anew. If that is right, take it "
+                           "with 'gn8v-tee-repo lock --refresh'"
                          : NULL;
 }
 
@@ -102,8 +102,8 @@ static int job_init(Job *job, FetchItem *item, Store *store, Want *wants, size_t
         if (!job->label)
                 return error_oom(e);
         *item = (FetchItem){ .label = job->label, .filename = a->filename, .urls = a->urls, .referers = a->referers, .size = w->size,
-                             .size_max = size_max[a->kind], .sha256 = w->sha256, .hint = hint_for(w), .size_is_seen = w->locked, .check = check_item,
-                             .userdata = job };
+                             .size_max = size_max[a->kind], .sha256 = w->sha256, .hint = hint_for(w), .size_is_seen = w->locked,
+                             .check = check_item, .userdata = job };
         return 0;
 }
 

@@ -21,7 +21,8 @@ typedef struct Want {
 void want_clear(Want *w);
 
 /* Fetches what of the wants the store does not have. Every wanted RPM's key (see release_signer_key()) must be among the wants.
- * A key must have its Fingerprint=, an RPM must be signed by its Signer= and be the package that the release names. Errors as fetch_all(). */
+ * A key must have its Fingerprint=, an RPM must be signed by its Signer= and be the package that the release names. Errors as
+ * fetch_all(). */
 int obtain(Store *store, Want *wants, size_t n, const FetchOptions *options, Error *e);
 
 /* The key artifact whose Fingerprint= is the RPM artifact's Signer=; NULL with an error that names the release file. */

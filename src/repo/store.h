@@ -27,7 +27,7 @@ int store_size(const Store *s, const char *hex, uint64_t *ret);
 /* Opens a stored file for reading: a descriptor, or -ENOENT with an error that says to fetch. */
 int store_open_file(const Store *s, const char *hex, Error *e);
 
-/* Opens (creating) partial/NAME for reading and writing, its position at the end. The offset returned is its size. A descriptor or -errno. */
+/* Opens (creating) partial/NAME for reading and writing, its position at the end, which is its size. A descriptor or -errno. */
 int store_partial_open(Store *s, const char *name, uint64_t *ret_size, Error *e);
 char *store_partial_path(const Store *s, const char *name) _must_check_;
 int store_partial_remove(Store *s, const char *name);

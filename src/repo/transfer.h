@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One item on its way: the URL being tried, the partial file, the digest so far. fetch.c schedules, this file judges. */
+/* One item on its way: the URL being tried, the partial file, the digest so far. fetch.c schedules, request.c asks and listens,
+ * transfer.c judges. */
 #pragma once
 
 #include <curl/curl.h>
@@ -49,3 +50,11 @@ int transfer_prepare(Transfer *t, Error *e);
 int transfer_accept(Transfer *t, Error *e);
 /* After libcurl has ended with code: sets t->state. An error means that the whole run must end (disk, memory). */
 int transfer_finish(Transfer *t, CURLcode code, int64_t now_us, Error *e);
+
+/* For request.c: makes the partial file empty, and starts its digest anew. */
+int transfer_drop_partial(Transfer *t, Error *e);
+
+/* request.c. Sets all of libcurl's options for the present URL and offset. */
+int request_prepare(Transfer *t, Error *e);
+/* Judges status, range and size when the first byte of a body comes, or none; false: refused, t->refusal says why. */
+bool request_begin_body(Transfer *t);

@@ -324,6 +324,24 @@ START_TEST(test_truncated) {
 }
 END_TEST
 
+/* A dictionary that would take all memory is refused before it is allocated: the first block of this xz file asks for 1 GiB. */
+START_TEST(test_dictionary) {
+        _cleanup_free_ char *archive = driver(HEADER_OFFSET, "xz", true, MANIFEST_BODY, NULL, 0), *data = NULL;
+        _cleanup_error_ Error e = ERROR_INIT;
+        char *payload;
+        size_t size;
+
+        ck_assert_int_eq(read_file(AT_FDCWD, archive, 1 << 20, &data, &size), 0);
+        payload = memmem(data, size, "\xfd" "7zXZ", 5);
+        ck_assert_ptr_nonnull(payload);
+        ck_assert_mem_eq(payload + 13, "\x00\x21\x01", 3); /* no sizes; LZMA2, one byte */
+        payload[16] = 36;
+        ck_assert_int_eq(write_file_atomic(AT_FDCWD, archive, data, size, 0644), 0);
+        ck_assert_int_eq(place(ARTIFACT_DRIVER, archive, (WrapOptions){}, NULL, &e), -EBADMSG);
+        ck_assert_msg(strstr(e.message, "1024 MiB") != NULL, "%s", e.message);
+}
+END_TEST
+
 START_TEST(test_wrong_version) {
         _cleanup_free_ char *archive = driver(HEADER_SKIP, "gzip", true, MANIFEST_BODY, NULL, 0);
         _cleanup_error_ Error e = ERROR_INIT;
@@ -548,6 +566,7 @@ int main(void) {
         tcase_add_test(t, test_soname_link);
         tcase_add_loop_test(t, test_hostile, 0, (int) ELEMENTSOF(hostile));
         tcase_add_test(t, test_truncated);
+        tcase_add_test(t, test_dictionary);
         tcase_add_test(t, test_wrong_version);
         tcase_add_test(t, test_no_manifest);
         tcase_add_test(t, test_cuda);

@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Ours beside the named peer, in one run on this machine; one JSON line a row. Nothing fails because it is slow.
+# GN8V_RUNFILE: a driver .run to wrap; without it the look-alike, whose figures say little.
+set -euo pipefail
+. "$(dirname "$0")/../e2e/lib.sh"
+. "$SOURCE/tests/e2e/root.sh"
+. "$SOURCE/tests/e2e/repo.sh"
+measure() { python3 "$SOURCE/tests/bench/measure" "$@"; }
+
+# row NAME PEER LIMIT "OURS-SECONDS PEAK" "PEER-SECONDS PEAK": limit null where none is set
+row() {
+        local ours=${4% *} rss=${4#* } peer=${5% *}
+        printf '{"bench": "%s", "peer": "%s", "ours_s": %s, "peer_s": %s, "ratio": %s, "limit": %s, "peak_rss_mb": %s}\n' \
+                "$1" "$2" "$ours" "$peer" "$(awk -v a="$ours" -v b="$peer" 'BEGIN { printf "%.3f", (b > 0) ? a / b : 0 }')" "$3" "$rss"
+}
+
+# The checks of the cloud's document that need no GPU, as its shell commands.
+cat > "$SCRATCH/document.sh" <<'DOCUMENT'
+lscpu | grep -i tdx_guest
+ls -l /dev/tdx_guest
+grep -o 'swiotlb=[^ ]*' /proc/cmdline
+lsmod | grep ecdsa_generic
+systemctl status nvidia-persistenced | grep "Active: "
+systemctl is-enabled nvidia-persistenced nvidia-fabricmanager cloudmonitor
+rpm -q nvidia-fabric-manager openssl3
+uname -r
+exit 0
+DOCUMENT
+status_row() {
+        local root=$SCRATCH/status file
+        mkdir -p "$root/usr/share/gn8v-tee"
+        file=$(ls "$SOURCE"/repo/releases/multi-*.conf | tail -n 1)
+        cp "$file" "$root/usr/share/gn8v-tee/release.conf"
+        printf '#!/bin/sh\n"%s" --root "%s" status || :\n' "$NODE" "$root" > "$SCRATCH/ours.sh"
+        row status "the document's shell commands" null "$(measure 20 sh "$SCRATCH/ours.sh" 2>/dev/null)" "$(measure 20 sh "$SCRATCH/document.sh" 2>/dev/null)"
+}
+
+# The release file of a driver .run that no release pins: a single-GPU release with another version.
+release_for() { # RUNFILE OUT
+        local version
+        version=$(basename "$1" .run)
+        version=${version##*-}
+        sed -e "/^\[Artifact cuda\]/,\$d" -e "s/^Version=.*/Version=$version/" -e "s|^URL=.*|URL=file://$1|" -e '/^Referer=/d' \
+                -e "s/^Size=.*/Size=$(stat -c %s "$1")/" -e 's/^SHA256=.*/SHA256=first-use/' "$(ls "$SOURCE"/repo/releases/single-*.conf | tail -n 1)" |
+                awk '!(/^URL=/ && seen++)' > "$2"
+}
+wrap_row() {
+        local file=${GN8V_RUNFILE:-} name=wrap-driver
+        if [ -z "$file" ]; then
+                file=$(ls "$VENDOR"/www/*/*/NVIDIA-Linux-*.run "$VENDOR"/www/*/NVIDIA-Linux-*.run 2>/dev/null | head -n 1)
+                name=wrap-driver-look-alike
+        fi
+        release_for "$(realpath "$file")" "$SCRATCH/release.conf"
+        cat > "$SCRATCH/wrap.sh" <<WRAP
+rm -rf "$SCRATCH/into" "$SCRATCH/lists"
+exec "$REPO" -q wrap --release "$SCRATCH/release.conf" --artifact driver --into "$SCRATCH/into" --lists "$SCRATCH/lists" "$file"
+WRAP
+        row "$name" "sh X.run --noexec --target" null "$(measure 3 sh "$SCRATCH/wrap.sh")" \
+                "$(measure 3 sh -c "rm -rf '$SCRATCH/noexec'; sh '$file' --noexec --target '$SCRATCH/noexec' --nox11")"
+}
+
+small_packages() { # DIR N
+        local top=$SCRATCH/small i
+        {
+                printf 'Name: small\nVersion: 1\nRelease: 1\nSummary: s\nLicense: MIT\nBuildArch: noarch\nAutoReqProv: no\n%%description\ns\n'
+                for ((i = 0; i < $2; i++)); do printf '%%package p%d\nSummary: s\n%%description p%d\ns\n' "$i" "$i"; done
+                printf '%%install\nmkdir -p %%{buildroot}/opt/s\nfor i in $(seq 0 %d); do head -c 40000 /dev/urandom > %%{buildroot}/opt/s/$i; done\n' "$(($2 - 1))"
+                for ((i = 0; i < $2; i++)); do printf '%%files p%d\n/opt/s/%d\n' "$i" "$i"; done
+        } > "$SCRATCH/small.spec"
+        rpmbuild -bb --quiet --define "_topdir $top" --define '_rpmformat 4' "$SCRATCH/small.spec" >&2 2>/dev/null
+        mkdir -p "$1"
+        mv "$top"/RPMS/noarch/*.rpm "$1/"
+}
+publish_row() {
+        local n=200 ws=$SCRATCH/ws file
+        mkdir -p "$ws"
+        cp -a "$WORKSPACE"/packages "$WORKSPACE"/locks "$WORKSPACE"/store "$ws/"
+        small_packages "$SCRATCH/few" $n
+        for file in "$SCRATCH"/few/*.rpm; do
+                cp "$file" "$ws/packages/"
+                printf '{"package": "%s", "sha256": "%s", "artifact": null, "artifact_sha256": null, "releases": []}\n' \
+                        "$(basename "$file")" "$(sha256sum "$file" | cut -d' ' -f1)" > "$ws/packages/$(basename "$file").json"
+        done
+        cat > "$SCRATCH/publish.sh" <<PUBLISH
+rm -rf "$SCRATCH/published"
+exec "$REPO" -q -C "$ws" --releases "$VENDOR/releases" publish --repo "$SCRATCH/published" --key "$KEY" --gnupghome "$KEYHOME" --platform "$CACHE/platform.provides"
+PUBLISH
+        cat > "$SCRATCH/peer.sh" <<PEER
+set -e
+rm -rf "$SCRATCH/peer"; mkdir "$SCRATCH/peer"
+cp "$ws"/packages/*.rpm "$SCRATCH/peer/"
+rpmsign --addsign --define '__gpg /usr/bin/gpg' --define '_gpg_path $KEYHOME' --define '_gpg_name $KEY' --define '_gpg_digest_algo sha256' "$SCRATCH"/peer/*.rpm >/dev/null 2>&1
+createrepo_c --quiet --no-database "$SCRATCH/peer"
+gpg --homedir "$KEYHOME" --batch --yes --local-user $KEY --armor --detach-sign "$SCRATCH/peer/repodata/repomd.xml"
+PEER
+        row "publish-$n-small" "rpmsign, createrepo_c, gpg" null "$(measure 1 sh "$SCRATCH/publish.sh")" "$(measure 1 sh "$SCRATCH/peer.sh")"
+}
+
+base_root >&2
+workspace >&2
+status_row
+wrap_row
+publish_row
