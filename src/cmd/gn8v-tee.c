@@ -128,7 +128,9 @@ static int result_code(const PlanResult *c) {
 }
 
 /* The one thing that must not be overlooked: the next boot's kernel has no driver. */
-static void warn_about_module(const ResourceList *l) {
+static bool warn_about_module(const ResourceList *l) {
+        bool warned = false;
+
         for (size_t i = 0; i < l->n; i++) {
                 const Resource *r = l->resources[i];
 
@@ -136,7 +138,9 @@ static void warn_about_module(const ResourceList *l) {
                         continue;
                 log_warning("DO NOT REBOOT YET: kernel %s, which boots next, has no NVIDIA module %s%s%s", r->name, or_empty(r->wanted),
                             hint_of(r) ? "; first: " : "", or_empty(hint_of(r)));
+                warned = true;
         }
+        return warned;
 }
 
 static int verb_plan(Node *n, Error *e) {
@@ -156,6 +160,8 @@ static int verb_apply(Node *n, Error *e) {
         if (lock < 0)
                 return lock;
         r = plan_make(n, &l, e);
+        if (r >= 0 && !n->release && n->journal->n_entries == 0 && arg_quiet)
+                return EXIT_OK; /* triggers of kernels and headers: here nobody asked for anything */
         if (r >= 0 && !n->release && n->journal->n_entries == 0)
                 return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: no release is installed", RELEASE_INSTALLED_PATH),
                                   "yum install gn8v-tee-single (1 GPU) or gn8v-tee-multi (8 GPUs)");
@@ -163,9 +169,8 @@ static int verb_apply(Node *n, Error *e) {
                 r = plan_apply(n, &l, report, NULL, &c, e);
         if (r < 0)
                 return r;
-        warn_about_module(&l);
         reason = n->environment == ENVIRONMENT_MACHINE ? reboot_reason(n) : NULL;
-        if (reason && (c.changed > 0 || arg_boot))
+        if (!warn_about_module(&l) && reason && (c.changed > 0 || arg_boot))
                 log_info("reboot needed: %s", reason);
         if (c.deferred > 0)
                 log_info("the rest is done at the first boot by gn8v-tee-apply.service; see " NODE_PENDING_PATH);
@@ -238,24 +243,26 @@ static json_t *status_to_json(const Status *s) {
 }
 
 static void print_status(const Status *s) {
-        const char **cells = calloc((s->n + 1) * 4, sizeof(char *));
-        static const char *const head[] = { "CHECK", "EXPECTED", "FOUND", "STATE" };
+        const char **cells = calloc((s->n + 1) * 5, sizeof(char *));
+        static const char *const head[] = { "", "CHECK", "EXPECTED", "FOUND", "STATE" };
 
         if (!cells)
                 return;
         memcpy(cells, head, sizeof(head));
         for (size_t i = 0; i < s->n; i++) {
-                cells[4 * i + 4] = s->rows[i].name;
-                cells[4 * i + 5] = or_dash(s->rows[i].expected);
-                cells[4 * i + 6] = or_dash(s->rows[i].found);
-                cells[4 * i + 7] = row_state_to_string(s->rows[i].state);
+                const StatusRow *row = &s->rows[i];
+                const char *const line[] = { i > 0 && streq(row->group, s->rows[i - 1].group) ? "" : row->group, row->name,
+                                             or_dash(row->expected), or_dash(row->found), row_state_to_string(row->state) };
+
+                memcpy(cells + 5 * (i + 1), line, sizeof(line));
         }
-        print_table(cells, s->n + 1, 4);
+        print_table(cells, s->n + 1, 5);
         free(cells);
+        printf("\n");
         for (size_t i = 0; i < s->n; i++)
                 if (s->rows[i].next)
-                        printf("\n%s: %s\n", s->rows[i].name, s->rows[i].next);
-        printf("\nNext: %s\n", s->next ? s->next : "nothing, everything is as wanted");
+                        printf("%s: %s\n", s->rows[i].name, s->rows[i].next);
+        printf("%sNext: %s\n", s->next ? "\n" : "", s->next ? s->next : "nothing, everything is as wanted");
 }
 
 static int verb_status(Node *n, Error *e) {

@@ -205,7 +205,9 @@ static int initramfs_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) 
 
 /* Our files are still there, and would be taken in again: rebuilt when they are gone. */
 static int initramfs_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
-        return 1;
+        int k = resource_say(&r->note, e, "built anew when the package's files are gone");
+
+        return k < 0 ? k : 1;
 }
 
 const ResourceType initramfs_type = {

@@ -137,8 +137,9 @@ static bool add_tdx(Node *n, Status *s) {
         return device ? row : next(row, FIRST_LAST, "modprobe tdx_guest");
 }
 
-/* A row for a resource as plan sees it. */
-static StatusRow *add_resource(Status *s, const char *group, const char *name, const Resource *r, unsigned priority) {
+/* A row for a resource as plan sees it; what the last apply said about it is in the journal. */
+static StatusRow *add_resource(Node *n, Status *s, const char *group, const char *name, const Resource *r, unsigned priority) {
+        const JournalEntry *entry = journal_find(n->journal, r->id);
         StatusRow *row;
 
         switch (r->action) {
@@ -160,6 +161,9 @@ static StatusRow *add_resource(Status *s, const char *group, const char *name, c
                 row = add(s, group, name, r->wanted, r->found, ROW_FAIL);
                 if (r->error.message)
                         return next(row, FIRST_JOURNAL, "%s%s%s", r->error.message, r->error.hint ? ": " : "", r->error.hint ? r->error.hint : "");
+                if (entry && entry->state == ENTRY_FAILED && entry->message)
+                        return next(row, r->type == &module_type ? FIRST_HEADERS : FIRST_JOURNAL, "%s%s%s", entry->message,
+                                    entry->hint ? "; " : "", entry->hint ? entry->hint : "");
                 return next(row, priority, "gn8v-tee apply");
         }
 }
@@ -286,25 +290,25 @@ static bool add_planned(Node *n, Status *s, const ResourceList *l) {
                         done = next(add(s, "journal", r->id, r->wanted, r->found, ROW_FAIL), FIRST_APPLY, "gn8v-tee apply");
                 else if (r->type == &kernel_argument_type) {
                         name = format("%s configured", r->name);
-                        done = name && add_resource(s, "kernel", name, r, FIRST_APPLY) && add_running_argument(n, s, r) &&
+                        done = name && add_resource(n, s, "kernel", name, r, FIRST_APPLY) && add_running_argument(n, s, r) &&
                                add_swiotlb_effect(n, s, r);
                 } else if (r->type == &module_type) {
                         name = format("module of %s", r->name);
-                        done = name && add_resource(s, "driver", name, r, FIRST_APPLY);
+                        done = name && add_resource(n, s, "driver", name, r, FIRST_APPLY);
                 } else if (r->type == &initramfs_type) {
                         name = format("initramfs of %s", r->name);
-                        done = name && add_resource(s, "driver", name, r, FIRST_APPLY);
+                        done = name && add_resource(n, s, "driver", name, r, FIRST_APPLY);
                 } else if (r->type == &enable_type)
-                        done = add_resource(s, "services", r->name, r, FIRST_APPLY) && add_activity(n, s, r);
+                        done = add_resource(n, s, "services", r->name, r, FIRST_APPLY) && add_activity(n, s, r);
                 else if (r->type == &drop_in_type)
-                        done = add_resource(s, "clients", r->name, r, FIRST_APPLY);
+                        done = add_resource(n, s, "clients", r->name, r, FIRST_APPLY);
                 if (!done)
                         return false;
         }
         return true;
 }
 
-static bool add_journal(Node *n, Status *s, bool readable) {
+static bool add_journal(Node *n, Status *s, const ResourceList *l, bool readable) {
         size_t open = 0;
 
         if (!readable)
@@ -319,7 +323,7 @@ static bool add_journal(Node *n, Status *s, bool readable) {
                         row = next(row, FIRST_REBOOT, "reboot: it runs again after that");
                         if (row)
                                 row->reboot = true;
-                } else if (entry->state == ENTRY_APPLIED)
+                } else if (entry->state == ENTRY_APPLIED || (!unit && resource_list_find(l, entry->id)))
                         continue;
                 else {
                         row = add(s, "journal", entry->id, "applied", entry_state_to_string(entry->state),
@@ -334,6 +338,18 @@ static bool add_journal(Node *n, Status *s, bool readable) {
         if (open > 0)
                 return true;
         return add(s, "journal", "journal", NULL, n->journal->n_entries > 0 ? "all applied" : "empty", ROW_OK);
+}
+
+static int compare_rows(const void *a, const void *b) {
+        static const char *const groups[] = { "release", "platform", "kernel", "driver", "services", "clients", "journal" };
+        const StatusRow *x = a, *y = b;
+        size_t i = 0, k = 0;
+
+        while (i < ELEMENTSOF(groups) && !streq(groups[i], x->group))
+                i++;
+        while (k < ELEMENTSOF(groups) && !streq(groups[k], y->group))
+                k++;
+        return i != k ? (i > k) - (i < k) : (x->order > y->order) - (x->order < y->order);
 }
 
 /* The worst state, the first of the next actions, the exit code. */
@@ -354,7 +370,7 @@ static int conclude(Status *s, Error *e) {
         if (!first)
                 return 0;
         /* A sentence about one thing has to say about which. */
-        s->next = first->priority == FIRST_JOURNAL ? format("%s: %s", first->name, first->next) : strdup(first->next);
+        s->next = first->priority == FIRST_JOURNAL || first->priority == FIRST_HEADERS ? format("%s: %s", first->name, first->next) : strdup(first->next);
         return s->next ? 0 : error_oom(e);
 }
 
@@ -382,8 +398,11 @@ int status_make(Node *n, Status *ret, Error *e) {
         s.environment = environment_to_string(n->environment);
         s.release = n->release ? release_name(n->release) : NULL;
         if (!add_release(n, &s) || !add_kernel(n, &s) || !add_tdx(n, &s) || !add_planned(n, &s, &l) || !add_loaded(n, &s) ||
-            !add_gpus(n, &s) || !add_journal(n, &s, readable))
+            !add_gpus(n, &s) || !add_journal(n, &s, &l, readable))
                 return error_oom(e);
+        for (size_t i = 0; i < s.n; i++)
+                s.rows[i].order = i;
+        qsort(s.rows, s.n, sizeof(StatusRow), compare_rows);
         k = conclude(&s, e);
         if (k < 0)
                 return k;

@@ -34,7 +34,7 @@ record() { # FILE
         local release=null artifact=null hex=null
         if [ -n "${RELEASE:-}" ]; then release=\"$RELEASE\"; fi
         if [ -n "${ARTIFACT:-}" ]; then artifact=\"${ARTIFACT%%:*}\" hex=\"${ARTIFACT#*:}\"; fi
-        printf '{"package": "%s", "sha256": "%s", "artifact": %s, "artifact_sha256": %s, "release": %s}\n' \
+        printf '{"package": "%s", "sha256": "%s", "artifact": %s, "artifact_sha256": %s, "releases": %s}\n' \
                 "$1" "$(digest "packages/$1")" "$artifact" "$hex" "$release" > "packages/$1.json"
 }
 
@@ -96,7 +96,7 @@ same_state() { [ "$(state)" = "$1" ] || die "the repository has changed"; }
 client() { # URL: an empty root that knows the repository
         mkdir -p root.dnf/repos root
         printf '[main]\nreposdir=%s\ncachedir=%s\nplugins=0\npluginpath=/nonexistent\nbest=True\nsslverify=0\n' "$PWD/root.dnf/repos" "$PWD/root.dnf/cache" > root.dnf/dnf.conf
-        sed "s|^gpgkey=.*|gpgkey=file://$PWD/repo/RPM-GPG-KEY-gn8v-tee file://$WWW/vendor.pub|" repo/gn8v-tee.repo > root.dnf/repos/gn8v-tee.repo
+        sed "s|^gpgkey=.*|gpgkey=file://$PWD/repo/RPM-GPG-KEY-gn8v-tee file://$PWD/repo/RPM-GPG-KEY-gn8v-tee-vendor|" repo/gn8v-tee.repo > root.dnf/repos/gn8v-tee.repo
         echo '%_dbpath /var/lib/rpm' > root.dnf/.rpmmacros
         package base 1 'Provides: dkms' 'Provides: /bin/sh'
         rpm --root "$PWD/root" --define '_dbpath /var/lib/rpm' -i --nodeps --nosignature packages/base-1-1.noarch.rpm
