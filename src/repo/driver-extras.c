@@ -61,7 +61,7 @@ static int libgl_link(WrapContext *c, Error *e) {
 int driver_extras(WrapContext *c, Error *e) {
         int r;
 
-        if ((r = libgl_link(c, e)) < 0 || (r = (r = alternate_install(c, e)) < 0 || (r = persistenced_unit(c, e)) < 0 || (r = blacklist(c, e)) < 0)
+        if ((r = libgl_link(c, e)) < 0 || (r = alternate_install(c, e)) < 0 || (r = persistenced_unit(c, e)) < 0 || (r = blacklist(c, e)) < 0)
                 return r;
         return dracut(c, e);
 }
