@@ -47,10 +47,13 @@ static int clean_environment(char ***ret) {
 /* chroot() and chdir() are not among posix_spawn()'s actions: only then is there a fork. */
 static pid_t spawn_in_root(const Process *p, char *const env[], int in, int out, int err) {
         pid_t pid = fork();
+        sigset_t none;
 
         if (pid != 0)
                 return pid < 0 ? -errno : pid;
         (void) setpgid(0, 0);
+        (void) sigemptyset(&none);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
         if ((p->root && (chroot(p->root) < 0 || chdir("/") < 0)) || (p->directory && chdir(p->directory) < 0) ||
             dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(err, STDERR_FILENO) < 0)
                 _exit(127);
@@ -61,6 +64,7 @@ static pid_t spawn_in_root(const Process *p, char *const env[], int in, int out,
 static pid_t spawn(const Process *p, char *const env[], int in, int out, int err) {
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
+        sigset_t none;
         pid_t pid;
         int r;
 
@@ -72,8 +76,11 @@ static pid_t spawn(const Process *p, char *const env[], int in, int out, int err
                 (void) posix_spawn_file_actions_destroy(&actions);
                 return -ENOMEM;
         }
-        /* Its own process group, so that a time-out reaches its children too. */
-        r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+        /* Its own process group, so that a time-out reaches its children too; and no signal that the caller has blocked for itself. */
+        (void) sigemptyset(&none);
+        r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+        if (r == 0)
+                r = posix_spawnattr_setsigmask(&attributes, &none);
         if (r == 0)
                 r = posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
         if (r == 0)

@@ -215,13 +215,85 @@ static int one_member(const char *name, struct archive *a, struct archive_entry 
         return v->end(userdata, e);
 }
 
+/* An xz number: seven bits a byte, low ones first. Moves *p; false when it is cut. */
+static bool xz_number(const unsigned char **p, const unsigned char *end, uint64_t *ret) {
+        *ret = 0;
+        for (unsigned shift = 0; *p < end && shift < 64; shift += 7) {
+                unsigned char c = *(*p)++;
+
+                *ret |= (uint64_t) (c & 0x7f) << shift;
+                if (c < 0x80)
+                        return true;
+        }
+        return false;
+}
+
+/* The dictionary that the first block of an xz file asks for, in bytes: a decoder allocates it whole. 0 when it cannot be told. */
+static uint64_t xz_dictionary(const unsigned char *p, size_t size) {
+        const unsigned char *end;
+        uint64_t number, id;
+        unsigned filters, flags;
+
+        if (size < 14 || memcmp(p, "\xfd" "7zXZ\0", 6) != 0 || p[12] == 0)
+                return 0;
+        end = p + MIN(size, 12 + ((size_t) p[12] + 1) * 4);
+        flags = p[13];
+        p += 14;
+        for (unsigned bit = 0x40; bit <= 0x80; bit <<= 1) /* sizes of the block, if they are given */
+                if ((flags & bit) && !xz_number(&p, end, &number))
+                        return 0;
+        for (filters = (flags & 3) + 1; filters > 0; filters--) {
+                if (!xz_number(&p, end, &id) || !xz_number(&p, end, &number) || number > (uint64_t) (end - p))
+                        return 0;
+                if (id == 0x21 && number == 1) /* LZMA2 */
+                        return *p > 40 ? 0 : *p == 40 ? UINT32_MAX : (uint64_t) (2 | (*p & 1)) << (*p / 2 + 11);
+                p += number;
+        }
+        return 0;
+}
+
+/* zstd's own limit, which libarchive keeps, is ARCHIVE_DICTIONARY_MAX as well; the others need little. */
+static int check_dictionary(const char *name, const Source *s, Error *e) {
+        unsigned char head[64];
+        ssize_t n = pread(s->fd, head, (size_t) MIN(s->size, (uint64_t) sizeof(head)), (off_t) s->begin);
+        uint64_t dictionary = n > 0 ? xz_dictionary(head, (size_t) n) : 0;
+
+        if (dictionary <= ARCHIVE_DICTIONARY_MAX)
+                return 0;
+        return error_set(e, EBADMSG, EXIT_INVALID, "%s: needs %llu MiB of memory to unpack, more than the %llu MiB that are allowed", name,
+                         (unsigned long long) dictionary >> 20, ARCHIVE_DICTIONARY_MAX >> 20);
+}
+
+/* Only the filter that the data needs: where libarchive lacks one it would run a program in its place, which is refused. */
+static int add_filter(const char *name, struct archive *a, const Source *s, Error *e) {
+        static const struct {
+                const char *name, *magic;
+                size_t size;
+                int (*support)(struct archive *a);
+        } filters[] = {
+                { "xz", "\xfd" "7zXZ\0", 6, archive_read_support_filter_xz },
+                { "zstd", "\x28\xb5\x2f\xfd", 4, archive_read_support_filter_zstd },
+                { "gzip", "\x1f\x8b", 2, archive_read_support_filter_gzip },
+                { "bzip2", "BZh", 3, archive_read_support_filter_bzip2 },
+        };
+        char head[8];
+        ssize_t n = pread(s->fd, head, (size_t) MIN(s->size, (uint64_t) sizeof(head)), (off_t) s->begin);
+
+        for (size_t i = 0; i < ELEMENTSOF(filters); i++)
+                if (n >= (ssize_t) filters[i].size && memcmp(head, filters[i].magic, filters[i].size) == 0 &&
+                    filters[i].support(a) != ARCHIVE_OK)
+                        return error_hint(e, error_set(e, ENOTSUP, EXIT_FAILED, "%s: the libarchive of this machine cannot read %s", name,
+                                                       filters[i].name), "use one that is built with it");
+        return 0;
+}
+
 static int open_archive(const char *name, struct archive *a, Source *s, ArchiveFormat format, Error *e) {
+        int r;
+
         if (format == ARCHIVE_TAR) {
                 (void) archive_read_support_format_tar(a);
-                /* Each may answer ARCHIVE_WARN: libarchive would then run a program. It is linked with all of these everywhere. */
-                if (archive_read_support_filter_xz(a) != ARCHIVE_OK || archive_read_support_filter_gzip(a) != ARCHIVE_OK ||
-                    archive_read_support_filter_bzip2(a) != ARCHIVE_OK || archive_read_support_filter_zstd(a) != ARCHIVE_OK)
-                        return error_set(e, ENOTSUP, EXIT_FAILED, "%s: this libarchive lacks xz, gzip, bzip2 or zstd", name);
+                if ((r = add_filter(name, a, s, e)) < 0)
+                        return r;
         } else
                 (void) archive_read_support_format_zip(a);
         (void) archive_read_set_read_callback(a, source_read);
@@ -244,7 +316,7 @@ int archive_stream(const char *name, int fd, uint64_t offset, uint64_t size, Arc
         if (!a || !block)
                 return error_oom(e);
         (void) posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-        if ((r = open_archive(name, a, &s, format, e)) < 0)
+        if ((r = check_dictionary(name, &s, e)) < 0 || (r = open_archive(name, a, &s, format, e)) < 0)
                 return r;
         for (size_t n = 0;; n++) {
                 struct archive_entry *entry;

@@ -7,9 +7,11 @@
 #include "basic/error.h"
 #include "basic/progress.h"
 
-/* Bounds of what one archive may unfold to; the largest toolkit has 30,000 members and 9 GB. */
-#define ARCHIVE_MEMBERS_MAX    500000u
-#define ARCHIVE_NAMES_MAX      (48u * 1024 * 1024)
+/* Bounds of what one archive may unfold to, and of the memory that takes: the largest toolkit has 30,000 members and 9 GB, and the
+ * packers' strongest presets have a dictionary of 64 MiB. */
+#define ARCHIVE_MEMBERS_MAX    200000u
+#define ARCHIVE_NAMES_MAX      (24u * 1024 * 1024)
+#define ARCHIVE_DICTIONARY_MAX (128ULL * 1024 * 1024)
 #define ARCHIVE_BYTES_MAX      (64ULL * 1024 * 1024 * 1024)
 #define ARCHIVE_NAME_MAX       1024u
 

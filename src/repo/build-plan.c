@@ -7,6 +7,7 @@
 
 #include "basic/fs.h"
 #include "repo/repo-file.h"
+#include "repo/vendor-keys.h"
 #include "repo/spec.h"
 
 static const char *const spec_names[_BUILD_KIND_MAX] = {
@@ -143,6 +144,8 @@ static int plan_repository(const BuildPlanOptions *o, BuildPlan *p, Error *e) {
                 return error_oom(e);
         j->date = o->key_date;
         if ((r = add_text(j, REPO_FILE, o->repo_file, e)) < 0 || (r = add_text(j, REPO_KEY_FILE, o->key, e)) < 0 ||
+            (o->vendor_keys && ((r = add_text(j, VENDOR_KEY_FILE, o->vendor_keys, e)) < 0 ||
+                                (r = spec_define(&t, "gn8v-tee-repo", "gn8v_vendor_keys", VENDOR_KEY_FILE, e)) < 0)) ||
             (r = spec_define(&t, "gn8v-tee-repo", "gn8v_version", GN8V_VERSION, e)) < 0 ||
             (r = spec_define(&t, "gn8v-tee-repo", "gn8v_revision", revision, e)) < 0 ||
             (r = spec_define(&t, "--baseurl", "gn8v_baseurl", o->baseurl, e)) < 0)
@@ -169,59 +172,101 @@ static int artifact_build_kind(ArtifactKind kind) {
         return kind == ARTIFACT_DRIVER ? BUILD_DRIVER : kind == ARTIFACT_CUDA ? BUILD_CUDA : kind == ARTIFACT_CUBLAS ? BUILD_CUBLAS : -1;
 }
 
-/* The job that already makes these packages: *ret is NULL when there is none. */
-static int find_same(BuildPlan *p, const Release *release, const Artifact *a, char **names, const char *sha256, BuildJob **ret, Error *e) {
-        _cleanup_free_ char *name = format("%s-%s-%s", names[0], a->version, a->revision);
+/* The artifact of a release that makes the package NAME-VERSION-REVISION, or NULL. */
+static const Artifact *maker_of(const Release *release, const char *package) {
+        for (size_t i = 0; i < release->n_artifacts; i++) {
+                const Artifact *a = release->artifacts[i];
+                _cleanup_strv_ char **names = NULL;
+                _cleanup_free_ char *name = NULL;
 
+                if (artifact_build_kind(a->kind) < 0 || artifact_packages(a, &names) < 0)
+                        continue;
+                name = format("%s-%s-%s", names[0], a->version, a->revision);
+                if (name && streq(name, package))
+                        return a;
+        }
+        return NULL;
+}
+
+static int different(const Release *x, const char *digest, const Release *y, const char *other, const char *package, Error *e) {
+        int r = error_set(e, EBADMSG, EXIT_INVALID, "%s and %s both make %s, from different files (%s, %s)", x->path, y->path, package, digest,
+                          other);
+        return error_hint(e, r, "give one of the two artifacts another Revision=");
+}
+
+/* Every release that has the package; the first of them, which is the oldest, gives the job its name, date and file. */
+static int find_owner(const BuildPlanOptions *o, BuildJob *j, const Release *release, const Release **ret, Error *e) {
+        const Release *owner = NULL;
+
+        for (size_t i = 0; i < o->n_all; i++) {
+                const Artifact *a = maker_of(o->all[i], j->name);
+                _cleanup_free_ char *name = NULL;
+
+                if (!a)
+                        continue;
+                if (a->sha256 && !streq(a->sha256, j->artifact_sha256))
+                        return different(release, j->artifact_sha256, o->all[i], a->sha256, j->name, e);
+                owner = owner ?: o->all[i];
+                name = release_name(o->all[i]);
+                if (!name || strv_append(&j->releases, name) < 0)
+                        return error_oom(e);
+        }
+        if (!owner)
+                return error_set(e, EINVAL, EXIT_FAILED, "%s: is not among all releases", release->path);
+        *ret = owner;
+        return 0;
+}
+
+/* The job that already makes this package: *ret is NULL when there is none. */
+static int find_same(BuildPlan *p, const Release *release, const char *name, const char *sha256, BuildJob **ret, Error *e) {
         *ret = NULL;
-        if (!name)
-                return error_oom(e);
         for (size_t i = 0; i < p->n_jobs; i++) {
                 BuildJob *j = &p->jobs[i];
 
                 if (!streq(j->name, name))
                         continue;
-                if (!streq(j->artifact_sha256, sha256)) {
-                        int r = error_set(e, EBADMSG, EXIT_INVALID, "%s: artifact %s and that of %s both make %s, from different files (%s, %s)",
-                                          release->path, a->name, j->releases[0], name, sha256, j->artifact_sha256);
-                        return error_hint(e, r, "give one of the two another Revision=");
-                }
+                if (!streq(j->artifact_sha256, sha256))
+                        return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s and %s both make %s, from different files (%s, %s)",
+                                                       release->path, j->releases[0], name, sha256, j->artifact_sha256),
+                                          "give one of the two artifacts another Revision=");
                 *ret = j;
-                return 0;
         }
         return 0;
 }
 
 static int plan_artifact(const BuildPlanOptions *o, BuildPlan *p, Store *store, const Release *release, const Artifact *a,
                          const LockedArtifact *locked, Error *e) {
-        _cleanup_free_ char *name = release_name(release), *path = NULL;
+        _cleanup_free_ char *release_label = release_name(release), *path = store_path(store, locked->sha256), *name = NULL;
         _cleanup_strv_ char **names = NULL;
         _cleanup_text_ Text t = {};
+        const Release *owner = NULL;
+        const Artifact *owned;
         BuildJob *j;
         int r;
 
-        if (!name || artifact_packages(a, &names) < 0 || !(path = store_path(store, locked->sha256)))
+        if (!release_label || !path || artifact_packages(a, &names) < 0 || !(name = format("%s-%s-%s", names[0], a->version, a->revision)))
                 return error_oom(e);
-        r = find_same(p, release, a, names, locked->sha256, &j, e);
-        if (r < 0)
+        r = find_same(p, release, name, locked->sha256, &j, e);
+        if (r < 0 || j)
                 return r;
-        if (j)
-                return strv_append(&j->releases, name) < 0 ? error_oom(e) : 0;
         if (!store_has(store, locked->sha256))
-                return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: artifact %s (%s) is not in the store", name, a->name, a->filename),
-                                  "run 'gn8v-tee-repo fetch %s'", name);
+                return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: artifact %s (%s) is not in the store", release_label, a->name, a->filename),
+                                  "run 'gn8v-tee-repo fetch %s'", release_label);
         j = add_job(p, (BuildKind) artifact_build_kind(a->kind));
         if (!j)
                 return error_oom(e);
         j->packages = TAKE_PTR(names);
-        j->name = format("%s-%s-%s", j->packages[0], a->version, a->revision);
-        j->artifact = strdup(a->name);
-        j->date = a->date;
+        j->name = TAKE_PTR(name);
         memcpy(j->artifact_sha256, locked->sha256, SHA256_HEX_SIZE);
-        if (!j->name || !j->artifact || strv_append(&j->releases, name) < 0)
+        r = find_owner(o, j, release, &owner, e);
+        if (r < 0)
+                return r;
+        owned = maker_of(owner, j->name);
+        if (!owned || !(j->artifact = strdup(owned->name)))
                 return error_oom(e);
-        if ((r = add_file(j, a->filename, path, locked->sha256, e)) < 0 || (r = add_release_file(j, release, e)) < 0 ||
-            (r = spec_define_artifact(&t, release, a, e)) < 0)
+        j->date = owned->date;
+        if ((r = add_file(j, owned->filename, path, locked->sha256, e)) < 0 || (r = add_release_file(j, owner, e)) < 0 ||
+            (r = spec_define_artifact(&t, owner, owned, e)) < 0)
                 return r;
         return finish_job(o, j, &t, "The files of the vendor's archive, as it places them", e);
 }
@@ -269,7 +314,6 @@ static int plan_one(const BuildPlanOptions *o, BuildPlan *p, Store *store, const
         return plan_release(o, p, release, e);
 }
 
-/* The older release first: its file goes into the build of what it shares with newer ones, so that adding a release changes no package. */
 static int compare_dates(const void *a, const void *b) {
         const Release *x = *(Release *const *) a, *y = *(Release *const *) b;
 
@@ -286,21 +330,30 @@ static int compare_sizes(const void *a, const void *b) {
         return strcmp(x->name, y->name);
 }
 
-int build_plan_make(const BuildPlanOptions *o, Release *const *releases, size_t n, BuildPlan **ret, Error *e) {
+/* The same releases, the oldest first; owned by the caller, the releases are not. */
+static Release **sorted_by_date(Release *const *releases, size_t n) {
+        Release **sorted = calloc(n + 1, sizeof(Release *));
+
+        if (!sorted)
+                return NULL;
+        for (size_t i = 0; i < n; i++)
+                sorted[i] = releases[i];
+        qsort(sorted, n, sizeof(Release *), compare_dates);
+        return sorted;
+}
+
+int build_plan_make(const BuildPlanOptions *options, Release *const *releases, size_t n, BuildPlan **ret, Error *e) {
+        _cleanup_free_ Release **sorted = sorted_by_date(releases, n), **all = sorted_by_date(options->all, options->n_all);
         _cleanup_(build_plan_freep) BuildPlan *p = calloc(1, sizeof(BuildPlan));
-        _cleanup_free_ Release **sorted = calloc(n + 1, sizeof(Release *));
         _cleanup_(store_freep) Store *store = NULL;
+        BuildPlanOptions with_all = *options, *o = &with_all;
         int r;
 
-        if (!p || !sorted)
+        if (!p || !sorted || !all)
                 return error_oom(e);
-        if (n > 0) {
-                memcpy(sorted, releases, n * sizeof(Release *));
-                qsort(sorted, n, sizeof(Release *), compare_dates);
-                r = store_open(o->workspace, false, &store, e);
-                if (r < 0)
-                        return r;
-        }
+        o->all = all;
+        if (n > 0 && (r = store_open(o->workspace, false, &store, e)) < 0)
+                return r;
         if (o->source && (r = plan_programs(o, p, e)) < 0)
                 return r;
         if (o->repo_file && (r = plan_repository(o, p, e)) < 0)

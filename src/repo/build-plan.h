@@ -22,12 +22,12 @@ typedef struct BuildJob {
         char *name;     /* for people: the main package's NAME-VERSION-REVISION */
         char *spec;     /* the concrete spec's text */
         int64_t date;   /* SOURCE_DATE_EPOCH */
-        BuildSource sources[2];
+        BuildSource sources[3]; /* no kind of job has more */
         size_t n_sources;
         char **packages;                     /* names of the RPMs that must come out; others may (debuginfo) */
         char *artifact;                      /* its name in releases[0], or NULL */
         char artifact_sha256[SHA256_HEX_SIZE];
-        char **releases;                     /* PROFILE-VERSION of each release that wants the packages */
+        char **releases;                     /* PROFILE-VERSION of each release that has the packages, the oldest first */
         char inputs[SHA256_HEX_SIZE];        /* one digest of all of the above that the bytes depend on */
 } BuildJob;
 
@@ -45,13 +45,17 @@ typedef struct BuildPlanOptions {
         const char *source;      /* tarball of this project, or NULL: its packages are not built */
         const char *key;         /* armored public key and its creation date, and where instances find the repository: */
         int64_t key_date;
+        const char *vendor_keys; /* armored keys of vendor RPMs, or NULL */
         const char *repo_file;   /* text of the .repo file, or NULL: no release package */
         const char *baseurl;
         const char *revision;    /* of the release package */
+        Release *const *all;     /* every release there is, also those that are not built now */
+        size_t n_all;
 } BuildPlanOptions;
 
 /* Makes the plan from releases and their locks (-ESTALE or -ENOENT with an error that says to run lock, or fetch). An artifact that several
- * releases share, by digest, is one job; two artifacts that would make the same package from different bytes are an error. */
+ * releases share is one job, with the name, date and file of the oldest release that has it: a package has the same bytes whichever
+ * releases are asked for, and a newer release changes none. Two artifacts that would make one package from different bytes are an error. */
 int build_plan_make(const BuildPlanOptions *o, Release *const *releases, size_t n, BuildPlan **ret, Error *e);
 
 /* Name, version and date (its newest member's) of a tarball whose files are all below NAME-VERSION/. For unit tests and the plan. */

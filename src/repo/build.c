@@ -10,8 +10,10 @@
 #include "basic/fs.h"
 #include "basic/process.h"
 #include "repo/build-record.h"
+#include "repo/interrupt.h"
 #include "repo/repo-file.h"
 #include "repo/rpmbuild.h"
+#include "repo/vendor-keys.h"
 
 #define JOBS_MAX 64u
 
@@ -267,17 +269,45 @@ static void *work(void *userdata) {
         return NULL;
 }
 
+/* No new job begins, and those that run are ended: their workers remove what they have made so far, as after any failure. */
+static void interrupted(void *userdata, int signal) {
+        Pool *p = userdata;
+
+        (void) pthread_mutex_lock(&p->mutex);
+        if (p->result >= 0) {
+                p->result = error_set(p->e, EINTR, EXIT_FAILED, "interrupted (%s)", strsignal(signal));
+                (void) error_hint(p->e, p->result, "what was built is kept: run it again to go on");
+        }
+        (void) pthread_cond_broadcast(&p->changed);
+        /* Again and again: a worker may have been about to start a child. */
+        while (p->running > 0) {
+                struct timespec until;
+
+                interrupt_children(SIGTERM);
+                (void) clock_gettime(CLOCK_REALTIME, &until);
+                until.tv_sec++;
+                (void) pthread_cond_timedwait(&p->changed, &p->mutex, &until);
+        }
+        (void) pthread_mutex_unlock(&p->mutex);
+}
+
 static int run_all(Pool *p) {
         long cpus = sysconf(_SC_NPROCESSORS_ONLN);
         size_t wanted = MIN(p->o->jobs > 0 ? p->o->jobs : cpus > 0 ? (unsigned) cpus : 1, JOBS_MAX), started = 0;
         pthread_t threads[JOBS_MAX];
+        Interrupt interrupt;
+        int r;
 
+        r = interrupt_begin(&interrupt, interrupted, p, p->e);
+        if (r < 0)
+                return r;
         wanted = MIN(wanted, p->plan->n_jobs);
         while (started + 1 < wanted && pthread_create(&threads[started], NULL, work, p) == 0)
                 started++;
         (void) work(p);
         for (size_t i = 0; i < started; i++)
                 (void) pthread_join(threads[i], NULL);
+        interrupt_end(&interrupt);
         return p->result;
 }
 
@@ -343,22 +373,34 @@ static char *describe_builder(const BuildOptions *o, const char *program) {
 }
 
 static int make_plan(const BuildOptions *o, const char *program, Release *const *releases, size_t n, BuildPlan **ret, Error *e) {
-        _cleanup_free_ char *builder = describe_builder(o, program), *template = NULL, *repo_file = NULL;
+        _cleanup_free_ char *builder = describe_builder(o, program), *vendor_keys = NULL, *template = NULL, *repo_file = NULL;
         BuildPlanOptions plan = { .workspace = o->workspace, .specs_dir = o->specs_dir, .builder = builder, .source = o->source,
                                   .baseurl = o->baseurl, .revision = o->revision ?: "1" };
+        Release **all = NULL;
         int r;
 
         if (!builder)
                 return error_errno(e, ENOENT, "%s", program);
         if (o->key) {
                 if ((r = repo_data_path(o->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
-                    (r = repo_file_render(template, o->baseurl, REPO_KEY_INSTALLED_URL, &repo_file, e)) < 0)
+                    (r = vendor_keys_load(o->workspace, releases, n, &vendor_keys, e)) < 0 ||
+                    (r = repo_file_render(template, o->baseurl, vendor_keys ? REPO_KEY_INSTALLED_URL " " VENDOR_KEY_INSTALLED_URL : REPO_KEY_INSTALLED_URL,
+                                          false, &repo_file, e)) < 0)
                         return r;
+                plan.vendor_keys = vendor_keys;
                 plan.key = o->key;
                 plan.key_date = o->key_date;
                 plan.repo_file = repo_file;
         }
-        return build_plan_make(&plan, releases, n, ret, e);
+        if (n > 0) {
+                r = release_load_directory(o->releases_dir, &all, &plan.n_all, e);
+                if (r < 0)
+                        return r;
+                plan.all = all;
+        }
+        r = build_plan_make(&plan, releases, n, ret, e);
+        release_free_many(all, plan.n_all);
+        return r;
 }
 
 static bool rpm_knows_itself(void) {

@@ -9,7 +9,7 @@ typedef enum BuildEvent { BUILD_UP_TO_DATE, BUILD_STARTED, BUILD_DONE, BUILD_FAI
 typedef struct BuildOptions {
         const char *workspace;    /* made if missing */
         const char *specs_dir;
-        const char *releases_dir; /* the .repo template is looked for beside it */
+        const char *releases_dir; /* all releases, and the .repo template beside it */
         const char *program;      /* gn8v-tee-repo for the specs, or NULL: this very program */
         const char *source;       /* the project's tarball, or NULL */
         const char *mock;         /* mock configuration (name or path), or NULL: rpmbuild on this machine */
@@ -37,6 +37,6 @@ typedef struct BuildResult {
 BuildResult *build_result_free(BuildResult *r);
 DEFINE_CLEANUP(BuildResult, build_result_free);
 
-/* Builds the packages of these releases, and of the project itself. Stops at the first failure, when what runs has ended; what was built is
+/* Builds the packages of these releases (what they share with others of releases_dir is one package), and of the project itself. Stops at the first failure, when what runs has ended; what was built is
  * kept, with its record, so that the next run goes on from there. -EWOULDBLOCK/EXIT_LOCKED, -ENOSPC/EXIT_NO_SPACE (before a build begins). */
 int build_run(const BuildOptions *o, Release *const *releases, size_t n, BuildResult **ret, Error *e);

@@ -70,20 +70,16 @@ const InputPackage *inputs_find(const Inputs *in, const char *file) {
         return find(in, file);
 }
 
-/* "release": a name, a list of names, or null. */
+/* "releases": a list of names; none: it belongs to all. */
 static int record_releases(const char *path, const json_t *v, char ***ret, Error *e) {
         const json_t *item;
         size_t i;
 
-        if (!v || json_is_null(v))
-                return 0;
-        if (json_is_string(v))
-                return strv_append(ret, json_string_value(v)) < 0 ? error_oom(e) : 0;
         if (!json_is_array(v))
-                return error_set(e, EBADMSG, EXIT_INVALID, "%s: \"release\" is not a name or a list of names", path);
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: \"releases\" is not a list of names", path);
         json_array_foreach(v, i, item) {
                 if (!json_is_string(item))
-                        return error_set(e, EBADMSG, EXIT_INVALID, "%s: \"release\" is not a list of names", path);
+                        return error_set(e, EBADMSG, EXIT_INVALID, "%s: \"releases\" is not a list of names", path);
                 if (strv_append(ret, json_string_value(item)) < 0)
                         return error_oom(e);
         }
@@ -109,7 +105,7 @@ static int fill_from_record(InputPackage *p, const char *path, const json_t *rec
             (r = record_string(path, record, "sha256", true, &p->sha256, e)) < 0 ||
             (r = record_string(path, record, "artifact", false, &p->artifact, e)) < 0 ||
             (r = record_string(path, record, "artifact_sha256", false, &p->artifact_sha256, e)) < 0 ||
-            (r = record_releases(path, json_object_get(record, "release"), &p->releases, e)) < 0)
+            (r = record_releases(path, json_object_get(record, "releases"), &p->releases, e)) < 0)
                 return r;
         if (!streq(package, p->file))
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: it is about %s", path, package);

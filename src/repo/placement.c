@@ -155,25 +155,28 @@ static int compare(const void *a, const void *b) {
         return x->member && y->member ? (x->member->number > y->member->number) - (x->member->number < y->member->number) : 0;
 }
 
+/* Whether the placement before, of the same package, lies below dir: its directories have been added then. v is sorted. */
+static bool has_parents(const Plan *p, size_t i, const char *dir) {
+        const Placement *q = i > 0 ? &p->v[i - 1] : NULL;
+        const char *rest = q && q->package == p->v[i].package ? startswith(q->path, dir) : NULL;
+        return rest && *rest == '/';
+}
+
 static int add_parents(Plan *p, Error *e) {
         size_t n = p->n;
         int r;
 
         for (size_t i = 0; i < n; i++) {
                 _cleanup_free_ char *dir = strdup(p->v[i].path);
-                const char *package = p->v[i].package;
                 char *slash;
 
                 if (!dir)
                         return error_oom(e);
                 while ((slash = strrchr(dir, '/')) && slash != dir) {
                         *slash = '\0';
-                        if (is_system_directory(dir))
-                                continue;
-                        /* Files come in runs of one directory: what the last one added need not be added again. */
-                        if (p->n > n && streq(p->v[p->n - 1].path, dir) && p->v[p->n - 1].package == package)
+                        if (has_parents(p, i, dir))
                                 break;
-                        if ((r = plan_directory(p, package, p->v[i].line, dir, e)) < 0)
+                        if (!is_system_directory(dir) && (r = plan_directory(p, p->v[i].package, p->v[i].line, dir, e)) < 0)
                                 return r;
                 }
         }
@@ -254,10 +257,12 @@ static int check_nesting(const Plan *p, Error *e) {
 int plan_finish(Plan *p, Error *e) {
         int r;
 
-        if ((r = add_parents(p, e)) < 0)
-                return r;
-        if (p->n > 0)
-                qsort(p->v, p->n, sizeof(Placement), compare);
+        for (unsigned pass = 0; pass < 2; pass++) { /* sorted for add_parents(), and again with what that added */
+                if (p->n > 0)
+                        qsort(p->v, p->n, sizeof(Placement), compare);
+                if (pass == 0 && (r = add_parents(p, e)) < 0)
+                        return r;
+        }
         if ((r = merge(p, e)) < 0)
                 return r;
         return check_nesting(p, e);

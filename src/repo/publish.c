@@ -13,6 +13,7 @@
 #include "repo/keyring.h"
 #include "repo/repo-file.h"
 #include "repo/rpm-sign.h"
+#include "repo/vendor-keys.h"
 #include "repo/vendor-rpm.h"
 
 #define HREF_DIGITS 12 /* of a digest, to tell two files of one name apart */
@@ -24,6 +25,7 @@ typedef struct Publish {
         Keyring *keyring; /* the signer's key alone */
         Generation *next;
         PublishReport report;
+        char *vendor_keys; /* see vendor_keys_load() */
 } Publish;
 
 void publish_report_clear(PublishReport *r) {
@@ -37,6 +39,7 @@ static void publish_done(Publish *p) {
         inputs_free(p->inputs);
         keyring_free(p->keyring);
         generation_free(p->next);
+        free(p->vendor_keys);
         publish_report_clear(&p->report);
 }
 
@@ -441,21 +444,22 @@ static int write_tops(Publish *p, const char *repo_file, Error *e) {
 
         if (!key)
                 return error_oom(e);
-        r = write_top(p, REPO_KEY_FILE, key, e);
-        return r < 0 ? r : write_top(p, REPO_FILE, repo_file, e);
+        if ((r = write_top(p, REPO_KEY_FILE, key, e)) < 0 || (p->vendor_keys && (r = write_top(p, VENDOR_KEY_FILE, p->vendor_keys, e)) < 0))
+                return r;
+        return write_top(p, REPO_FILE, repo_file, e);
 }
 
 static int render_repo_file(const Publish *p, char **ret, Error *e) {
         _cleanup_free_ char *real = NULL, *url = NULL;
 
         if (p->o->baseurl)
-                return repo_file_render(p->o->template, p->o->baseurl, NULL, ret, e);
+                return repo_file_render(p->o->template, p->o->baseurl, NULL, p->vendor_keys, ret, e);
         real = realpath(p->o->repo, NULL);
         if (!real)
                 return error_errno(e, errno, "%s", p->o->repo);
         if (!(url = format("file://%s", real)))
                 return error_oom(e);
-        return error_hint(e, repo_file_render(p->o->template, url, NULL, ret, e), "give --baseurl");
+        return error_hint(e, repo_file_render(p->o->template, url, NULL, p->vendor_keys, ret, e), "give --baseurl");
 }
 
 /* packages/ of the workspace must never become packages/ of the repository: what is in no generation is removed there. */
@@ -492,7 +496,7 @@ static int run(Publish *p, Error *e) {
         if ((r = inputs_load(p->o->workspace, p->o->releases, p->o->n_releases, true, &p->inputs, e)) < 0 ||
             (r = keyring_new(p->o->signer->public_key, p->o->signer->public_key_size, "signing key", &p->keyring, e)) < 0 ||
             (r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = check_apart(p->o, e)) < 0 ||
-            (r = render_repo_file(p, &repo_file, e)) < 0 || (r = next_generation(p, e)) < 0 || (r = take_packages(p, e)) < 0 ||
+            (r = vendor_keys_load(p->o->workspace, p->o->releases, p->o->n_releases, &p->vendor_keys, e)) < 0 || (r = render_repo_file(p, &repo_file, e)) < 0 || (r = next_generation(p, e)) < 0 || (r = take_packages(p, e)) < 0 ||
             (r = take_locks(p, e)) < 0 || (r = render_comps(p, &comps, e)) < 0 || (r = find_revision(p, e)) < 0)
                 return r;
         p->report.changed = !p->repo->current || !generation_same(p->repo->current, p->next);

@@ -6,6 +6,7 @@
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/vendor-keys.h"
 
 #define TEMPLATE_MAX (64 * 1024)
 
@@ -54,8 +55,9 @@ static int render(const char *path, const char *template, const char *baseurl, c
         return 0;
 }
 
-int repo_file_render(const char *template_path, const char *baseurl, const char *gpgkey, char **ret, Error *e) {
+int repo_file_render(const char *template_path, const char *baseurl, const char *gpgkey, bool vendor_keys, char **ret, Error *e) {
         _cleanup_free_ char *template = NULL, *base = NULL, *key = NULL;
+        _cleanup_strv_ char **keys = NULL;
         _cleanup_text_ Text t = {};
         size_t n;
         int r;
@@ -68,12 +70,19 @@ int repo_file_render(const char *template_path, const char *baseurl, const char 
                 return error_oom(e);
         for (n = strlen(base); n > 0 && base[n - 1] == '/'; n--)
                 base[n - 1] = '\0';
-        key = gpgkey ? strdup(gpgkey) : format("%s/" REPO_KEY_FILE, base);
+        if (gpgkey)
+                key = strdup(gpgkey);
+        else if (vendor_keys)
+                key = format("%s/" REPO_KEY_FILE " %s/" VENDOR_KEY_FILE, base, base);
+        else
+                key = format("%s/" REPO_KEY_FILE, base);
         if (!key)
                 return error_oom(e);
-        r = check_url("key URL", key, e);
-        if (r < 0)
-                return r;
+        if (strv_append_words(&keys, key) < 0)
+                return error_oom(e);
+        STRV_FOREACH(k, keys)
+                if ((r = check_url("key URL", *k, e)) < 0)
+                        return r;
         r = read_file(AT_FDCWD, template_path, TEMPLATE_MAX, &template, NULL);
         if (r < 0)
                 return error_errno(e, -r, "%s", template_path);

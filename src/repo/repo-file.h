@@ -12,8 +12,9 @@
 #define REPO_KEY_INSTALLED_URL "file:///etc/pki/rpm-gpg/" REPO_KEY_FILE
 
 /* Fills a template (@BASEURL@, @GPGKEY@; both must occur, no other @WORD@ may) and returns its text, owned by the caller. The URLs are
- * http, https or file, without blanks or control characters: else -EINVAL/EXIT_USAGE. gpgkey NULL: BASEURL/RPM-GPG-KEY-gn8v-tee. */
-int repo_file_render(const char *template_path, const char *baseurl, const char *gpgkey, char **ret, Error *e);
+ * http, https or file, without blanks or control characters: else -EINVAL/EXIT_USAGE. gpgkey: one or more URLs,
+ * with blanks between; NULL: BASEURL/RPM-GPG-KEY-gn8v-tee, and with vendor_keys the vendors' key file (vendor-keys.h) after it. */
+int repo_file_render(const char *template_path, const char *baseurl, const char *gpgkey, bool vendor_keys, char **ret, Error *e);
 
 /* Finds a data file of the builder ("gn8v-tee.repo.in", "platform/el8.provides"): beside the releases directory, in ./repo, in
  * /usr/share/gn8v-tee-repo, and for a program that was not installed beside its build folder. *ret is owned by the caller; -ENOENT with an error that names the places. */

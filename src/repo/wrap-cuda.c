@@ -177,7 +177,7 @@ static int place_files(WrapContext *c, CudaPackage *p, const Stage *stage, Error
                         return r;
         }
         for (size_t i = 0; i < p->n_rules; i++)
-                if (p->rules[i].matched == 0 && plan_warn(c->plan, "%s, line %u: pattern '%s' of %s matches nothing", c->manifest_name,
+                if (p->rules[i].matched == 0 && !p->rules[i].uninstaller && plan_warn(c->plan, "%s, line %u: pattern '%s' of %s matches nothing", c->manifest_name,
                                                           p->rules[i].line, p->rules[i].pattern, p->name ?: "a package") < 0)
                         return error_oom(e);
         return 0;

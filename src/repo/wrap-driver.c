@@ -40,6 +40,8 @@ static bool is_placed(const WrapContext *c, const DriverEntry *d) {
         /* The uninstaller would be a link to the installer, which is in no package. */
         if (streq(d->type->name, "UTILITY_BIN_SYMLINK") && streq(path_basename(d->target), "nvidia-installer"))
                 return false;
+        if (startswith(path_basename(d->file), "nvidia-installer.") || startswith(path_basename(d->file), "nvidia-uninstall."))
+                return false; /* their man pages */
         /* Ours takes its place: the options differ from profile to profile. */
         if (streq(d->type->name, "SYSTEMD_UNIT") && streq(path_basename(d->file), "nvidia-persistenced.service"))
                 return false;

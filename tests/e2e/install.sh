@@ -88,8 +88,10 @@ install_multi() {
         boots_with "$(argument multi "$NEW")"
         enabled nvidia-persistenced.service
         enabled nvidia-fabricmanager.service
-        in_root "$ROOT" systemctl cat cloudmonitor.service | grep -q '^After=.*nvidia-persistenced.service' || die "cloudmonitor is not ordered"
-        unit=$(in_root "$ROOT" systemctl cat nvidia-persistenced.service)
+        for unit in $(sed -n 's/^Unit=//p' "$MULTI"); do
+                { cat "$ROOT"/{etc,usr/lib}/systemd/system/"$unit".d/*.conf 2>/dev/null || :; } | grep -q '^After=.*nvidia-persistenced.service' || die "$unit is not ordered"
+        done
+        unit=$(cat "$ROOT"/usr/lib/systemd/system/nvidia-persistenced.service{,.d/*.conf})
         grep -qF -- "$(release_value "$MULTI" Options)" <<< "$unit" || die "persistenced lacks its options"
         grep -qF "TimeoutStartSec=$(release_value "$MULTI" TimeoutStartSec)" <<< "$unit"
         [ "$(stat -c %a "$ROOT/usr/bin/nvidia-modprobe")" = 4755 ]
@@ -117,9 +119,9 @@ apply_again() {
 }
 
 upgrade() {
-        a_root upgrade growing with-headers
         rm -rf "${SITE:?}/growing"
         cp -a "$SITE/older" "$SITE/growing"
+        a_root upgrade growing with-headers
         expect 0 run_dnf "$ROOT" install gn8v-tee-multi
         has_release multi "$OLD"
         boots_with "$(argument multi "$OLD")"
@@ -314,7 +316,7 @@ single_then_nothing_of_multi() {
         has_release single "$SINGLE"
         boots_with "$(argument single "$SINGLE")"
         enabled nvidia-persistenced.service
-        ! root_rpm "$ROOT" -q nvidia-fabric-manager
+        ! root_rpm "$ROOT" -q nvidia-fabric-manager || die "Fabric Manager has no business here"
         built_module
         nothing_to_do
 }

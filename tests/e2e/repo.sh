@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
 # The builder's side for those who need a repository: look-alikes, one workspace with every package built, published copies. Sourced after root.sh.
 
@@ -8,14 +9,12 @@ KEYHOME=$SCRATCH/keys
 # What the published .repo file says; the tests write their own for dnf.
 SITE_URL=http://gn8v-tee.test.invalid/el8
 
-# shellcheck disable=SC2034
 # Releases by their files: newest and older ones of a profile.
 releases_of() { # DIR PROFILE: versions, oldest first
         local f
         for f in "$1/$2"-*.conf; do release_value "$f" Version; done | sort -V
 }
 NEW=$(releases_of "$SOURCE/repo/releases" multi | tail -n 1)
-# shellcheck disable=SC2034
 OLD=$(releases_of "$SOURCE/repo/releases" multi | head -n 1)
 SINGLE=$(releases_of "$SOURCE/repo/releases" single | tail -n 1)
 conf() { echo "$SOURCE/repo/releases/$1-$2.conf"; } # PROFILE VERSION
@@ -67,7 +66,10 @@ workspace() {
         builder lock
         builder fetch
         builder build --source "$GN8V_DIST" --key "$KEY" --gnupghome "$KEYHOME" --baseurl "$SITE_URL"
-        # The builder's own package belongs on the machine that builds: of what it requires, that which the program really finds here.
+        builder_provides
+}
+# The builder's own package belongs on the machine that builds: of what it requires, that which the program really finds here.
+builder_provides() {
         {
                 ldd "$REPO" | sed -n 's/^[ \t]*\([^ ]*\.so[^ ]*\) => \/.*/\1/p' | sort -u > "$SCRATCH/sonames"
                 rpm -qp --requires "$WORKSPACE"/packages/gn8v-tee-repo-*.rpm 2>/dev/null | grep '64bit' | sort -u | while read -r word; do

@@ -21,8 +21,11 @@ kernel_headers() {
         mkdir -p "$1"
         cp -a "$ROOTFILES/kernel-devel/." "$1/"
         echo "$2" > "$1/release"
-        for f in "$SOURCE"/repo/releases/*.conf; do sed -n 's/^KernelConfig=//p' "$f"; done | tr ' ' '\n' | sort -u |
-                while read -r word; do echo "CONFIG_$word=m"; done > "$1/.config"
+        {
+                printf '#\n# Automatically generated file; DO NOT EDIT.\n#\nCONFIG_MODULES=y\n'
+                for f in "$SOURCE"/repo/releases/*.conf; do sed -n 's/^KernelConfig=//p' "$f"; done | tr ' ' '\n' | sort -u |
+                        while read -r word; do echo "CONFIG_$word=m"; done
+        } > "$1/.config"
         mkdir -p "$1/include/config" "$1/include/generated"
         cp "$1/.config" "$1/include/config/auto.conf"
         sed -n 's/^\(CONFIG_[A-Z0-9_]*\)=m$/#define \1_MODULE 1/p' "$1/.config" > "$1/include/generated/autoconf.h"

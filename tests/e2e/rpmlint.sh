@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: rpmlint.sh PACKAGE.rpm...    that rpmlint, with the project's rpmlint.toml, finds no error in these packages
+# usage: bash rpmlint.sh PACKAGE.rpm...    that rpmlint, with the project's rpmlint.toml, finds no error in these packages. No test of its own: build.sh calls it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ $# -gt 0 ] || { echo "usage: $0 PACKAGE.rpm..." >&2; exit 2; }

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/rpmmd.h"
+
+#include <inttypes.h>
+#include <libxml/xmlreader.h>
+
+#include "basic/digest.h"
+#include "basic/fs.h"
+#include "basic/strings.h"
+
+#define FILES_MAX    64
+#define PACKAGES_MAX 100000
+#define DEPTH_MAX    16
+
+/* A reader that sees one element after the other; text arrives with the element it is in. */
+typedef struct Xml {
+        xmlTextReader *reader;
+        const char *name; /* for messages */
+        Error *e;
+        char *problem; /* libxml2's first complaint */
+} Xml;
+
+static void xml_done(Xml *x) {
+        if (x->reader)
+                xmlFreeTextReader(x->reader);
+        free(x->problem);
+}
+
+static void keep_problem(void *arg, const char *message, xmlParserSeverities severity, xmlTextReaderLocatorPtr locator) {
+        Xml *x = arg;
+
+        if (!x->problem && message)
+                x->problem = format("line %d: %.*s", xmlTextReaderLocatorLineNumber(locator), (int) strcspn(message, "\n"), message);
+}
+
+static int xml_open(Xml *x, const char *text, size_t size, const char *name, Error *e) {
+        *x = (Xml){ .name = name, .e = e };
+        if (size > INT32_MAX)
+                return error_set(e, EFBIG, EXIT_INVALID, "%s: %zu bytes are too many", name, size);
+        /* No network, no DTD, entities not replaced: those there are, are refused below. */
+        x->reader = xmlReaderForMemory(text, (int) size, NULL, NULL, XML_PARSE_NONET | XML_PARSE_COMPACT);
+        if (!x->reader)
+                return error_oom(e);
+        xmlTextReaderSetErrorHandler(x->reader, keep_problem, x);
+        return 0;
+}
+
+static int xml_bad(Xml *x, const char *what) {
+        return error_set(x->e, EBADMSG, EXIT_INVALID, "%s: %s", x->name, what);
+}
+
+/* The next node: 1, 0 at the end, or negative. */
+static int xml_next(Xml *x) {
+        int r = xmlTextReaderRead(x->reader);
+
+        if (r < 0)
+                return xml_bad(x, x->problem ? x->problem : "malformed XML");
+        if (r == 0)
+                return 0;
+        switch (xmlTextReaderNodeType(x->reader)) {
+        case XML_READER_TYPE_DOCUMENT_TYPE:
+        case XML_READER_TYPE_ENTITY_REFERENCE:
+        case XML_READER_TYPE_ENTITY:
+                return xml_bad(x, "a document type or an entity is in it");
+        default:
+                return xmlTextReaderDepth(x->reader) > DEPTH_MAX ? xml_bad(x, "elements are nested too deep") : 1;
+        }
+}
+
+static const char *xml_element(Xml *x) {
+        return xmlTextReaderNodeType(x->reader) == XML_READER_TYPE_ELEMENT ? (const char *) xmlTextReaderConstLocalName(x->reader) : "";
+}
+
+static bool xml_ends(Xml *x, int depth) {
+        return xmlTextReaderNodeType(x->reader) == XML_READER_TYPE_END_ELEMENT && xmlTextReaderDepth(x->reader) == depth;
+}
+
+/* What may be said once only. */
+static int take(Xml *x, char *value, char **ret, const char *what) {
+        _cleanup_free_ char *s = value;
+
+        if (!s)
+                return xml_bad(x, what);
+        if (*ret)
+                return xml_bad(x, what);
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+static int take_text(Xml *x, char **ret, const char *what) {
+        xmlChar *s = xmlTextReaderReadString(x->reader);
+        char *copy = s ? strdup((const char *) s) : NULL;
+
+        xmlFree(s);
+        return take(x, copy, ret, what);
+}
+
+static int take_attribute(Xml *x, const char *attribute, char **ret, const char *what) {
+        xmlChar *s = xmlTextReaderGetAttribute(x->reader, (const xmlChar *) attribute);
+        char *copy = s ? strdup((const char *) s) : NULL;
+
+        xmlFree(s);
+        return take(x, copy, ret, what);
+}
+
+static int take_number(Xml *x, const char *attribute, uint64_t *ret, const char *what) {
+        _cleanup_free_ char *s = NULL;
+        int r = attribute ? take_attribute(x, attribute, &s, what) : take_text(x, &s, what);
+
+        if (r < 0)
+                return r;
+        return parse_u64(s, ret) < 0 ? xml_bad(x, what) : 0;
+}
+
+static int take_sha256(Xml *x, char **ret, const char *what) {
+        _cleanup_free_ char *type = NULL;
+        int r = take_attribute(x, "type", &type, what);
+
+        if (r < 0 || (r = take_text(x, ret, what)) < 0)
+                return r;
+        return streq(type, "sha256") && sha256_is_valid(*ret) ? 0 : xml_bad(x, what);
+}
+
+static int take_href(Xml *x, char **ret, const char *prefix) {
+        int r = take_attribute(x, "href", ret, "a location is missing, or there are two");
+
+        if (r < 0)
+                return r;
+        return path_is_safe(*ret) && startswith(*ret, prefix) ? 0 : xml_bad(x, "a location leaves the repository");
+}
+
+static void repomd_file_clear(RepomdFile *f) {
+        free(f->type);
+        free(f->href);
+        free(f->sha256);
+        free(f->open_sha256);
+}
+
+Repomd *repomd_free(Repomd *r) {
+        if (!r)
+                return NULL;
+        for (size_t i = 0; i < r->n_files; i++)
+                repomd_file_clear(&r->files[i]);
+        free(r->files);
+        free(r->revision);
+        free(r);
+        return NULL;
+}
+
+const RepomdFile *repomd_find(const Repomd *r, const char *type) {
+        for (size_t i = 0; i < r->n_files; i++)
+                if (streq(r->files[i].type, type))
+                        return &r->files[i];
+        return NULL;
+}
+
+static int data_element(Xml *x, RepomdFile *f) {
+        const char *name = xml_element(x);
+
+        if (streq(name, "checksum"))
+                return take_sha256(x, &f->sha256, "a checksum is not one SHA-256");
+        if (streq(name, "open-checksum"))
+                return take_sha256(x, &f->open_sha256, "an open-checksum is not one SHA-256");
+        if (streq(name, "location"))
+                return take_href(x, &f->href, "repodata/");
+        if (streq(name, "size"))
+                return take_number(x, NULL, &f->size, "a size is not a number");
+        if (streq(name, "open-size"))
+                return take_number(x, NULL, &f->open_size, "an open-size is not a number");
+        return 0;
+}
+
+/* One <data>, up to its end. */
+static int read_data(Xml *x, Repomd *r) {
+        RepomdFile *grown = reallocarray(r->files, r->n_files + 1, sizeof(*grown)), *f;
+        int k;
+
+        if (!grown)
+                return error_oom(x->e);
+        r->files = grown;
+        f = &grown[r->n_files++];
+        *f = (RepomdFile){};
+        k = take_attribute(x, "type", &f->type, "a file without a type");
+        if (k < 0 || xmlTextReaderIsEmptyElement(x->reader))
+                return k < 0 ? k : xml_bad(x, "a file without anything");
+        while ((k = xml_next(x)) > 0 && !xml_ends(x, 1))
+                if ((k = data_element(x, f)) < 0)
+                        return k;
+        if (k < 0)
+                return k;
+        if (!f->sha256 || !f->href || r->n_files > FILES_MAX || repomd_find(r, f->type) != f)
+                return xml_bad(x, "a file without checksum or location, one type twice, or too many");
+        return 0;
+}
+
+int repomd_parse(const char *text, size_t size, const char *name, Repomd **ret, Error *e) {
+        _cleanup_(repomd_freep) Repomd *m = calloc(1, sizeof(*m));
+        _cleanup_(xml_done) Xml x = {};
+        int r;
+
+        if (!m)
+                return error_oom(e);
+        r = xml_open(&x, text, size, name, e);
+        if (r < 0)
+                return r;
+        while ((r = xml_next(&x)) > 0) {
+                const char *element = xml_element(&x);
+                int depth = xmlTextReaderDepth(x.reader);
+
+                if (depth == 0 && *element && !streq(element, "repomd"))
+                        return xml_bad(&x, "not a repomd.xml");
+                if (depth == 1 && streq(element, "revision"))
+                        r = take_text(&x, &m->revision, "more than one revision");
+                else if (depth == 1 && streq(element, "data"))
+                        r = read_data(&x, m);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+static PrimaryPackage *primary_package_free(PrimaryPackage *p) {
+        if (!p)
+                return NULL;
+        free(p->name);
+        free(p->evr);
+        free(p->arch);
+        free(p->nevra);
+        free(p->sha256);
+        free(p->href);
+        free(p);
+        return NULL;
+}
+DEFINE_CLEANUP(PrimaryPackage, primary_package_free);
+
+Primary *primary_free(Primary *p) {
+        if (!p)
+                return NULL;
+        for (size_t i = 0; i < p->n_packages; i++)
+                primary_package_free(p->packages[i]);
+        free(p->packages);
+        free(p);
+        return NULL;
+}
+
+static int take_version(Xml *x, PrimaryPackage *p) {
+        _cleanup_free_ char *epoch = NULL, *ver = NULL, *rel = NULL;
+        int r;
+
+        if ((r = take_attribute(x, "epoch", &epoch, "a version without epoch")) < 0 || (r = take_attribute(x, "ver", &ver, "a version without ver")) < 0 ||
+            (r = take_attribute(x, "rel", &rel, "a version without rel")) < 0)
+                return r;
+        return take(x, streq(epoch, "0") ? format("%s-%s", ver, rel) : format("%s:%s-%s", epoch, ver, rel), &p->evr, "a package with two versions");
+}
+
+static int package_element(Xml *x, PrimaryPackage *p) {
+        const char *name = xml_element(x);
+        int depth = xmlTextReaderDepth(x->reader), r;
+
+        if (depth == 3 && streq(name, "header-range")) {
+                r = take_number(x, "start", &p->header_start, "a header range is not one");
+                return r < 0 ? r : take_number(x, "end", &p->header_end, "a header range is not one");
+        }
+        if (depth != 2)
+                return 0;
+        if (streq(name, "name"))
+                return take_text(x, &p->name, "a package with two names");
+        if (streq(name, "arch"))
+                return take_text(x, &p->arch, "a package with two architectures");
+        if (streq(name, "version"))
+                return take_version(x, p);
+        if (streq(name, "checksum"))
+                return take_sha256(x, &p->sha256, "a package's checksum is not one SHA-256");
+        if (streq(name, "size"))
+                return take_number(x, "package", &p->size, "a package's size is not a number");
+        if (streq(name, "location"))
+                return take_href(x, &p->href, "");
+        return 0;
+}
+
+static int read_package(Xml *x, Primary *list) {
+        _cleanup_(primary_package_freep) PrimaryPackage *p = calloc(1, sizeof(*p));
+        PrimaryPackage **grown;
+        int r;
+
+        if (!p)
+                return error_oom(x->e);
+        while ((r = xml_next(x)) > 0 && !xml_ends(x, 1))
+                if ((r = package_element(x, p)) < 0)
+                        return r;
+        if (r < 0)
+                return r;
+        if (!p->name || !p->arch || !p->evr || !p->sha256 || !p->href || p->header_end == 0)
+                return xml_bad(x, "a package without name, version, architecture, checksum, location or header range");
+        if (list->n_packages == PACKAGES_MAX)
+                return xml_bad(x, "too many packages");
+        p->nevra = format("%s-%s.%s", p->name, p->evr, p->arch);
+        grown = p->nevra ? reallocarray(list->packages, list->n_packages + 1, sizeof(*grown)) : NULL;
+        if (!grown)
+                return error_oom(x->e);
+        list->packages = grown;
+        list->packages[list->n_packages++] = TAKE_PTR(p);
+        return 0;
+}
+
+static int by_nevra(const void *a, const void *b) {
+        return strcmp((*(PrimaryPackage *const *) a)->nevra, (*(PrimaryPackage *const *) b)->nevra);
+}
+
+static int by_href(const void *a, const void *b) {
+        return strcmp((*(PrimaryPackage *const *) a)->href, (*(PrimaryPackage *const *) b)->href);
+}
+
+static int check_unique(Xml *x, const Primary *p) {
+        _cleanup_free_ PrimaryPackage **sorted = NULL;
+        bool twice = false;
+
+        if (p->n_packages < 2)
+                return 0;
+        sorted = calloc(p->n_packages, sizeof(*sorted));
+        if (!sorted)
+                return error_oom(x->e);
+        memcpy(sorted, p->packages, p->n_packages * sizeof(*sorted));
+        qsort(sorted, p->n_packages, sizeof(*sorted), by_nevra);
+        for (size_t i = 1; i < p->n_packages; i++)
+                twice = twice || by_nevra(&sorted[i - 1], &sorted[i]) == 0;
+        qsort(sorted, p->n_packages, sizeof(*sorted), by_href);
+        for (size_t i = 1; i < p->n_packages; i++)
+                twice = twice || by_href(&sorted[i - 1], &sorted[i]) == 0;
+        return twice ? xml_bad(x, "one package, or one location, is in it twice") : 0;
+}
+
+int primary_parse(const char *text, size_t size, const char *name, Primary **ret, Error *e) {
+        _cleanup_(primary_freep) Primary *p = calloc(1, sizeof(*p));
+        _cleanup_(xml_done) Xml x = {};
+        uint64_t announced = 0;
+        int r;
+
+        if (!p)
+                return error_oom(e);
+        r = xml_open(&x, text, size, name, e);
+        if (r < 0)
+                return r;
+        while ((r = xml_next(&x)) > 0) {
+                const char *element = xml_element(&x);
+                int depth = xmlTextReaderDepth(x.reader);
+
+                if (depth == 0 && streq(element, "metadata"))
+                        r = take_number(&x, "packages", &announced, "its count of packages is not a number");
+                else if (depth == 0 && *element)
+                        r = xml_bad(&x, "not a primary.xml");
+                else if (depth == 1 && streq(element, "package"))
+                        r = read_package(&x, p);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        if (announced != p->n_packages)
+                return xml_bad(&x, "it has not as many packages as it says");
+        r = check_unique(&x, p);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(p);
+        return 0;
+}

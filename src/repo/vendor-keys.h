@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The keys of vendor RPMs. These are published with the vendor's own signature, so that dnf with gpgcheck=1 needs the vendor's key beside ours. */
+#pragma once
+
+#include "release/release.h"
+
+#define VENDOR_KEY_FILE "RPM-GPG-KEY-gn8v-tee-vendor"
+#define VENDOR_KEY_INSTALLED_URL "file:///etc/pki/rpm-gpg/" VENDOR_KEY_FILE
+
+/* The key of each signer of the releases' vendor RPMs once, armored, from the store (the digests are the locks'). *ret is owned by the caller;
+ * NULL: the releases have no vendor RPM. A key that is not stored is -ENOENT/EXIT_INVALID, with the next action. */
+int vendor_keys_load(const char *workspace, Release *const *releases, size_t n, char **ret, Error *e);
