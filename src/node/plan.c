@@ -370,7 +370,8 @@ int plan_revert(Node *n, PlanReport report, void *userdata, PlanResult *ret, Err
                         if (type != resource_types[i])
                                 continue;
                         r = resource_list_add(&l, type, name);
-                        if (!r || resource_say(&r->wanted, NULL, "as it was before gn8v-tee") < 0)
+                        if (!r || resource_say(&r->wanted, NULL, "as it was before gn8v-tee") < 0 ||
+                            resource_say(&r->hint, NULL, "do it on the booted machine: gn8v-tee revert") < 0)
                                 k = error_oom(e);
                         else
                                 r->action = n->environment == ENVIRONMENT_MACHINE || type->offline ? ACTION_REVERT : ACTION_REFUSE;
