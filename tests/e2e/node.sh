@@ -290,11 +290,17 @@ new_and_removed_kernels() {
         begin "$MULTI"
         expect 0 node apply
         sed "s/$OLD_KERNEL/$NEXT_KERNEL/g" "$(entry "$OLD_KERNEL")" > "$(entry "$NEXT_KERNEL")"
+        mkdir "$R/lib/modules/$NEXT_KERNEL"
+        cat "$R/boot/initramfs-$OLD_KERNEL.img" > "$R/boot/initramfs-$NEXT_KERNEL.img" # by its kernel's own installation
         rm "$(entry "$OLD_KERNEL")"
         expect 0 node revert
         lacks "$NEXT_KERNEL" swiotlb
         [ ! -e "$(entry "$OLD_KERNEL")" ]
         lacks "$KERNEL" swiotlb
+        grep -q options "$R/boot/initramfs-$NEXT_KERNEL.img"
+        take_release "$R"
+        expect 0 node revert --finish
+        ! grep -q options "$R/boot/initramfs-$NEXT_KERNEL.img"
 }
 
 tool_fails() { # TOOL MODE RESOURCE
@@ -534,6 +540,10 @@ status_on_both_sides() {
         said '^Next: nothing'
         node status --json > "$SCRATCH/output" 2> /dev/null
         python3 -c 'import json,sys; d = json.load(open(sys.argv[1])); assert d["state"] in ("ok", "unknown") and d["next"] is None and len(d["rows"]) > 10' "$SCRATCH/output"
+        # Not root: less is told, and nothing is made up.
+        chmod 755 "$R" "$SCRATCH"
+        expect 0 setpriv --reuid=65534 --regid=65534 --clear-groups env GN8V_TEE_ENVIRONMENT=machine "$NODE" --root "$R" status
+        said 'not readable: run as root'
         echo 1.2.3 > "$R/sys/module/nvidia/version"
         expect 4 node status
         said '1\.2\.3'
