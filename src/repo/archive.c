@@ -264,13 +264,36 @@ static int check_dictionary(const char *name, const Source *s, Error *e) {
                          (unsigned long long) dictionary >> 20, ARCHIVE_DICTIONARY_MAX >> 20);
 }
 
+/* Only the filter that the data needs: where libarchive lacks one it would run a program in its place, which is refused. */
+static int add_filter(const char *name, struct archive *a, const Source *s, Error *e) {
+        static const struct {
+                const char *name, *magic;
+                size_t size;
+                int (*support)(struct archive *a);
+        } filters[] = {
+                { "xz", "\xfd" "7zXZ\0", 6, archive_read_support_filter_xz },
+                { "zstd", "\x28\xb5\x2f\xfd", 4, archive_read_support_filter_zstd },
+                { "gzip", "\x1f\x8b", 2, archive_read_support_filter_gzip },
+                { "bzip2", "BZh", 3, archive_read_support_filter_bzip2 },
+        };
+        char head[8];
+        ssize_t n = pread(s->fd, head, (size_t) MIN(s->size, (uint64_t) sizeof(head)), (off_t) s->begin);
+
+        for (size_t i = 0; i < ELEMENTSOF(filters); i++)
+                if (n >= (ssize_t) filters[i].size && memcmp(head, filters[i].magic, filters[i].size) == 0 &&
+                    filters[i].support(a) != ARCHIVE_OK)
+                        return error_hint(e, error_set(e, ENOTSUP, EXIT_FAILED, "%s: the libarchive of this machine cannot read %s", name,
+                                                       filters[i].name), "use one that is built with it");
+        return 0;
+}
+
 static int open_archive(const char *name, struct archive *a, Source *s, ArchiveFormat format, Error *e) {
+        int r;
+
         if (format == ARCHIVE_TAR) {
                 (void) archive_read_support_format_tar(a);
-                /* Each may answer ARCHIVE_WARN: libarchive would then run a program. It is linked with all of these everywhere. */
-                if (archive_read_support_filter_xz(a) != ARCHIVE_OK || archive_read_support_filter_gzip(a) != ARCHIVE_OK ||
-                    archive_read_support_filter_bzip2(a) != ARCHIVE_OK || archive_read_support_filter_zstd(a) != ARCHIVE_OK)
-                        return error_set(e, ENOTSUP, EXIT_FAILED, "%s: this libarchive lacks xz, gzip, bzip2 or zstd", name);
+                if ((r = add_filter(name, a, s, e)) < 0)
+                        return r;
         } else
                 (void) archive_read_support_format_zip(a);
         (void) archive_read_set_read_callback(a, source_read);
