@@ -287,10 +287,23 @@ static void resume(Node *n, ResourceList *l, PlanReport report, void *userdata, 
         }
 }
 
+/* What a run that was killed has left half written. */
+static void sweep(Node *n) {
+        static const char *const directories[] = { NODE_STATE_DIR, "/boot/loader/entries", "/boot/grub2" };
+        static const char *const files[][2] = { { "/etc/default", "grub" }, { "/etc/kernel", "cmdline" } };
+
+        for (size_t i = 0; i < ELEMENTSOF(directories); i++)
+                (void) node_sweep(n, directories[i], NULL);
+        for (size_t i = 0; i < ELEMENTSOF(files); i++)
+                (void) node_sweep(n, files[i][0], files[i][1]);
+        initramfs_sweep(n);
+}
+
 int plan_apply(Node *n, ResourceList *l, PlanReport report, void *userdata, PlanResult *ret, Error *e) {
         PlanResult c = {};
         int k;
 
+        sweep(n);
         /* Backwards for what goes, so that a swap takes off the newest first; then forwards for what comes. */
         for (size_t i = l->n; i-- > 0;)
                 if (l->resources[i]->action == ACTION_REVERT)
@@ -347,6 +360,7 @@ int plan_revert(Node *n, PlanReport report, void *userdata, PlanResult *ret, Err
         k = load(n, e);
         if (k < 0)
                 return k;
+        sweep(n);
         /* Without a release nothing is wanted, so that all of the journal is to be reverted. */
         for (size_t i = 0; i < n_resource_types && k >= 0; i++)
                 for (size_t j = 0; j < n->journal->n_entries && k >= 0; j++) {

@@ -120,6 +120,7 @@ int index_add(Index *x, const RpmFile *f, const char *href, const char *sha256, 
         p->checksum_type = cr_safe_string_chunk_insert(p->chunk, "sha256");
         p->location_href = cr_safe_string_chunk_insert(p->chunk, href);
         p->size_package = (gint64) f->size;
+        p->size_archive = (gint64) f->archive_size;
         /* The file's own time depends on who copied it and when. */
         p->time_file = f->build_time;
         p->rpm_header_start = (gint64) f->header_start;

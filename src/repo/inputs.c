@@ -70,17 +70,13 @@ const InputPackage *inputs_find(const Inputs *in, const char *file) {
         return find(in, file);
 }
 
-/* "releases": a name, a list of names, or null. */
+/* "releases": a list of names; none: it belongs to all. */
 static int record_releases(const char *path, const json_t *v, char ***ret, Error *e) {
         const json_t *item;
         size_t i;
 
-        if (!v || json_is_null(v))
-                return 0;
-        if (json_is_string(v))
-                return strv_append(ret, json_string_value(v)) < 0 ? error_oom(e) : 0;
         if (!json_is_array(v))
-                return error_set(e, EBADMSG, EXIT_INVALID, "%s: \"releases\" is not a name or a list of names", path);
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: \"releases\" is not a list of names", path);
         json_array_foreach(v, i, item) {
                 if (!json_is_string(item))
                         return error_set(e, EBADMSG, EXIT_INVALID, "%s: \"releases\" is not a list of names", path);

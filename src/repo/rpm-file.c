@@ -175,6 +175,9 @@ static int take_identity(RpmFile *f, Error *e) {
             (r = take_string(f, RPMTAG_ARCH, "_", &f->arch, e)) < 0)
                 return r;
         f->epoch = (uint32_t) headerGetNumber(f->header, RPMTAG_EPOCH);
+        f->archive_size = headerGetNumber(f->signature, RPMSIGTAG_LONGARCHIVESIZE);
+        if (f->archive_size == 0)
+                f->archive_size = headerGetNumber(f->signature, RPMSIGTAG_PAYLOADSIZE);
         f->build_time = (int64_t) headerGetNumber(f->header, RPMTAG_BUILDTIME);
         f->evr = f->epoch > 0 ? format("%" PRIu32 ":%s-%s", f->epoch, f->version, f->release) : format("%s-%s", f->version, f->release);
         if (!f->evr)

@@ -16,6 +16,7 @@ typedef struct RpmFile {
         char *nevra;          /* NAME-EVR.ARCH */
         int64_t build_time;   /* seconds since the epoch */
         uint64_t size;        /* bytes of the file */
+        uint64_t archive_size; /* of the payload, unpacked; as the signature header says, which nothing signs */
         uint64_t header_start, header_end; /* the header, with its magic: what is signed, and rpm-md's header-range */
         void *header_bytes;   /* [header_start, header_end) */
         Header header;        /* of the package */

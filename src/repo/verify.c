@@ -33,9 +33,9 @@ typedef struct Verify {
         size_t repomd_size;
         Repomd *repomd;
         Primary *primary;
-        /* The last described archive: a driver's two packages come one after the other. */
-        WrapList *list;
-        char *list_of;
+        /* Archives that were described: a driver's is asked for twice. */
+        WrapList **lists;
+        char **lists_of; /* digests, in the same order */
 } Verify;
 
 VerifyReport *verify_report_free(VerifyReport *r) {
@@ -61,8 +61,10 @@ static void verify_done(Verify *v) {
         free(v->repomd_text);
         repomd_free(v->repomd);
         primary_free(v->primary);
-        wrap_list_free(v->list);
-        free(v->list_of);
+        for (size_t i = 0, n = strv_length(v->lists_of); i < n; i++)
+                wrap_list_free(v->lists[i]);
+        free(v->lists);
+        strv_free(v->lists_of);
 }
 
 /* What follows is about this link. */
@@ -453,25 +455,35 @@ static int check_own(Verify *v, const RpmFile *f, const InputPackage *in) {
         return passed(v);
 }
 
-static int describe_archive(Verify *v, const Release *release, const Artifact *a, const char *sha256) {
+/* *ret is owned by v. -ENOENT without an error: the archive is not here. */
+static int describe_archive(Verify *v, const Release *release, const Artifact *a, const char *sha256, const WrapList **ret) {
         _cleanup_free_ char *path = format("%s/store/sha256/%.2s/%s", v->o->workspace, sha256, sha256);
-        WrapList *list;
+        size_t n = strv_length(v->lists_of);
+        WrapList **grown;
         int r;
 
         if (!path)
                 return error_oom(why(v));
-        if (v->list_of && streq(v->list_of, sha256))
-                return 0;
+        for (size_t i = 0; i < n; i++)
+                if (streq(v->lists_of[i], sha256)) {
+                        *ret = v->lists[i];
+                        return 0;
+                }
         if (access(path, R_OK) < 0)
                 return -ENOENT;
-        r = wrap_describe(release, a, path, &(WrapOptions){}, &list, why(v));
+        grown = reallocarray(v->lists, n + 1, sizeof(*grown));
+        if (!grown)
+                return error_oom(why(v));
+        v->lists = grown;
+        r = wrap_describe(release, a, path, &(WrapOptions){}, &v->lists[n], why(v));
         if (r < 0)
                 return r;
-        wrap_list_free(v->list);
-        free(v->list_of);
-        v->list = list;
-        v->list_of = strdup(sha256);
-        return v->list_of ? 0 : error_oom(why(v));
+        if (strv_append(&v->lists_of, sha256) < 0) {
+                wrap_list_free(v->lists[n]);
+                return error_oom(why(v));
+        }
+        *ret = v->lists[n];
+        return 0;
 }
 
 static const char *package_kind(const Artifact *a, const char *name) {
@@ -489,6 +501,7 @@ static int check_payload(Verify *v, const RpmFile *f, const InputPackage *in) {
         const InputRelease *ir = release_of(v, in);
         const Artifact *a = ir && in->artifact ? release_artifact(ir->release, in->artifact) : NULL;
         _cleanup_free_ char *meta = ir ? release_metapackage(ir->release) : NULL;
+        const WrapList *archive;
         const char *kind;
         int r;
 
@@ -500,14 +513,18 @@ static int check_payload(Verify *v, const RpmFile *f, const InputPackage *in) {
                         return r;
                 return passed(v);
         }
-        kind = a ? package_kind(a, f->name) : NULL;
-        if (!kind)
+        if (!in->artifact)
                 return 0; /* made from the project's own source */
+        kind = a ? package_kind(a, f->name) : NULL;
+        if (!kind) {
+                (void) begin(v, "payload", "%s", in->file);
+                return unchecked(v, "its release file is not here");
+        }
         (void) begin(v, "payload", "%s, from %s", in->file, a->filename);
-        r = describe_archive(v, ir->release, a, in->artifact_sha256);
+        r = describe_archive(v, ir->release, a, in->artifact_sha256, &archive);
         if (r == -ENOENT && !why(v)->message)
                 return unchecked(v, "its archive is not in the store");
-        if (r < 0 || (r = payload_compare(f, v->list, kind, why(v))) < 0)
+        if (r < 0 || (r = payload_compare(f, archive, kind, why(v))) < 0)
                 return r;
         return passed(v);
 }

@@ -31,11 +31,11 @@ package() {
         record "$file"
 }
 record() { # FILE
-        local release=null artifact=null hex=null
-        if [ -n "${RELEASE:-}" ]; then release=\"$RELEASE\"; fi
+        local releases= artifact=null hex=null
+        if [ -n "${RELEASE:-}" ]; then releases=\"$RELEASE\"; fi
         if [ -n "${ARTIFACT:-}" ]; then artifact=\"${ARTIFACT%%:*}\" hex=\"${ARTIFACT#*:}\"; fi
-        printf '{"package": "%s", "sha256": "%s", "artifact": %s, "artifact_sha256": %s, "releases": %s}\n' \
-                "$1" "$(digest "packages/$1")" "$artifact" "$hex" "$release" > "packages/$1.json"
+        printf '{"package": "%s", "sha256": "%s", "artifact": %s, "artifact_sha256": %s, "releases": [%s]}\n' \
+                "$1" "$(digest "packages/$1")" "$artifact" "$hex" "$releases" > "packages/$1.json"
 }
 
 # release PROFILE VERSION [VENDOR-VERSION]: a release with a driver artifact, and a vendor's RPM if a version of it is given.
@@ -96,7 +96,7 @@ same_state() { [ "$(state)" = "$1" ] || die "the repository has changed"; }
 client() { # URL: an empty root that knows the repository
         mkdir -p root.dnf/repos root
         printf '[main]\nreposdir=%s\ncachedir=%s\nplugins=0\npluginpath=/nonexistent\nbest=True\nsslverify=0\n' "$PWD/root.dnf/repos" "$PWD/root.dnf/cache" > root.dnf/dnf.conf
-        sed "s|^gpgkey=.*|gpgkey=file://$PWD/repo/RPM-GPG-KEY-gn8v-tee file://$PWD/repo/RPM-GPG-KEY-gn8v-tee-vendor|" repo/gn8v-tee.repo > root.dnf/repos/gn8v-tee.repo
+        sed "s|^gpgkey=.*|gpgkey=file://$PWD/repo/RPM-GPG-KEY-gn8v-tee file://$WWW/vendor.pub|" repo/gn8v-tee.repo > root.dnf/repos/gn8v-tee.repo
         echo '%_dbpath /var/lib/rpm' > root.dnf/.rpmmacros
         package base 1 'Provides: dkms' 'Provides: /bin/sh'
         rpm --root "$PWD/root" --define '_dbpath /var/lib/rpm' -i --nodeps --nosignature packages/base-1-1.noarch.rpm
@@ -249,7 +249,7 @@ bad_inputs() {
 }
 
 bad_keys() {
-        local home=$SCRATCH/k expired weak sub public
+        local home=$SCRATCH/k expired weak sub
         begin bad-keys
         publish
         before=$(state)
@@ -397,6 +397,122 @@ full_disk() {
         umount small
 }
 
+# A workspace that the real `build` filled from a vendor's look-alikes, published; each scenario breaks one link in a copy.
+make_chain() {
+        mkdir -p "$SCRATCH/chain/real"
+        cd "$SCRATCH/chain"
+        cp "$(ls "$SOURCE"/repo/releases/single-*.conf | tail -1)" real/
+        "$SOURCE/tests/vendor/make" made --releases real --base "file://$PWD/made/www"
+        mv made/releases releases
+        printf '/bin/sh\ndkms\nopenssl3\nopenssl3-libs\nkernel-devel\ngcc\nmake\nsystemd\nkmod\ndracut\ngrubby\nelfutils-libelf-devel\n/sbin/ldconfig\n' > platform.provides
+        tee_repo lock
+        tee_repo fetch
+        tee_repo build --specs "$SOURCE/specs"
+        package gn8v-tee 1.0
+        publish --platform "$SOURCE/repo/platform/el8.provides"
+}
+chain() { rm -rf "$SCRATCH/broken" && cp -a "$SCRATCH/chain" "$SCRATCH/broken" && cd "$SCRATCH/broken"; }
+# broken LINK STATUS [VERIFY-OPTION...]: that verify stops at this link, in words and in JSON.
+broken() {
+        local link=$1 status=$2
+        shift 2
+        expect "$status" verify "$@"
+        said "^broken +$link "
+        { verify "$@" --json 2> /dev/null || :; } | python3 -c 'import json, sys; d = json.load(sys.stdin); assert not d["ok"] and d["links"][-1]["link"] == sys.argv[1] and d["links"][-1]["state"] == "broken", d' "$link"
+}
+flip() { # FILE: its last byte becomes another
+        chmod u+w "$1"
+        python3 -c 'import sys; f = open(sys.argv[1], "r+b"); f.seek(-1, 2); b = f.read(1)[0]; f.seek(-1, 2); f.write(bytes([b ^ 1]))' "$1"
+}
+driver() { ls "$1"/gn8v-tee-driver-*.rpm; }
+resign() { gpg --homedir "$KEYS" --batch --yes --armor --local-user "${1:-$KEY}" --detach-sign --output repo/repodata/repomd.xml.asc repo/repodata/repomd.xml; }
+
+chain_holds() {
+        local artifact
+        chain
+        expect 0 verify
+        said '^ok +payload +gn8v-tee-driver-'
+        said '^ok +payload +gn8v-tee-kmod-'
+        said '^ok +payload +gn8v-tee-cuda-'
+        said '^ok +payload +gn8v-tee-cublas-'
+        said '^ok +payload +gn8v-tee-single-'
+        said 'all [0-9]+ links hold'
+        verify --json | python3 -c 'import json, sys; assert json.load(sys.stdin)["ok"]'
+        expect 0 tee_repo verify
+        # Without the store, and without the workspace, what is left holds, but not all could be checked.
+        mv store away
+        expect 11 verify
+        mkdir empty
+        expect 11 "$REPO" -C empty --releases releases verify --repo repo --key "$KEY"
+        said '^unchecked +lock'
+        said '^ok +signature'
+}
+chain_of_workspace() {
+        local file
+        chain && echo '# edited' >> releases/single-*.conf && broken lock 3
+        chain && for file in store/sha256/*/*; do flip "$file"; broken store 5; flip "$file"; done
+        expect 0 verify
+        file=$(driver packages)
+        chain && sed -i 's/"artifact_sha256": "..../"artifact_sha256": "0000/' "$file.json" && broken record 5
+        chain && flip "$file" && broken record 5
+        chain && echo '{' > "$file.json" && broken record 6
+        chain && mv "$file" "$file.json" away 2> /dev/null || rm "$file" "$file.json"
+        broken primary 5
+        said "no lock and no build record has packages/gn8v-tee-driver"
+}
+chain_of_packages() {
+        local file
+        chain && file=$(driver repo/packages)
+        flip "$file" && broken package 5
+        said 'payload is not the one'
+        chain && rm "$file" && broken package 5
+        chain && cp "$(driver packages)" "$file" && broken package 5
+        chain && ln -sf /etc/passwd "$file" && broken package 5
+        # Somebody has our key, and publishes a driver that is not the vendor's: every signature is good, the payload is not.
+        chain
+        file=$(basename "$(driver packages)")
+        mkdir rebuild && rpm2archive "packages/$file" && tar -xzf "packages/$file.tgz" -C rebuild && rm "packages/$file.tgz"
+        flip "$(find rebuild -name 'libnvidia-ml.so.*' -type f | head -1)"
+        find rebuild -mindepth 1 ! -type d -printf '/%P\n' > list
+        cat > evil.spec <<SPEC
+Name: $(rpm -qp --qf '%{name}' "packages/$file")
+Version: $(rpm -qp --qf '%{version}' "packages/$file")
+Release: $(rpm -qp --qf '%{release}' "packages/$file")
+Summary: Not the vendor's
+License: MIT
+AutoReqProv: no
+%description
+.
+%install
+cp -a $PWD/rebuild/. %{buildroot}/
+%files -f $PWD/list
+SPEC
+        rpmbuild -bb --quiet --define "_topdir $PWD/evil" --define '_build_id_links none' --define '__os_install_post %{nil}' --define 'debug_package %{nil}' evil.spec
+        cp "evil/RPMS/x86_64/$file" packages/
+        sed -i "s/\"sha256\": \"[0-9a-f]*\"/\"sha256\": \"$(digest "packages/$file")\"/" "packages/$file.json"
+        publish --replace --platform "$SOURCE/repo/platform/el8.provides"
+        broken payload 5
+}
+chain_of_metadata() {
+        local file
+        chain && file=$(ls repo/repodata/*-primary.xml.gz)
+        flip "$file" && broken repomd 5
+        chain && rm "$file" && broken repomd 5
+        chain && sed -i 's/<revision>/&1/' repo/repodata/repomd.xml && broken signature 5
+        said 'content is not what was signed'
+        chain && rm repo/repodata/repomd.xml.asc && broken signature 5
+        chain && resign "$VENDOR" && broken signature 5
+        said 'another key signed it'
+        chain && cp "$WWW/vendor.pub" repo/RPM-GPG-KEY-gn8v-tee && broken key 5
+        chain && broken key 5 --key "$VENDOR"
+        chain && echo nonsense > repo/RPM-GPG-KEY-gn8v-tee && broken key 6
+        # Well signed, but hostile: a document type, a location outside, a size that is none.
+        chain && sed -i '1a <!DOCTYPE repomd [<!ENTITY a "b">]>' repo/repodata/repomd.xml && resign && broken repomd 6
+        chain && sed -i 's|href="repodata/[0-9a-f]*-primary|href="repodata/../../../etc/primary|' repo/repodata/repomd.xml && resign && broken repomd 6
+        chain && sed -i '0,/<open-size>[0-9]*/s//<open-size>7/' repo/repodata/repomd.xml && resign && broken repomd 6
+        chain && rm -rf repo/repodata && broken key 5
+}
+
 mkdir -p "$WWW"
 KEY=$(make_key "$KEYS" publisher)
 VENDOR=$(make_key "$KEYS" vendor)
@@ -409,6 +525,7 @@ gpg --homedir "$KEYS" --batch --armor --export "$VENDOR" > "$WWW/vendor.pub"
         cd "$SCRATCH" && package vendormanager 9.5 'Obsoletes: vendor-manager < 9.5' 'Provides: vendor-manager = 9.5'
         mv packages/vendormanager-9.5-1.noarch.rpm "$WWW/"
         make_template
+        make_chain
 ) > "$LOGS/template.log" 2>&1 || { tail -20 "$LOGS/template.log" >&2; exit 1; }
 
 scenario 'dnf installs, upgrades, swaps with gpgcheck and repo_gpgcheck' publish_for_dnf
@@ -423,4 +540,8 @@ scenario 'upgrades beside other repositories change nothing' beside
 scenario 'a kill at any instant leaves old or new' killed
 scenario 'locked, foreign and nonsensical repositories' locked
 scenario 'a full disk' full_disk
+scenario 'the chain holds' chain_holds
+scenario 'broken links in the workspace are named' chain_of_workspace
+scenario 'broken packages are named' chain_of_packages
+scenario 'broken metadata, signatures and keys are named' chain_of_metadata
 finish
