@@ -436,6 +436,7 @@ int plan_finish(Node *n, PlanReport report, void *userdata, PlanResult *ret, Err
                 k = journal_save(n, n->journal, e);
                 if (k < 0)
                         return k;
+                (void) resource_say(&r->note, NULL, "built anew without gn8v-tee's files");
                 count(&c, r, EVENT_DONE, report, userdata);
         }
         *ret = c;
