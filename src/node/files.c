@@ -252,7 +252,7 @@ int node_remove_directory(Node *n, const char *path) {
 }
 
 int node_rename(Node *n, const char *from, const char *to) {
-        const char *from_name, *to_name;
+        const char *from_name = NULL, *to_name = NULL;
         _cleanup_close_ int from_fd = open_directory_of(n, from, &from_name), to_fd = open_directory_of(n, to, &to_name);
 
         if (from_fd < 0)

@@ -30,8 +30,7 @@ static int list_leftovers(Node *n, ResourceList *l, Error *e) {
                 if (type->sticky || resource_list_find(l, entry->id))
                         continue;
                 r = resource_list_add(l, type, name);
-                if (!r || resource_say(&r->wanted, NULL, "as it was before gn8v-tee") < 0 ||
-                    resource_say(&r->found, NULL, "%s", entry_state_to_string(entry->state)) < 0)
+                if (!r || resource_say(&r->wanted, NULL, "as it was before gn8v-tee") < 0 || resource_say(&r->found, NULL, "ours") < 0)
                         return error_oom(e);
                 r->action = n->environment == ENVIRONMENT_MACHINE || type->offline ? ACTION_REVERT
                             : n->environment == ENVIRONMENT_OSTREE                 ? ACTION_REFUSE
@@ -319,7 +318,7 @@ int plan_apply(Node *n, ResourceList *l, PlanReport report, void *userdata, Plan
                 act(n, r, report, userdata, &c);
         }
         if (n->booted && n->environment == ENVIRONMENT_MACHINE && c.changed > 0)
-                (void) units_reload(n);
+                (void) units_reload(n, NULL);
         resume(n, l, report, userdata, &c);
         k = forget_removed_kernels(n, e);
         if (k >= 0)
@@ -379,7 +378,7 @@ int plan_revert(Node *n, PlanReport report, void *userdata, PlanResult *ret, Err
         for (size_t i = l.n; i-- > 0 && k >= 0;)
                 act(n, l.resources[i], report, userdata, &c);
         if (k >= 0 && n->booted && n->environment == ENVIRONMENT_MACHINE && c.changed > 0)
-                (void) units_reload(n);
+                (void) units_reload(n, NULL);
         if (k >= 0 && c.failed == 0) {
                 k = node_remove(n, NODE_PENDING_PATH);
                 if (k < 0)

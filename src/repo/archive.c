@@ -125,10 +125,36 @@ static int read_error(const char *name, struct archive *a, const char *member, E
         return error_hint(e, r, "the archive is damaged or cut short: fetch it again");
 }
 
-static int member_data(const char *name, struct archive *a, const ArchiveMember *m, const ArchiveVisitor *v, void *userdata,
-                       uint64_t *total, Error *e) {
-        static const char zeros[4096];
-        uint64_t at = 0;
+typedef struct Flow {
+        const char *name;
+        const ArchiveMember *member;
+        const ArchiveVisitor *visitor;
+        void *userdata;
+        uint64_t at, *total; /* bytes given of this member, of the archive */
+} Flow;
+
+/* Counts before anything is written: a bomb must not fill the disk first. */
+static int flow_count(Flow *f, uint64_t more, Error *e) {
+        if (__builtin_add_overflow(*f->total, more, f->total) || *f->total > ARCHIVE_BYTES_MAX)
+                return refuse(f->name, f->member->name, "the archive unfolds to more than 64 GiB", e);
+        f->at += more;
+        return 0;
+}
+
+/* Zeros up to the offset: a sparse file's hole. */
+static int flow_hole(Flow *f, uint64_t to, Error *e) {
+        static const char zeros[65536];
+        uint64_t hole = to - f->at;
+        int r = flow_count(f, hole, e);
+
+        for (size_t n; r >= 0 && hole > 0; hole -= n) {
+                n = (size_t) MIN(hole, (uint64_t) sizeof(zeros));
+                r = f->visitor->data(f->userdata, zeros, n, e);
+        }
+        return r;
+}
+
+static int member_data(struct archive *a, Flow *f, Error *e) {
         int r;
 
         for (;;) {
@@ -139,21 +165,14 @@ static int member_data(const char *name, struct archive *a, const ArchiveMember 
                 r = archive_read_data_block(a, &data, &size, &offset);
                 if (r == ARCHIVE_EOF)
                         break;
-                if (r < ARCHIVE_WARN || offset < 0 || (uint64_t) offset < at)
-                        return read_error(name, a, m->name, e);
-                if (__builtin_add_overflow(*total, (uint64_t) offset - at + size, total) || *total > ARCHIVE_BYTES_MAX)
-                        return refuse(name, m->name, "the archive unfolds to more than 64 GiB", e);
-                for (uint64_t hole = (uint64_t) offset - at; hole > 0;) {
-                        size_t n = (size_t) MIN(hole, (uint64_t) sizeof(zeros));
-                        if ((r = v->data(userdata, zeros, n, e)) < 0)
-                                return r;
-                        hole -= n;
-                }
-                if (size > 0 && (r = v->data(userdata, data, size, e)) < 0)
+                if (r < ARCHIVE_WARN || offset < 0 || (uint64_t) offset < f->at)
+                        return read_error(f->name, a, f->member->name, e);
+                if (((uint64_t) offset > f->at && (r = flow_hole(f, (uint64_t) offset, e)) < 0) || (r = flow_count(f, size, e)) < 0)
                         return r;
-                at = (uint64_t) offset + size;
+                if (size > 0 && (r = f->visitor->data(f->userdata, data, size, e)) < 0)
+                        return r;
         }
-        return 0;
+        return f->member->size > f->at ? flow_hole(f, f->member->size, e) : 0;
 }
 
 /* Fills m from the entry, whose strings it borrows but for the name. */
@@ -210,8 +229,12 @@ static int one_member(const char *name, struct archive *a, struct archive_entry 
                 return r;
         if (!wanted)
                 return 0;
-        if (m.kind == ARCHIVE_FILE && (r = member_data(name, a, &m, v, userdata, total, e)) < 0)
-                return r;
+        if (m.kind == ARCHIVE_FILE) {
+                Flow f = { .name = name, .member = &m, .visitor = v, .userdata = userdata, .total = total };
+
+                if ((r = member_data(a, &f, e)) < 0)
+                        return r;
+        }
         return v->end(userdata, e);
 }
 

@@ -111,7 +111,8 @@ int gzip_finish(GzipWriter *g, GzipResult *ret) {
 }
 
 int gzip_unpack(const void *data, size_t size, size_t max, char **ret, size_t *ret_size) {
-        size_t allocated = MIN(max, (size_t) CHUNK), used = 0;
+        /* One byte more than may be: that it comes is how too much is noticed. */
+        size_t limit = max < SIZE_MAX / 2 ? max + 1 : max, allocated = MIN(limit, (size_t) CHUNK), used = 0;
         char *out = malloc(allocated + 1);
         z_stream z = {};
         int r = 0, code = Z_OK;
@@ -126,7 +127,7 @@ int gzip_unpack(const void *data, size_t size, size_t max, char **ret, size_t *r
                 size_t room;
 
                 if (used == allocated) {
-                        size_t grown = allocated > max / 2 ? max : allocated * 2;
+                        size_t grown = allocated > limit / 2 ? limit : allocated * 2;
                         char *p = grown > allocated ? realloc(out, grown + 1) : NULL;
 
                         if (!p) {
@@ -145,6 +146,8 @@ int gzip_unpack(const void *data, size_t size, size_t max, char **ret, size_t *r
                 if (code != Z_STREAM_END && (code != Z_OK || (z.avail_in == 0 && z.avail_out > 0)))
                         r = -EBADMSG;
         }
+        if (r == 0 && used > max)
+                r = -EFBIG;
         if (r == 0 && z.avail_in > 0)
                 r = -EBADMSG;
         (void) inflateEnd(&z);

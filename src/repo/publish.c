@@ -496,8 +496,9 @@ static int run(Publish *p, Error *e) {
         if ((r = inputs_load(p->o->workspace, p->o->releases, p->o->n_releases, true, &p->inputs, e)) < 0 ||
             (r = keyring_new(p->o->signer->public_key, p->o->signer->public_key_size, "signing key", &p->keyring, e)) < 0 ||
             (r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = check_apart(p->o, e)) < 0 ||
-            (r = vendor_keys_load(p->o->workspace, p->o->releases, p->o->n_releases, &p->vendor_keys, e)) < 0 || (r = render_repo_file(p, &repo_file, e)) < 0 || (r = next_generation(p, e)) < 0 || (r = take_packages(p, e)) < 0 ||
-            (r = take_locks(p, e)) < 0 || (r = render_comps(p, &comps, e)) < 0 || (r = find_revision(p, e)) < 0)
+            (r = vendor_keys_load(p->o->workspace, p->o->releases, p->o->n_releases, &p->vendor_keys, e)) < 0 ||
+            (r = render_repo_file(p, &repo_file, e)) < 0 || (r = next_generation(p, e)) < 0 || (r = take_packages(p, e)) < 0 || (r = take_locks(p, e)) < 0 ||
+            (r = render_comps(p, &comps, e)) < 0 || (r = find_revision(p, e)) < 0)
                 return r;
         p->report.changed = !p->repo->current || !generation_same(p->repo->current, p->next);
         if (p->report.changed && ((r = make_next(p, comps, e)) < 0 || (r = repository_switch(p->repo, p->next, e)) < 0))

@@ -17,5 +17,6 @@
 int repo_file_render(const char *template_path, const char *baseurl, const char *gpgkey, bool vendor_keys, char **ret, Error *e);
 
 /* Finds a data file of the builder ("gn8v-tee.repo.in", "platform/el8.provides"): beside the releases directory, in ./repo, in
- * /usr/share/gn8v-tee-repo, and for a program that was not installed beside its build folder. *ret is owned by the caller; -ENOENT with an error that names the places. */
+ * /usr/share/gn8v-tee-repo, and for a program that was not installed beside its build folder. *ret is owned by the caller; -ENOENT with an
+ * error that names the places. */
 int repo_data_path(const char *releases_dir, const char *name, char **ret, Error *e);

@@ -338,7 +338,7 @@ beside() {
 
 # At every instant a kill leaves the old or the new repository, and the next run is none the wiser.
 killed() {
-        local i old new calls
+        local old new calls kills=0
         begin killed
         publish() { tee_repo publish --key "$KEY" --gnupghome "$KEYS" --platform platform.provides --baseurl http://a.example/repo; }
         publish
@@ -347,13 +347,13 @@ killed() {
         cp -a . ../killed-new && (cd ../killed-new && publish)
         new=$(cd ../killed-new && state)
         cp -a repo repo.old
-        for calls in renameat renameat2 linkat mkdirat fsync unlinkat; do
-                for i in 1 2 3 5 8 12 20; do
-                        rm -rf repo && cp -a repo.old repo
-                        strace -f -o trace -e trace=none -e inject=$calls:signal=KILL:when=$i \
-                                "$REPO" -C . --releases releases publish --key "$KEY" --gnupghome "$KEYS" --platform platform.provides \
-                                --baseurl http://a.example/repo > log 2>&1 && continue
-                        python3 - <<'PY'
+        for calls in renameat:1 renameat:3 renameat:8 renameat:12 renameat:20 renameat2:1 linkat:1 linkat:7 fsync:2 fsync:15 fsync:25 unlinkat:1 unlinkat:9; do
+                rm -rf repo && cp -a repo.old repo
+                strace -f -o trace -e trace=none -e inject=${calls%:*}:signal=KILL:when=${calls#*:} \
+                        "$REPO" -C . --releases releases publish --key "$KEY" --gnupghome "$KEYS" --platform platform.provides \
+                        --baseurl http://a.example/repo > log 2>&1 && continue
+                kills=$((kills + 1))
+                python3 - <<'PY'
 import gzip, hashlib, re
 repomd = open("repo/repodata/repomd.xml").read()
 name = re.search(r'href="repodata/([^"]*-primary.xml.gz)"', repomd)[1]
@@ -362,13 +362,13 @@ assert hashlib.sha256(data).hexdigest() == name.split("-")[0]
 for digest, href in re.findall(r'pkgid="YES">([0-9a-f]{64})<.*?<location href="([^"]+)"', gzip.decompress(data).decode(), re.S):
     assert hashlib.sha256(open("repo/" + href, "rb").read()).hexdigest() == digest, href
 PY
-                        gpg --homedir "$KEYS" --batch --quiet --verify repo/repodata/repomd.xml.asc repo/repodata/repomd.xml
-                        publish
-                        [ "$(state)" = "$new" ] || die "after a kill at $calls $i the next run does not end right"
-                        [ ! -e repo/.stage ]
-                done
+                gpg --homedir "$KEYS" --batch --quiet --verify repo/repodata/repomd.xml.asc repo/repodata/repomd.xml
+                publish
+                [ "$(state)" = "$new" ] || die "after a kill at $calls the next run does not end right"
+                [ ! -e repo/.stage ]
         done
         [ "$old" != "$new" ]
+        [ "$kills" -ge 9 ] || die "only $kills runs were killed"
 }
 
 locked() {
