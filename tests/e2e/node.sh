@@ -377,7 +377,7 @@ dies_at_every() { # SYSCALL VERB
                 everywhere "$(argument "$MULTI")"
                 remove_all
                 unchanged
-                rm -rf "$R/boot" "$R/etc" "$R/var"
+                rm -rf "${R:?}/boot" "${R:?}/etc" "${R:?}/var"
                 cp -a "$R.wreck/boot" "$R.wreck/etc" "$R.wreck/var" "$R/"
                 put_release "$R" "$MULTI"
                 remove_all
