@@ -31,7 +31,7 @@ package() {
         record "$file"
 }
 record() { # FILE
-        local releases= artifact=null hex=null
+        local releases='' artifact=null hex=null
         if [ -n "${RELEASE:-}" ]; then releases=\"$RELEASE\"; fi
         if [ -n "${ARTIFACT:-}" ]; then artifact=\"${ARTIFACT%%:*}\" hex=\"${ARTIFACT#*:}\"; fi
         printf '{"package": "%s", "sha256": "%s", "artifact": %s, "artifact_sha256": %s, "releases": [%s]}\n' \
