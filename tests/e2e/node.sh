@@ -375,25 +375,11 @@ dies_at_every() { # SYSCALL VERB
                         "$NODE" --root "$R" "$2" > "$SCRATCH/output" 2>&1 || rc=$?
                 if [ "$rc" = 0 ]; then break; fi
                 [ "$rc" = 137 ] || die "exit status $rc"
-<<<<<<< HEAD
                 if [ $((n % 2)) = 0 ]; then
                         expect 0 node apply
                         expect 0 node plan
                         everywhere "$(argument "$MULTI")"
                 fi
-=======
-                umount "$R/real-proc"
-                cp -a "$R" "$R.wreck"
-                mount --bind /proc "$R/real-proc"
-                expect 0 node apply
-                expect 0 node plan
-                everywhere "$(argument "$MULTI")"
-                remove_all
-                unchanged
-                rm -rf "${R:?}/boot" "${R:?}/etc" "${R:?}/var"
-                cp -a "$R.wreck/boot" "$R.wreck/etc" "$R.wreck/var" "$R/"
-                put_release "$R" "$MULTI"
->>>>>>> e2e
                 remove_all
                 unchanged
                 umount "$R/real-proc"
