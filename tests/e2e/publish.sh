@@ -285,6 +285,26 @@ bad_keys() {
         verify_repo_only
 }
 
+# The other signer: a key in a PEM file, which no GnuPG home knows.
+openssl_signer() {
+        local key
+        begin openssl
+        openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out key.pem
+        set -- --key-file key.pem --user-id 'Publisher <p@test.invalid>' --key-created 2026-01-02 --platform platform.provides
+        expect 5 tee_repo publish --key "$KEY" "$@"
+        key=$(sed -n 's/.*it is key \([0-9A-F]*\),.*/\1/p' "$SCRATCH/output")
+        expect 0 tee_repo publish --key "$key" "$@"
+        expect 0 tee_repo publish --key "$key" "$@"
+        said 'nothing to publish'
+        expect 2 tee_repo publish --key "$key" --key-file key.pem
+        mkdir -m 700 gnupg db
+        gpg --homedir "$PWD/gnupg" --batch --import repo/RPM-GPG-KEY-gn8v-tee
+        gpg --homedir "$PWD/gnupg" --batch --with-colons --list-keys | grep -q "^fpr:*$key:"
+        gpg --homedir "$PWD/gnupg" --batch --verify repo/repodata/repomd.xml.asc repo/repodata/repomd.xml
+        rpmkeys --define "_dbpath $PWD/db" --import repo/RPM-GPG-KEY-gn8v-tee
+        for f in repo/packages/gn8v*.rpm; do rpmkeys --define "_dbpath $PWD/db" --define '_pkgverify_level all' -K "$f" | grep -q 'digests signatures OK'; done
+}
+
 unsolvable() {
         begin unsolvable
         expect 10 tee_repo solve --platform <(echo /bin/sh)
@@ -535,6 +555,7 @@ scenario 'generations are kept and removed' generations
 scenario 'other content under the same version is refused' other_content
 scenario 'bad inputs leave the repository' bad_inputs
 scenario 'bad keys are refused' bad_keys
+scenario 'a key of OpenSSL signs as well' openssl_signer
 scenario 'what does not install is not published' unsolvable
 scenario 'upgrades beside other repositories change nothing' beside
 scenario 'a kill at any instant leaves old or new' killed
