@@ -10,7 +10,7 @@
 static const Verb verbs[] = {
         { "lock", "[RELEASE...]", "take every URL, size and digest", verb_lock },
         { "fetch", "[RELEASE...]", "fill the store from the locks", verb_fetch },
-        { "build", "[RELEASE...]", "make the packages that are missing or out of date", verb_build },
+        { "build", "[RELEASE...]", "make packages that are missing or old", verb_build },
         { "publish", "--key=FPR [RELEASE...]", "sign, index, prove, switch", verb_publish },
         { "solve", "[RELEASE...]", "prove that all installs and upgrades", verb_solve },
         { "verify", "[RELEASE...]", "follow the chain to the key, offline", verb_verify },

@@ -114,7 +114,7 @@ static void report(const Resource *r, Event event, void *userdata) {
 
         switch (event) {
         case EVENT_BEGIN: log_info("%s: being made, this can take minutes", r->id); return;
-        case EVENT_DONE: log_info("%s: %s%s%s", r->id, or_empty(r->found && !note ? r->found : "done"), note ? ", " : "", or_empty(note)); return;
+        case EVENT_DONE: log_info("%s: %s", r->id, note ? note : r->found && r->action != ACTION_REVERT ? r->found : r->wanted ? r->wanted : "done"); return;
         case EVENT_KEPT: log_debug("%s: kept: %s", r->id, note ? note : or_empty(r->found)); return;
         case EVENT_DEFERRED: log_info("%s: left for the first boot", r->id); return;
         case EVENT_REFUSED: log_warning("%s: not changed here%s%s", r->id, hint ? ": " : "", or_empty(hint)); return;

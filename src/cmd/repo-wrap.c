@@ -14,15 +14,16 @@ typedef struct Options {
 } Options;
 
 static void help(void) {
-        printf("gn8v-tee-repo wrap --release=FILE --artifact=NAME --into=DIR --lists=DIR ARCHIVE\n\n"
-               "Read a vendor archive (driver or CUDA .run, cuBLAS wheel), executing none of it,\n"
-               "and place its files below a build root. Called by the specs.\n\n"
+        printf("gn8v-tee-repo [OPTION...] wrap --release=FILE --artifact=NAME --into=DIR\n"
+               "                               --lists=DIR ARCHIVE\n\n"
+               "Read a vendor archive (driver or CUDA .run, cuBLAS wheel), executing none of\n"
+               "it, and place its files below a build root. Called by the specs.\n\n"
                "Options:\n"
                "      --release=FILE   the release file that pins the archive\n"
                "      --artifact=NAME  its [Artifact NAME] section\n"
                "      --into=DIR       the build root\n"
-               "      --lists=DIR      gets one rpm file list a package: driver.list and kmod.list,\n"
-               "                       cuda.list, or cublas.list\n"
+               "      --lists=DIR      gets one rpm file list a package: driver.list and\n"
+               "                       kmod.list, cuda.list, or cublas.list\n"
                "      --compat32       place the driver's 32-bit libraries, too\n"
                "      --no-glvnd       leave libglvnd and libOpenCL.so.1 to the distribution\n"
                "  -h, --help           this text\n");

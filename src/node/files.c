@@ -214,6 +214,37 @@ int node_remove(Node *n, const char *path) {
         return remove_at(n, path, 0);
 }
 
+/* The names that write_file_atomic() gives: .NAME.PID.tmp */
+static bool is_leftover(const char *file, const char *name) {
+        size_t n = strlen(file), digits;
+
+        if (file[0] != '.' || !endswith(file, ".tmp"))
+                return false;
+        n -= strlen(".tmp");
+        for (digits = 0; n > digits && file[n - digits - 1] >= '0' && file[n - digits - 1] <= '9';)
+                digits++;
+        if (digits == 0 || n < digits + 2 || file[n - digits - 1] != '.')
+                return false;
+        n -= digits + 2; /* what is left of the name between the dots */
+        return n > 0 && (!name || (strlen(name) == n && strncmp(file + 1, name, n) == 0));
+}
+
+int node_sweep(Node *n, const char *directory, const char *name) {
+        _cleanup_strv_ char **files = NULL;
+        int r;
+
+        r = node_list(n, directory, &files);
+        STRV_FOREACH(file, files) {
+                _cleanup_free_ char *path = NULL;
+
+                if (r < 0 || !is_leftover(*file, name))
+                        continue;
+                path = format("%s/%s", directory, *file);
+                r = path ? node_remove(n, path) : -ENOMEM;
+        }
+        return r;
+}
+
 int node_remove_directory(Node *n, const char *path) {
         int r = remove_at(n, path, AT_REMOVEDIR);
 
@@ -221,7 +252,7 @@ int node_remove_directory(Node *n, const char *path) {
 }
 
 int node_rename(Node *n, const char *from, const char *to) {
-        const char *from_name, *to_name;
+        const char *from_name = NULL, *to_name = NULL;
         _cleanup_close_ int from_fd = open_directory_of(n, from, &from_name), to_fd = open_directory_of(n, to, &to_name);
 
         if (from_fd < 0)

@@ -5,6 +5,7 @@
 #include "node/resource.h"
 
 #define DRACUT_TIMEOUT_SEC (30 * 60)
+#define TEMPORARY_PREFIX ".gn8v-tee-initramfs-"
 
 /* The files whose content goes into the initramfs, and by their names are ours. */
 static bool is_ours(const char *name) {
@@ -169,7 +170,7 @@ int initramfs_rebuild(Node *n, const char *kernel, Error *e) {
         if (k < 0)
                 return k;
         slash = strrchr(path, '/');
-        temporary = format("%.*s/.gn8v-tee-%s", (int) (slash - path), path, slash + 1);
+        temporary = format("%.*s/" TEMPORARY_PREFIX "%s", (int) (slash - path), path, slash + 1);
         if (!temporary)
                 return error_oom(e);
         const char *const argv[] = { "dracut", "-f", temporary, kernel, NULL };
@@ -184,6 +185,19 @@ int initramfs_rebuild(Node *n, const char *kernel, Error *e) {
         if (k < 0)
                 (void) node_remove(n, temporary);
         return error_hint(e, k, "the old one is still in place; see that /boot has room, then run: gn8v-tee apply");
+}
+
+void initramfs_sweep(Node *n) {
+        _cleanup_strv_ char **names = NULL;
+
+        if (node_list(n, "/boot", &names) < 0)
+                return;
+        STRV_FOREACH(name, names) {
+                _cleanup_free_ char *path = startswith(*name, TEMPORARY_PREFIX) ? format("/boot/%s", *name) : NULL;
+
+                if (path)
+                        (void) node_remove(n, path);
+        }
 }
 
 static int initramfs_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {

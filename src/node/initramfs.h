@@ -6,3 +6,5 @@
 
 /* Builds KERNEL's initramfs anew beside the old one, and puts it in its place when it is whole. */
 int initramfs_rebuild(Node *n, const char *kernel, Error *e);
+/* Removes images that a killed run left half built. */
+void initramfs_sweep(Node *n);

@@ -62,6 +62,8 @@ int node_readlink(Node *n, const char *path, char **ret);
 int node_list(Node *n, const char *path, char ***ret);
 /* Replaces atomically what path names in the end, keeping the mode and owner that it has; mode is for a new file. Makes directories. */
 int node_write(Node *n, const char *path, const void *data, size_t size, mode_t mode);
+/* Removes what a run that was killed in the middle of node_write() left beside name (NULL: beside anything) in the directory. */
+int node_sweep(Node *n, const char *directory, const char *name);
 int node_remove(Node *n, const char *path);
 int node_remove_directory(Node *n, const char *path); /* if empty */
 int node_rename(Node *n, const char *from, const char *to); /* in one directory */

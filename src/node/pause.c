@@ -7,6 +7,43 @@
 #define PAUSED "paused until the reboot"
 #define RUNNING "running"
 
+/* Until the reboot, nobody starts it: not its watchdog, not a path unit. A mask would not do, as the cloud's own units are in /etc, which
+ * comes before /run; a drop-in counts wherever the unit is. */
+#define DROP_IN_NAME "50-gn8v-tee-paused.conf"
+static const char drop_in_text[] = "# Written by gn8v-tee: paused until the reboot, while the GPU's driver changes.\n"
+                                   "[Unit]\n"
+                                   "ConditionPathExists=!/run/systemd/system\n";
+
+static char *drop_in_directory(const char *unit) {
+        return format("/run/systemd/system/%s.d", unit);
+}
+
+static int bar(Node *n, const char *unit, Error *e) {
+        _cleanup_free_ char *path = format("/run/systemd/system/%s.d/" DROP_IN_NAME, unit);
+        int k;
+
+        if (!path)
+                return error_oom(e);
+        k = node_write(n, path, drop_in_text, strlen(drop_in_text), 0644);
+        return k < 0 ? error_errno(e, -k, "%s: cannot be written", path) : units_reload(n, e);
+}
+
+static int unbar(Node *n, const char *unit, Error *e) {
+        _cleanup_free_ char *path = format("/run/systemd/system/%s.d/" DROP_IN_NAME, unit), *directory = drop_in_directory(unit);
+        int k;
+
+        if (!path || !directory)
+                return error_oom(e);
+        if (!node_exists(n, path))
+                return 0;
+        k = node_remove(n, path);
+        if (k >= 0)
+                k = node_sweep(n, directory, DROP_IN_NAME);
+        if (k >= 0)
+                k = node_remove_directory(n, directory);
+        return k < 0 ? error_errno(e, -k, "%s: cannot be removed", path) : units_reload(n, e);
+}
+
 bool pause_is_stop(const Resource *r) {
         return r->wanted && streq(r->wanted, PAUSED);
 }
@@ -73,9 +110,9 @@ static int stop(Node *n, Resource *r, JournalEntry *entry, Error *e) {
         _cleanup_free_ char *state = NULL;
         int k;
 
-        /* Its watchdog starts it again unless it is masked; a unit file in /etc cannot be masked for this boot only. */
-        (void) unit_control(n, "mask", "--runtime", r->name, NULL);
-        k = unit_control(n, "stop", NULL, r->name, e);
+        k = bar(n, r->name, e);
+        if (k >= 0)
+                k = unit_control(n, "stop", NULL, r->name, e);
         if (k >= 0)
                 k = unit_active(n, r->name, &state, e);
         if (k >= 0 && is_active_word(state))
@@ -93,8 +130,9 @@ static int start_again(Node *n, const Resource *r, const JournalEntry *entry, Er
         Enablement enabled;
         int k;
 
-        if (here && n->booted)
-                (void) unit_control(n, "unmask", "--runtime", r->name, NULL);
+        k = unbar(n, r->name, e);
+        if (k < 0)
+                return k;
         k = unit_enablement(n, r->name, &enabled);
         if (k < 0)
                 return error_errno(e, -k, "%s: its files cannot be read", r->name);
@@ -113,9 +151,13 @@ static int start_again(Node *n, const Resource *r, const JournalEntry *entry, Er
 static int pause_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
         int k;
 
-        if (pause_is_stop(r))
-                return stop(n, r, entry, e);
+        if (pause_is_stop(r)) {
+                k = stop(n, r, entry, e);
+                return k < 0 ? k : resource_say(&r->note, e, "stopped until the reboot");
+        }
         k = start_again(n, r, entry, e);
+        if (k >= 0)
+                k = resource_say(&r->note, e, "not held back any more");
         return k < 0 ? k : 1;
 }
 

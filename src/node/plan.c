@@ -30,8 +30,7 @@ static int list_leftovers(Node *n, ResourceList *l, Error *e) {
                 if (type->sticky || resource_list_find(l, entry->id))
                         continue;
                 r = resource_list_add(l, type, name);
-                if (!r || resource_say(&r->wanted, NULL, "as it was before gn8v-tee") < 0 ||
-                    resource_say(&r->found, NULL, "%s", entry_state_to_string(entry->state)) < 0)
+                if (!r || resource_say(&r->wanted, NULL, "as it was before gn8v-tee") < 0 || resource_say(&r->found, NULL, "ours") < 0)
                         return error_oom(e);
                 r->action = n->environment == ENVIRONMENT_MACHINE || type->offline ? ACTION_REVERT
                             : n->environment == ENVIRONMENT_OSTREE                 ? ACTION_REFUSE
@@ -287,10 +286,23 @@ static void resume(Node *n, ResourceList *l, PlanReport report, void *userdata, 
         }
 }
 
+/* What a run that was killed has left half written. */
+static void sweep(Node *n) {
+        static const char *const directories[] = { NODE_STATE_DIR, "/boot/loader/entries", "/boot/grub2" };
+        static const char *const files[][2] = { { "/etc/default", "grub" }, { "/etc/kernel", "cmdline" } };
+
+        for (size_t i = 0; i < ELEMENTSOF(directories); i++)
+                (void) node_sweep(n, directories[i], NULL);
+        for (size_t i = 0; i < ELEMENTSOF(files); i++)
+                (void) node_sweep(n, files[i][0], files[i][1]);
+        initramfs_sweep(n);
+}
+
 int plan_apply(Node *n, ResourceList *l, PlanReport report, void *userdata, PlanResult *ret, Error *e) {
         PlanResult c = {};
         int k;
 
+        sweep(n);
         /* Backwards for what goes, so that a swap takes off the newest first; then forwards for what comes. */
         for (size_t i = l->n; i-- > 0;)
                 if (l->resources[i]->action == ACTION_REVERT)
@@ -306,7 +318,7 @@ int plan_apply(Node *n, ResourceList *l, PlanReport report, void *userdata, Plan
                 act(n, r, report, userdata, &c);
         }
         if (n->booted && n->environment == ENVIRONMENT_MACHINE && c.changed > 0)
-                (void) units_reload(n);
+                (void) units_reload(n, NULL);
         resume(n, l, report, userdata, &c);
         k = forget_removed_kernels(n, e);
         if (k >= 0)
@@ -347,6 +359,7 @@ int plan_revert(Node *n, PlanReport report, void *userdata, PlanResult *ret, Err
         k = load(n, e);
         if (k < 0)
                 return k;
+        sweep(n);
         /* Without a release nothing is wanted, so that all of the journal is to be reverted. */
         for (size_t i = 0; i < n_resource_types && k >= 0; i++)
                 for (size_t j = 0; j < n->journal->n_entries && k >= 0; j++) {
@@ -365,7 +378,7 @@ int plan_revert(Node *n, PlanReport report, void *userdata, PlanResult *ret, Err
         for (size_t i = l.n; i-- > 0 && k >= 0;)
                 act(n, l.resources[i], report, userdata, &c);
         if (k >= 0 && n->booted && n->environment == ENVIRONMENT_MACHINE && c.changed > 0)
-                (void) units_reload(n);
+                (void) units_reload(n, NULL);
         if (k >= 0 && c.failed == 0) {
                 k = node_remove(n, NODE_PENDING_PATH);
                 if (k < 0)

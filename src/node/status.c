@@ -74,8 +74,6 @@ static StatusRow *next(StatusRow *row, unsigned priority, const char *fmt, ...) 
 }
 
 static StatusRow *next_reboot(StatusRow *row) {
-        if (row)
-                row->reboot = true;
         return next(row, FIRST_REBOOT, "reboot");
 }
 
@@ -158,6 +156,8 @@ static StatusRow *add_resource(Node *n, Status *s, const char *group, const char
                 row = add(s, group, name, r->wanted, r->found, ROW_WARN);
                 return next(row, FIRST_LAST, "%s", r->hint ? r->hint : "do it where the boot entries are kept");
         default:
+                if (r->error.message && geteuid() != 0)
+                        return add(s, group, name, r->wanted, "not readable: run as root", ROW_UNKNOWN);
                 row = add(s, group, name, r->wanted, r->found, ROW_FAIL);
                 if (r->error.message)
                         return next(row, FIRST_JOURNAL, "%s%s%s", r->error.message, r->error.hint ? ": " : "", r->error.hint ? r->error.hint : "");
@@ -321,8 +321,6 @@ static bool add_journal(Node *n, Status *s, const ResourceList *l, bool readable
                 if (unit && entry->state == ENTRY_APPLIED) {
                         row = add(s, "clients", unit, "running", "paused", ROW_PENDING);
                         row = next(row, FIRST_REBOOT, "reboot: it runs again after that");
-                        if (row)
-                                row->reboot = true;
                 } else if (entry->state == ENTRY_APPLIED || (!unit && resource_list_find(l, entry->id)))
                         continue;
                 else {
@@ -355,18 +353,15 @@ static int compare_rows(const void *a, const void *b) {
 /* The worst state, the first of the next actions, the exit code. */
 static int conclude(Status *s, Error *e) {
         const StatusRow *first = NULL;
-        bool only_reboot = true;
 
         for (size_t i = 0; i < s->n; i++) {
                 const StatusRow *row = &s->rows[i];
 
                 s->state = MAX(s->state, row->state);
-                if (row->state == ROW_FAIL)
-                        only_reboot = false;
                 if (row->next && (!first || row->priority < first->priority))
                         first = row;
         }
-        s->code = s->state == ROW_FAIL ? EXIT_DIFFERS : s->state == ROW_PENDING && only_reboot ? EXIT_REBOOT : EXIT_OK;
+        s->code = s->state == ROW_FAIL ? EXIT_DIFFERS : s->state == ROW_PENDING ? EXIT_REBOOT : EXIT_OK;
         if (!first)
                 return 0;
         /* A sentence about one thing has to say about which. */

@@ -14,7 +14,6 @@ typedef struct StatusRow {
         RowState state;
         char *next;        /* one sentence, for anything not ok; or NULL */
         unsigned priority; /* among what is not ok, the lowest is the machine's next action */
-        bool reboot;       /* a reboot sets this right */
         size_t order;      /* in which it was found, within its group */
 } StatusRow;
 

@@ -57,6 +57,11 @@ static int drop_in_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
         if (!path)
                 return error_oom(e);
         k = node_write(n, path, drop_in_text, strlen(drop_in_text), 0644);
+        if (k >= 0) { /* of a run that was killed here */
+                _cleanup_free_ char *directory = strndup(path, strlen(path) - strlen("/" DROP_IN_NAME));
+
+                k = directory ? node_sweep(n, directory, DROP_IN_NAME) : -ENOMEM;
+        }
         if (k < 0)
                 return error_errno(e, -k, "%s: cannot be written", path);
         json_decref(entry->after);
@@ -65,26 +70,27 @@ static int drop_in_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
 }
 
 static int drop_in_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
-        _cleanup_free_ char *path = drop_in_path(r->name), *before = NULL, *now = NULL;
+        _cleanup_free_ char *path = drop_in_path(r->name), *directory = NULL, *before = NULL, *now = NULL;
         size_t before_size, now_size = 0;
         int k;
 
-        if (!path)
+        if (!path || !(directory = strndup(path, strlen(path) - strlen("/" DROP_IN_NAME))))
                 return error_oom(e);
         if (bytes_from_json(json_object_get(entry->before, "file"), &before, &before_size) < 0)
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: %s: malformed bytes", NODE_JOURNAL_PATH, r->id);
         k = node_read(n, path, NODE_FILE_MAX, &now, &now_size);
-        if (k == -ENOENT || k == -ENOTDIR)
-                return 0; /* taken away by somebody since: it stays so */
-        if (k < 0)
+        if (k < 0 && k != -ENOENT && k != -ENOTDIR)
                 return error_errno(e, -k, "%s", path);
-        if (!streq(now, drop_in_text) && !(before && streq(now, before)))
+        if (k < 0) /* never written, or taken away by somebody since: it stays so */
+                k = 0;
+        else if (!streq(now, drop_in_text) && !(before && streq(now, before)))
                 return resource_say(&r->note, e, "%s was edited since: kept", path);
-        k = before ? node_write(n, path, before, before_size, 0644) : node_remove(n, path);
-        if (k >= 0 && !object_bool(entry->before, "directory")) {
-                path[strlen(path) - strlen("/" DROP_IN_NAME)] = '\0';
-                k = node_remove_directory(n, path);
-        }
+        else
+                k = before ? node_write(n, path, before, before_size, 0644) : node_remove(n, path);
+        if (k >= 0)
+                k = node_sweep(n, directory, DROP_IN_NAME);
+        if (k >= 0 && !object_bool(entry->before, "directory"))
+                k = node_remove_directory(n, directory);
         return k < 0 ? error_errno(e, -k, "%s", path) : 0;
 }
 

@@ -251,8 +251,8 @@ int unit_control(Node *n, const char *verb, const char *option, const char *unit
         return node_tool(n, option ? with : without, SYSTEMCTL_TIMEOUT_SEC, NULL, e);
 }
 
-int units_reload(Node *n) {
+int units_reload(Node *n, Error *e) {
         const char *const argv[] = { "systemctl", "daemon-reload", NULL };
 
-        return node_tool(n, argv, SYSTEMCTL_TIMEOUT_SEC, NULL, NULL);
+        return node_tool(n, argv, SYSTEMCTL_TIMEOUT_SEC, NULL, e);
 }

@@ -21,4 +21,4 @@ static inline bool is_active_word(const char *state) {
 }
 /* systemctl VERB [OPTION] UNIT */
 int unit_control(Node *n, const char *verb, const char *option, const char *unit, Error *e);
-int units_reload(Node *n);
+int units_reload(Node *n, Error *e);

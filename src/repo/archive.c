@@ -125,10 +125,36 @@ static int read_error(const char *name, struct archive *a, const char *member, E
         return error_hint(e, r, "the archive is damaged or cut short: fetch it again");
 }
 
-static int member_data(const char *name, struct archive *a, const ArchiveMember *m, const ArchiveVisitor *v, void *userdata,
-                       uint64_t *total, Error *e) {
-        static const char zeros[4096];
-        uint64_t at = 0;
+typedef struct Flow {
+        const char *name;
+        const ArchiveMember *member;
+        const ArchiveVisitor *visitor;
+        void *userdata;
+        uint64_t at, *total; /* bytes given of this member, of the archive */
+} Flow;
+
+/* Counts before anything is written: a bomb must not fill the disk first. */
+static int flow_count(Flow *f, uint64_t more, Error *e) {
+        if (__builtin_add_overflow(*f->total, more, f->total) || *f->total > ARCHIVE_BYTES_MAX)
+                return refuse(f->name, f->member->name, "the archive unfolds to more than 64 GiB", e);
+        f->at += more;
+        return 0;
+}
+
+/* Zeros up to the offset: a sparse file's hole. */
+static int flow_hole(Flow *f, uint64_t to, Error *e) {
+        static const char zeros[65536];
+        uint64_t hole = to - f->at;
+        int r = flow_count(f, hole, e);
+
+        for (size_t n; r >= 0 && hole > 0; hole -= n) {
+                n = (size_t) MIN(hole, (uint64_t) sizeof(zeros));
+                r = f->visitor->data(f->userdata, zeros, n, e);
+        }
+        return r;
+}
+
+static int member_data(struct archive *a, Flow *f, Error *e) {
         int r;
 
         for (;;) {
@@ -139,21 +165,14 @@ static int member_data(const char *name, struct archive *a, const ArchiveMember 
                 r = archive_read_data_block(a, &data, &size, &offset);
                 if (r == ARCHIVE_EOF)
                         break;
-                if (r < ARCHIVE_WARN || offset < 0 || (uint64_t) offset < at)
-                        return read_error(name, a, m->name, e);
-                if (__builtin_add_overflow(*total, (uint64_t) offset - at + size, total) || *total > ARCHIVE_BYTES_MAX)
-                        return refuse(name, m->name, "the archive unfolds to more than 64 GiB", e);
-                for (uint64_t hole = (uint64_t) offset - at; hole > 0;) {
-                        size_t n = (size_t) MIN(hole, (uint64_t) sizeof(zeros));
-                        if ((r = v->data(userdata, zeros, n, e)) < 0)
-                                return r;
-                        hole -= n;
-                }
-                if (size > 0 && (r = v->data(userdata, data, size, e)) < 0)
+                if (r < ARCHIVE_WARN || offset < 0 || (uint64_t) offset < f->at)
+                        return read_error(f->name, a, f->member->name, e);
+                if (((uint64_t) offset > f->at && (r = flow_hole(f, (uint64_t) offset, e)) < 0) || (r = flow_count(f, size, e)) < 0)
                         return r;
-                at = (uint64_t) offset + size;
+                if (size > 0 && (r = f->visitor->data(f->userdata, data, size, e)) < 0)
+                        return r;
         }
-        return 0;
+        return f->member->size > f->at ? flow_hole(f, f->member->size, e) : 0;
 }
 
 /* Fills m from the entry, whose strings it borrows but for the name. */
@@ -210,8 +229,12 @@ static int one_member(const char *name, struct archive *a, struct archive_entry 
                 return r;
         if (!wanted)
                 return 0;
-        if (m.kind == ARCHIVE_FILE && (r = member_data(name, a, &m, v, userdata, total, e)) < 0)
-                return r;
+        if (m.kind == ARCHIVE_FILE) {
+                Flow f = { .name = name, .member = &m, .visitor = v, .userdata = userdata, .total = total };
+
+                if ((r = member_data(a, &f, e)) < 0)
+                        return r;
+        }
         return v->end(userdata, e);
 }
 
@@ -264,13 +287,36 @@ static int check_dictionary(const char *name, const Source *s, Error *e) {
                          (unsigned long long) dictionary >> 20, ARCHIVE_DICTIONARY_MAX >> 20);
 }
 
+/* Only the filter that the data needs: where libarchive lacks one it would run a program in its place, which is refused. */
+static int add_filter(const char *name, struct archive *a, const Source *s, Error *e) {
+        static const struct {
+                const char *name, *magic;
+                size_t size;
+                int (*support)(struct archive *a);
+        } filters[] = {
+                { "xz", "\xfd" "7zXZ\0", 6, archive_read_support_filter_xz },
+                { "zstd", "\x28\xb5\x2f\xfd", 4, archive_read_support_filter_zstd },
+                { "gzip", "\x1f\x8b", 2, archive_read_support_filter_gzip },
+                { "bzip2", "BZh", 3, archive_read_support_filter_bzip2 },
+        };
+        char head[8];
+        ssize_t n = pread(s->fd, head, (size_t) MIN(s->size, (uint64_t) sizeof(head)), (off_t) s->begin);
+
+        for (size_t i = 0; i < ELEMENTSOF(filters); i++)
+                if (n >= (ssize_t) filters[i].size && memcmp(head, filters[i].magic, filters[i].size) == 0 &&
+                    filters[i].support(a) != ARCHIVE_OK)
+                        return error_hint(e, error_set(e, ENOTSUP, EXIT_FAILED, "%s: the libarchive of this machine cannot read %s", name,
+                                                       filters[i].name), "use one that is built with it");
+        return 0;
+}
+
 static int open_archive(const char *name, struct archive *a, Source *s, ArchiveFormat format, Error *e) {
+        int r;
+
         if (format == ARCHIVE_TAR) {
                 (void) archive_read_support_format_tar(a);
-                /* Each may answer ARCHIVE_WARN: libarchive would then run a program. It is linked with all of these everywhere. */
-                if (archive_read_support_filter_xz(a) != ARCHIVE_OK || archive_read_support_filter_gzip(a) != ARCHIVE_OK ||
-                    archive_read_support_filter_bzip2(a) != ARCHIVE_OK || archive_read_support_filter_zstd(a) != ARCHIVE_OK)
-                        return error_set(e, ENOTSUP, EXIT_FAILED, "%s: this libarchive lacks xz, gzip, bzip2 or zstd", name);
+                if ((r = add_filter(name, a, s, e)) < 0)
+                        return r;
         } else
                 (void) archive_read_support_format_zip(a);
         (void) archive_read_set_read_callback(a, source_read);

@@ -51,10 +51,17 @@ static int dracut(WrapContext *c, Error *e) {
         return wrap_text(c, PACKAGE_DRIVER, "/usr/lib/dracut/dracut.conf.d/50-gn8v-tee-driver.conf", 0644, &t, e);
 }
 
+/* The one link that NVIDIA's installer makes without a line in its list: where programs of the Linux Standard Base look for libGL. */
+static int libgl_link(WrapContext *c, Error *e) {
+        if (!plan_find(c->plan, "/usr/lib64/libGL.so.1") || plan_find(c->plan, "/usr/lib/libGL.so.1"))
+                return 0;
+        return plan_link(c->plan, PACKAGE_DRIVER, 0, "/usr/lib/libGL.so.1", "/usr/lib64/libGL.so.1", e);
+}
+
 int driver_extras(WrapContext *c, Error *e) {
         int r;
 
-        if ((r = alternate_install(c, e)) < 0 || (r = persistenced_unit(c, e)) < 0 || (r = blacklist(c, e)) < 0)
+        if ((r = libgl_link(c, e)) < 0 || (r = alternate_install(c, e)) < 0 || (r = persistenced_unit(c, e)) < 0 || (r = blacklist(c, e)) < 0)
                 return r;
         return dracut(c, e);
 }

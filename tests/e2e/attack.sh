@@ -134,9 +134,11 @@ changed_at_the_vendor() {
         "$SOURCE/tests/vendor/make" "$VENDOR" --port "$PORT"
         cp -a "$VENDOR/releases" "$w/releases"
         "$SOURCE/tests/vendor/make" "$VENDOR" --port "$(cat "$CACHE/vendor-port")" --dead-first
-        refuses "$REPO" -C "$w" --releases "$w/releases" lock
+        expect 0 "$REPO" -C "$w" --releases "$w/releases" lock
         refuses "$REPO" -C "$w" --releases "$w/releases" fetch
-        cat "$SCRATCH/output"
+        said "$(sha256sum "$f" | cut -d' ' -f1)"
+        said "$(sha256sum "$VENDOR/www${f#"$SCRATCH/vendor-www"}" | cut -d' ' -f1)"
+        find "$w/store/rejected/" -type f | grep . || die "it was not kept aside"
         refuses "$REPO" -C "$w" --releases "$w/releases" build
 }
 
@@ -145,7 +147,7 @@ fourth_release() {
         local w=$SCRATCH/fourth v=$SCRATCH/fourth-vendor new
         mkdir -p "$w/src" "$w/work"
         cp "$SOURCE"/repo/releases/*.conf "$w/src/"
-        # A version higher than every other, in every artifact: the third number of the newest, raised.
+        # A higher version of everything that has the release's own: its second number, raised.
         new=$(echo "$NEW" | awk -F. -v OFS=. '{ $2 += 700; print }')
         sed "s/${NEW//./\\.}/$new/g; s/^SHA256=[0-9a-f]*$/SHA256=first-use/; /^Size=/d" "$(conf multi "$NEW")" > "$w/src/multi-$new.conf"
         mkdir -p "$v/cache"
@@ -155,9 +157,9 @@ fourth_release() {
         "$SOURCE/tests/vendor/make" "$v" --releases "$w/src" --port "$port"
         serve "$v/www" "$port"
         for verb in lock fetch; do expect 0 "$REPO" -C "$w/work" --releases "$v/releases" $verb; done
-        # Own packages are not made twice.
+        # The project's own packages are not made twice.
         mkdir -p "$w/work/packages"
-        cp -a "$WORKSPACE"/packages/gn8v-tee-0* "$WORKSPACE"/packages/gn8v-tee-repo* "$WORKSPACE"/packages/gn8v-tee-release* "$w/work/packages/" || :
+        cp -a "$WORKSPACE"/packages/gn8v-tee-[0-9]* "$WORKSPACE"/packages/gn8v-tee-repo-[0-9]* "$w/work/packages/"
         expect 0 "$REPO" -C "$w/work" --releases "$v/releases" build
         expect 0 "$REPO" -C "$w/work" --releases "$v/releases" publish --repo "$SITE/fourth" --key "$KEY" --gnupghome "$KEYHOME" \
                 --platform "$CACHE/platform.provides" --platform "$CACHE/builder.provides" --baseurl "$SITE_URL"

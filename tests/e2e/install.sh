@@ -328,11 +328,11 @@ boots() {
         run_dnf "$ROOT" install gn8v-tee-multi
         umount "$ROOT/proc" "$ROOT/sys" "$ROOT/dev"
         systemd-nspawn -q -D "$ROOT" --register=no --keep-unit --boot --console=passive < /dev/null > "$SCRATCH/nspawn.log" 2>&1 &
-        local nspawn=$!
-        trap 'kill -TERM $nspawn 2>/dev/null; wait $nspawn 2>/dev/null || :' EXIT
-        until leader=$(pgrep -P $nspawn) && [ "$(cat "/proc/$leader/comm")" = systemd ]; do kill -0 $nspawn; done
+        NSPAWN=$!
+        trap 'kill -TERM "$NSPAWN" 2>/dev/null; wait "$NSPAWN" 2>/dev/null || :' EXIT
+        until leader=$(pgrep -P "$NSPAWN") && [ "$(cat "/proc/$leader/comm")" = systemd ]; do kill -0 "$NSPAWN"; done
         inside() { nsenter -t "$leader" -m -u -i -n -p -C -r -w env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
-        until [ -S "/proc/$leader/root/run/systemd/private" ]; do kill -0 $nspawn; done
+        until [ -S "/proc/$leader/root/run/systemd/private" ]; do kill -0 "$NSPAWN"; done
         timeout 60 nsenter -t "$leader" -m -u -i -n -p -C -r -w env -i PATH=/usr/bin:/bin systemctl is-system-running --wait || :
         inside systemctl --no-pager status nvidia-fabricmanager nvidia-persistenced cloudmonitor || :
         state=$(inside systemctl is-active nvidia-fabricmanager nvidia-persistenced)

@@ -357,6 +357,37 @@ revert_fails_and_heals() { # TOOL
         expect 0 node revert --finish
         unchanged
 }
+# The power goes at the Nth call of that name: for every N there is. Healed by the next apply, undone by revert; both from the same wreck.
+dies_at_every() { # SYSCALL VERB
+        local n rc
+        command -v strace > /dev/null || skip_scenario "no strace"
+        for ((n = 1; ; n++)); do
+                begin "$MULTI"
+                [ "$2" = apply ] || expect 0 node apply
+                rc=0
+                GN8V_TEE_ENVIRONMENT=machine ASAN_OPTIONS=detect_leaks=0 strace -o /dev/null -e trace="$1" -e inject="$1:signal=KILL:when=$n" \
+                        "$NODE" --root "$R" "$2" > "$SCRATCH/output" 2>&1 || rc=$?
+                if [ "$rc" = 0 ]; then break; fi
+                [ "$rc" = 137 ] || die "exit status $rc"
+                umount "$R/real-proc"
+                cp -a "$R" "$R.wreck"
+                mount --bind /proc "$R/real-proc"
+                expect 0 node apply
+                expect 0 node plan
+                everywhere "$(argument "$MULTI")"
+                remove_all
+                unchanged
+                rm -rf "$R/boot" "$R/etc" "$R/var"
+                cp -a "$R.wreck/boot" "$R.wreck/etc" "$R.wreck/var" "$R/"
+                put_release "$R" "$MULTI"
+                remove_all
+                unchanged
+                umount "$R/real-proc"
+                rm -rf --one-file-system "$R" "$R.wreck"
+        done
+        [ "$n" -gt 2 ] || die "only $n calls of $1"
+        echo "killed $((n - 1)) times"
+}
 full_disk_changes_nothing() {
         begin "$MULTI"
         mkdir -p "$R/var/lib/gn8v-tee"
@@ -436,14 +467,14 @@ clients_are_paused() {
         picture > "$R.before"
         expect 0 node pause
         [ ! -e "$R/run/fake-active/cloudmonitor.service" ]
-        [ -L "$R/run/systemd/system/cloudmonitor.service" ]
+        grep -q Condition "$R/run/systemd/system/cloudmonitor.service.d/50-gn8v-tee-paused.conf"
         journaled 'pause:cloudmonitor.service=applied'
         expect 0 node pause
         expect 0 node apply
         [ ! -e "$R/run/fake-active/cloudmonitor.service" ]
         expect 0 node apply
         # After the reboot systemd starts what is enabled.
-        rm -f "$R"/run/systemd/system/*
+        rm -rf "$R"/run/systemd/system/*
         echo second-boot > "$R/proc/sys/kernel/random/boot_id"
         : > "$R/run/fake-active/cloudmonitor.service"
         expect 0 node apply --boot
@@ -458,7 +489,7 @@ what_was_started_by_hand_runs_again() {
         expect 0 node pause
         expect 0 node apply
         grep -qx pause:cloudmonitor.service "$R/var/lib/gn8v-tee/pending"
-        rm -f "$R"/run/systemd/system/*
+        rm -rf "$R"/run/systemd/system/*
         echo second-boot > "$R/proc/sys/kernel/random/boot_id"
         expect 0 node apply --boot
         [ -e "$R/run/fake-active/cloudmonitor.service" ]
@@ -469,7 +500,7 @@ what_was_started_by_hand_runs_again() {
         expect 0 node apply
         expect 0 node revert
         [ -e "$R/run/fake-active/cloudmonitor.service" ]
-        [ ! -L "$R/run/systemd/system/cloudmonitor.service" ]
+        [ ! -e "$R/run/systemd/system/cloudmonitor.service.d" ]
 }
 nothing_to_wait_for_resumes_at_once() {
         begin "$MULTI"
@@ -623,6 +654,9 @@ for tool in grubby systemctl dracut dkms; do
 done
 scenario "revert: systemctl fails, then heals" revert_fails_and_heals systemctl
 scenario "revert: dkms fails, then heals" revert_fails_and_heals dkms
+scenario "apply dies at any renameat" dies_at_every renameat apply
+scenario "apply dies at any mkdirat" dies_at_every mkdirat apply
+scenario "revert dies at any unlinkat" dies_at_every unlinkat revert
 scenario "a full disk" full_disk_changes_nothing
 scenario "inert in an image, done at the first boot" inert_in_an_image
 scenario "ostree is left alone" ostree_is_left_alone

@@ -249,7 +249,7 @@ bad_inputs() {
 }
 
 bad_keys() {
-        local home=$SCRATCH/k expired weak sub public
+        local home=$SCRATCH/k expired weak sub
         begin bad-keys
         publish
         before=$(state)

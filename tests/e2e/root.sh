@@ -203,9 +203,10 @@ DRACUT
 
 # new_root NAME [with-headers]: sets ROOT to a fresh writable copy of the base root, and makes its dnf settings. The repositories come later.
 new_root() {
-        ROOT=$SCRATCH/$1
-        mkdir -p "$ROOT" "$SCRATCH/.$1.upper" "$SCRATCH/.$1.work"
-        if ! mount -t overlay overlay -o "lowerdir=$CACHE/root,upperdir=$SCRATCH/.$1.upper,workdir=$SCRATCH/.$1.work" "$ROOT"; then
+        local top=$SCRATCH/roots
+        ROOT=$top/$1
+        mkdir -p "$ROOT" "$top/.$1.upper" "$top/.$1.work"
+        if ! mount -t overlay overlay -o "lowerdir=$CACHE/root,upperdir=$top/.$1.upper,workdir=$top/.$1.work" "$ROOT"; then
                 cp -a "$CACHE/root/." "$ROOT/" # no overlay here: slower, and as good
         fi
         root_settings "$ROOT"
@@ -265,7 +266,7 @@ root_rpm() { # ROOT ARGUMENTS...
 # Every path of $ROOT that is not as in the base root: "new PATH", "gone PATH", "changed PATH". Needs the overlay.
 changes() { # ROOT
         local upper
-        upper=$SCRATCH/.$(basename "$1").upper
+        upper=$SCRATCH/roots/.$(basename "$1").upper
         mountpoint -q "$1" || { echo "changes: no overlay" >&2; return 1; }
         (cd "$upper" && find . -mindepth 1 ! -type d -printf '%P\n' | sort) | while read -r f; do
                 if [ -c "$upper/$f" ] && [ ! -e "$1/$f" ]; then

@@ -16,6 +16,7 @@
         "libcuda.so.1 0000 CUDA_SYMLINK NATIVE / libcuda.so.1.2.3\n"                 \
         "32/libcuda.so.1.2.3 0755 CUDA_LIB COMPAT32 /\n"                             \
         "x_gbm.so 0000 GBM_BACKEND_LIB_SYMLINK NATIVE libcuda.so.1.2.3\n"            \
+        "libGL.so.1 0000 GLX_CLIENT_SYMLINK NATIVE libcuda.so.1.2.3\n"               \
         "a.desktop 0644 DOT_DESKTOP /\n"                                             \
         "nvidia-persistenced.service 0644 SYSTEMD_UNIT\n"                            \
         "LICENSE 0644 DOCUMENTATION NVIDIA_GLX-1.0\n"                                \
@@ -202,6 +203,7 @@ START_TEST(test_driver) {
         check_absent("/usr/bin/nvidia-installer");
         check_absent("/usr/bin/nvidia-uninstall");
         check_absent("/usr/lib/libcuda.so.1.2.3");
+        check_link("/usr/lib/libGL.so.1", "/usr/lib64/libGL.so.1");
         ck_assert_int_ne(access("/tmp/gn8v-tee-installer-was-run", F_OK), 0);
         ck_assert_int_ne(access("/tmp/gn8v-tee-header-was-run", F_OK), 0);
         ck_assert_uint_eq(count_files(root), 1); /* usr: no stage is left */
@@ -226,8 +228,10 @@ END_TEST
 START_TEST(test_compat32) {
         _cleanup_free_ char *archive = driver(HEADER_SKIP, "gzip", true, MANIFEST_BODY, NULL, 0);
 
-        ck_assert_int_eq(place(ARTIFACT_DRIVER, archive, (WrapOptions){ .compat32 = true }, NULL, NULL), 0);
+        ck_assert_int_eq(place(ARTIFACT_DRIVER, archive, (WrapOptions){ .compat32 = true, .no_glvnd = true }, NULL, NULL), 0);
         check_content("/usr/lib/libcuda.so.1.2.3", 0755, "cuda32");
+        check_absent("/usr/lib64/libGL.so.1");
+        check_absent("/usr/lib/libGL.so.1");
 }
 END_TEST
 
@@ -263,13 +267,13 @@ typedef struct Hostile {
 } Hostile;
 
 static const Hostile hostile[] = {
-        { "a 0755 NO_SUCH_TYPE\n", {}, "line 24" },
+        { "a 0755 NO_SUCH_TYPE\n", {}, "line 25" },
         { "missing 0755 UTILITY_BINARY\n", {}, "'missing' is not in the archive" },
-        { "l 0755 UTILITY_BINARY\n", { "l", NULL, 0, "/etc/passwd", NULL, 0, 0 }, "line 24" },
-        { "nvidia-smi 0755 UTILITY_BINARY\n", {}, "line 24" },          /* the same place twice */
-        { "d/nvidia-smi 0755 UTILITY_BINARY\n", { "d/nvidia-smi", "x", 0, NULL, NULL, 0, 0 }, "line 24" },
-        { "x 0000 OPENGL_SYMLINK NATIVE ../../../etc/passwd\n", {}, "line 24" },
-        { "x 0644 DOCUMENTATION NVIDIA_GLX-1.0/LICENSE\n", { "x", "x", 0, NULL, NULL, 0, 0 }, "line 24" },
+        { "l 0755 UTILITY_BINARY\n", { "l", NULL, 0, "/etc/passwd", NULL, 0, 0 }, "line 25" },
+        { "nvidia-smi 0755 UTILITY_BINARY\n", {}, "line 25" },          /* the same place twice */
+        { "d/nvidia-smi 0755 UTILITY_BINARY\n", { "d/nvidia-smi", "x", 0, NULL, NULL, 0, 0 }, "line 25" },
+        { "x 0000 OPENGL_SYMLINK NATIVE ../../../etc/passwd\n", {}, "line 25" },
+        { "x 0644 DOCUMENTATION NVIDIA_GLX-1.0/LICENSE\n", { "x", "x", 0, NULL, NULL, 0, 0 }, "line 25" },
         { NULL, { "../escape", "x", 0, NULL, NULL, 0, 0 }, "../escape" },
         { NULL, { "a/../../escape", "x", 0, NULL, NULL, 0, 0 }, "escape" },
         { NULL, { "/absolute", "x", 0, NULL, NULL, 0, 0 }, "absolute" },
