@@ -292,7 +292,7 @@ openssl_signer() {
         openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out key.pem
         set -- --key-file key.pem --user-id 'Publisher <p@test.invalid>' --key-created 2026-01-02 --platform platform.provides
         expect 5 tee_repo publish --key "$KEY" "$@"
-        key=$(sed -n 's/.*it is key \([0-9A-F]*\),.*/\1/p' "$SCRATCH/output")
+        key=$(sed -n 's/.*fingerprint is \([0-9A-F]*\),.*/\1/p' "$SCRATCH/output")
         expect 0 tee_repo publish --key "$key" "$@"
         expect 0 tee_repo publish --key "$key" "$@"
         said 'nothing to publish'
