@@ -352,13 +352,47 @@ static bool is_published(const Verify *v, const InputPackage *in) {
         return false;
 }
 
+static bool is_release_published(const Verify *v, const InputRelease *ir) {
+        _cleanup_free_ char *meta = release_metapackage(ir->release), *start = meta ? format("%s-%s-%s.", meta, ir->release->version, ir->release->revision) : NULL;
+
+        for (size_t i = 0; start && i < v->primary->n_packages; i++)
+                if (startswith(path_basename(v->primary->packages[i]->href), start))
+                        return true;
+        return false;
+}
+
+/* Whether a package has to be there: one of its releases is, or it belongs to all. */
+static bool is_due(const Verify *v, const InputPackage *in) {
+        if (strv_length(in->releases) == 0)
+                return true;
+        for (size_t i = 0; i < v->inputs->n_releases; i++)
+                if (strv_contains(in->releases, v->inputs->releases[i].name) && is_release_published(v, &v->inputs->releases[i]))
+                        return true;
+        return false;
+}
+
+/* A repository may hold some releases only: the others are named. */
+static int check_releases(Verify *v) {
+        for (size_t i = 0; i < v->inputs->n_releases; i++) {
+                int r;
+
+                if (!v->has_workspace || is_release_published(v, &v->inputs->releases[i]))
+                        continue;
+                (void) begin(v, "primary", "%s", v->inputs->releases[i].name);
+                r = unchecked(v, "this release is not published");
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 /* None missing, none too many. */
 static int check_complete(Verify *v) {
         (void) begin(v, "primary", "%zu packages", v->primary->n_packages);
         if (!v->has_workspace)
                 return unchecked(v, "no lock and no build record says which there have to be");
         for (size_t i = 0; i < v->inputs->n_packages; i++)
-                if (!is_published(v, v->inputs->packages[i]))
+                if (is_due(v, v->inputs->packages[i]) && !is_published(v, v->inputs->packages[i]))
                         return error_hint(why(v), error_set(why(v), ENOENT, EXIT_UNTRUSTED, "primary.xml: %s is not in it", v->inputs->packages[i]->file),
                                           "if it was built since: publish");
         for (size_t i = 0; v->o->all && i < v->primary->n_packages; i++)
@@ -565,7 +599,8 @@ static int follow(Verify *v) {
         int r;
 
         if ((r = check_locks(v)) < 0 || (r = check_store(v)) < 0 || (r = check_records(v)) < 0 || (r = check_key(v)) < 0 ||
-            (r = check_signature(v)) < 0 || (r = check_metadata(v)) < 0 || (r = check_complete(v)) < 0)
+            (r = check_signature(v)) < 0 || (r = check_metadata(v)) < 0 || (r = check_releases(v)) < 0 ||
+            (r = check_complete(v)) < 0)
                 return r;
         return check_packages(v);
 }

@@ -391,7 +391,9 @@ PY
 
 locked() {
         begin locked
-        publish
+        (umask 077 && publish)
+        [ -z "$(find repo -type d ! -perm 755)" ] || die "a web server cannot read it"
+        [ -z "$(find repo -type f ! -name .lock ! -perm 644)" ] || die "a web server cannot read it"
         exec 9> repo/.lock
         flock 9
         expect 9 publish
@@ -467,6 +469,15 @@ chain_holds() {
 }
 chain_of_workspace() {
         local file
+        # What was built since, and a release that was not published.
+        chain && package gn8v-tee 1.1 && broken primary 5
+        said 'gn8v-tee-1.1-1.noarch.rpm is not in it'
+        chain && sed 's/^Version=.*/&.1/' releases/single-*.conf > releases/x
+        file=$(sed -n '/^\[Release/,/^\[P/s/^Version=//p' releases/x)
+        mv releases/x "releases/single-$file.conf"
+        tee_repo lock "single-$file"
+        expect 11 verify
+        said "^unchecked +primary +single-$file: this release is not published"
         chain && echo '# edited' >> releases/single-*.conf && broken lock 3
         chain && for file in store/sha256/*/*; do flip "$file"; broken store 5; flip "$file"; done
         expect 0 verify
