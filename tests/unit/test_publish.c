@@ -168,15 +168,11 @@ START_TEST(repository_is_held_by_one) {
         ck_assert_int_eq(repository_open(path, &b, &locked), -EWOULDBLOCK);
         ck_assert_int_eq(locked.code, EXIT_LOCKED);
         a = repository_free(a);
-        ck_assert_int_eq(mkdir_parents(AT_FDCWD, path, 0755), 0);
         free(stray);
+        free(old);
         stray = path_join(path, "repodata/repomd.xml");
-        ck_assert_int_eq(mkdir_parents(AT_FDCWD, path, 0755), 0);
-        {
-                _cleanup_free_ char *data = path_join(path, "repodata");
-
-                ck_assert_int_eq(mkdir_parents(AT_FDCWD, data, 0755), 0);
-        }
+        old = path_join(path, "repodata");
+        ck_assert_int_eq(mkdir_parents(AT_FDCWD, old, 0755), 0);
         ck_assert_int_eq(write_file_atomic(AT_FDCWD, stray, "x", 1, 0644), 0);
         ck_assert_int_eq(repository_open(path, &b, &foreign), -EEXIST);
         ck_assert_ptr_null(b);
