@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/driver-manifest.h"
+#include "run.h"
 
-#include <check.h>
 
 #define HEADER "NVIDIA driver\n1.2.3\n1\nnvidia nvidia-uvm\n1\n1\n1\n1\n"
 
@@ -196,8 +196,6 @@ END_TEST
 int main(void) {
         Suite *s = suite_create("driver-manifest");
         TCase *t = tcase_create("all");
-        SRunner *r = srunner_create(s);
-        int failed;
 
         tcase_add_test(t, test_every_type);
         tcase_add_test(t, test_header);
@@ -205,8 +203,5 @@ int main(void) {
         tcase_add_test(t, test_refused);
         tcase_add_test(t, test_refused_headers);
         suite_add_tcase(s, t);
-        srunner_run_all(r, CK_ENV);
-        failed = srunner_ntests_failed(r);
-        srunner_free(r);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_suite(s);
 }
