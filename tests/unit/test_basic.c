@@ -120,6 +120,22 @@ START_TEST(children) {
 }
 END_TEST
 
+/* Each test has a process of its own: closing its streams harms nobody. */
+START_TEST(closed_streams_are_filled) {
+        int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO), fd;
+
+        close(STDIN_FILENO);
+        close(STDERR_FILENO);
+        open_standard_streams();
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        dup2(err, STDERR_FILENO);
+        ck_assert_int_gt(out, STDERR_FILENO);
+        ck_assert_int_gt(fd, STDERR_FILENO);
+        ck_assert_int_eq(fcntl(STDIN_FILENO, F_GETFD), 0); /* open, and children get it */
+        close(fd);
+}
+END_TEST
+
 START_TEST(locks_exclude) {
         _cleanup_free_ char *path = path_join(dir, "lock");
         int a = lock_file(AT_FDCWD, path), b;
@@ -146,6 +162,7 @@ int main(void) {
         tcase_add_test(t, links_stay_in_root);
         tcase_add_test(t, atomic_write_keeps_mode);
         tcase_add_test(t, children);
+        tcase_add_test(t, closed_streams_are_filled);
         tcase_add_test(t, locks_exclude);
         suite_add_tcase(suite, t);
         runner = srunner_create(suite);
