@@ -16,6 +16,8 @@ GN8V_DIST=${1:+$(realpath "$1")}
 DEMO=$BUILD/demo
 WORKSPACE=$DEMO/workspace
 LOG=$LOGS/demo.log
+# Every URL answers here; that the next one is taken when one does not is for the tests.
+DEAD_FIRST=
 started=$SECONDS
 bold='' plain=''
 if [ -t 1 ]; then bold=$'\e[1m' plain=$'\e[0m'; fi

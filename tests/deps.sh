@@ -9,9 +9,9 @@ packages=(
         # to make packages, sign and serve them, and to install them
         rpm gnupg dnf createrepo-c nginx-light makeself xz-utils binutils python3 curl
         # scratch roots
-        mmdebstrap tar dracut-core dkms kmod systemd-container
+        mmdebstrap tar dracut-core dkms kmod systemd-container file procps util-linux
         # tests
-        rpmlint shellcheck strace
+        rpmlint shellcheck strace clang libclang-rt-14-dev
 )
 missing=()
 for p in "${packages[@]}"; do

@@ -56,10 +56,15 @@ static int run(Repo *repo, ProveOptions *o, Error *e) {
                 r = print_json(proof_to_json(report), e);
                 return r < 0 ? r : report->n_failed > 0 ? EXIT_UNSOLVABLE : EXIT_OK;
         }
-        if (!repo->quiet)
-                proof_print(report);
-        r = prove_report_error(report, e);
-        return r < 0 ? r : EXIT_OK;
+        if (repo->quiet) {
+                r = prove_report_error(report, e);
+                return r < 0 ? r : EXIT_OK;
+        }
+        proof_print(report);
+        if (report->n_failed > 0)
+                return error_hint(e, error_set(e, ENOTSUP, EXIT_UNSOLVABLE, "%zu of %zu checks failed", report->n_failed, report->n_checks),
+                                  "build what is missing; if the target has it, say so in the platform file (--platform)");
+        return EXIT_OK;
 }
 
 int verb_solve(Repo *repo, int argc, char *argv[], Error *e) {

@@ -351,6 +351,22 @@ int plan_pause(Node *n, PlanReport report, void *userdata, PlanResult *ret, Erro
         return 0;
 }
 
+/* An initramfs that was built since, by a new kernel's own installation, has our files in it too. */
+static int adopt_initramfs(Node *n, Error *e) {
+        _cleanup_resource_list_ ResourceList l = {};
+        int k;
+
+        if (!n->release || n->environment != ENVIRONMENT_MACHINE || n->journal->n_entries == 0)
+                return 0;
+        k = initramfs_type.list(n, &l, e);
+        for (size_t i = 0; k >= 0 && i < l.n; i++) {
+                JournalEntry *entry = entry_for(n, l.resources[i]->id);
+
+                k = entry ? initramfs_type.remember(n, l.resources[i], entry, e) : error_oom(e);
+        }
+        return k;
+}
+
 int plan_revert(Node *n, PlanReport report, void *userdata, PlanResult *ret, Error *e) {
         _cleanup_resource_list_ ResourceList l = {};
         PlanResult c = {};
@@ -360,6 +376,7 @@ int plan_revert(Node *n, PlanReport report, void *userdata, PlanResult *ret, Err
         if (k < 0)
                 return k;
         sweep(n);
+        k = adopt_initramfs(n, e);
         /* Without a release nothing is wanted, so that all of the journal is to be reverted. */
         for (size_t i = 0; i < n_resource_types && k >= 0; i++)
                 for (size_t j = 0; j < n->journal->n_entries && k >= 0; j++) {
@@ -370,7 +387,8 @@ int plan_revert(Node *n, PlanReport report, void *userdata, PlanResult *ret, Err
                         if (type != resource_types[i])
                                 continue;
                         r = resource_list_add(&l, type, name);
-                        if (!r || resource_say(&r->wanted, NULL, "as it was before gn8v-tee") < 0)
+                        if (!r || resource_say(&r->wanted, NULL, "as it was before gn8v-tee") < 0 ||
+                            resource_say(&r->hint, NULL, "do it on the booted machine: gn8v-tee revert") < 0)
                                 k = error_oom(e);
                         else
                                 r->action = n->environment == ENVIRONMENT_MACHINE || type->offline ? ACTION_REVERT : ACTION_REFUSE;
@@ -418,6 +436,7 @@ int plan_finish(Node *n, PlanReport report, void *userdata, PlanResult *ret, Err
                 k = journal_save(n, n->journal, e);
                 if (k < 0)
                         return k;
+                (void) resource_say(&r->note, NULL, "built anew without gn8v-tee's files");
                 count(&c, r, EVENT_DONE, report, userdata);
         }
         *ret = c;

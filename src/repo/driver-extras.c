@@ -40,7 +40,7 @@ static int blacklist(WrapContext *c, Error *e) {
         return wrap_text(c, PACKAGE_DRIVER, "/usr/lib/modprobe.d/gn8v-tee-nouveau.conf", 0644, &t, e);
 }
 
-/* The initramfs must hold neither what is blacklisted nor nvidia's modules: they would start before modprobe's options and helpers. */
+/* The initramfs must hold neither what is blacklisted nor nvidia's modules: they would start without what modprobe.d says. */
 static int dracut(WrapContext *c, Error *e) {
         _cleanup_text_ Text t = {};
 

@@ -23,6 +23,25 @@ Repository *repository_free(Repository *r) {
         return NULL;
 }
 
+/* Whoever serves the repository must be able to read it, whatever our umask is; a directory that was there keeps its mode. */
+static int make_dir(Repository *r, const char *path, Error *e) {
+        if (mkdirat(r->fd, path, 0755) < 0)
+                return errno == EEXIST ? 0 : error_errno(e, errno, "%s/%s", r->path, path);
+        return fchmodat(r->fd, path, 0755, 0) < 0 ? error_errno(e, errno, "%s/%s", r->path, path) : 0;
+}
+
+static int open_root(Repository *r, Error *e) {
+        bool is_new = access(r->path, F_OK) < 0;
+        int k = mkdir_parents(AT_FDCWD, r->path, 0755);
+
+        if (k < 0)
+                return error_errno(e, -k, "%s", r->path);
+        r->fd = open(r->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (r->fd < 0 || (is_new && fchmod(r->fd, 0755) < 0))
+                return error_errno(e, errno, "%s", r->path);
+        return 0;
+}
+
 static int lock(Repository *r, Error *e) {
         r->lock_fd = lock_file(r->fd, ".lock");
         if (r->lock_fd == -EWOULDBLOCK)
@@ -67,8 +86,8 @@ static int make_stage(Repository *r, Error *e) {
         if (k < 0)
                 return error_errno(e, -k, "%s/" STAGE, r->path);
         for (size_t i = 0; i < ELEMENTSOF(dirs); i++)
-                if (mkdirat(r->fd, dirs[i], 0755) < 0 || fchmodat(r->fd, dirs[i], 0755, 0) < 0)
-                        return error_errno(e, errno, "%s/%s", r->path, dirs[i]);
+                if ((k = make_dir(r, dirs[i], e)) < 0)
+                        return k;
         r->stage_fd = openat(r->fd, STAGE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         return r->stage_fd < 0 ? error_errno(e, errno, "%s/" STAGE, r->path) : 0;
 }
@@ -82,13 +101,7 @@ int repository_open(const char *path, Repository **ret, Error *e) {
         r->fd = r->lock_fd = r->stage_fd = -1;
         if (!(r->path = strdup(path)))
                 return error_oom(e);
-        k = mkdir_parents(AT_FDCWD, path, 0755);
-        if (k < 0)
-                return error_errno(e, -k, "%s", path);
-        r->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (r->fd < 0)
-                return error_errno(e, errno, "%s", path);
-        if ((k = lock(r, e)) < 0 || (k = find_current(r, e)) < 0 || (k = make_stage(r, e)) < 0)
+        if ((k = open_root(r, e)) < 0 || (k = lock(r, e)) < 0 || (k = find_current(r, e)) < 0 || (k = make_stage(r, e)) < 0)
                 return k;
         *ret = TAKE_PTR(r);
         return 0;
@@ -125,19 +138,18 @@ static int place_package(Repository *r, const PublishedPackage *p, Error *e) {
         if (!from || !(dir = strdup(p->href)))
                 return error_oom(e);
         *strrchr(dir, '/') = '\0'; /* it begins with packages/ */
-        k = mkdir_parents(r->fd, dir, 0755);
-        if (k < 0)
-                return error_errno(e, -k, "%s/%s", r->path, dir);
+        if ((k = make_dir(r, dir, e)) < 0)
+                return k;
         if (renameat(r->fd, from, r->fd, p->href) < 0)
                 return error_errno(e, errno, "%s/%s", r->path, p->href);
         return strchr(strchr(p->href, '/') + 1, '/') ? sync_dir(r, dir, e) : 0;
 }
 
 static int place_packages(Repository *r, const Generation *g, Error *e) {
-        int k = mkdir_parents(r->fd, "packages", 0755);
+        int k = make_dir(r, "packages", e);
 
         if (k < 0)
-                return error_errno(e, -k, "%s/packages", r->path);
+                return k;
         for (size_t i = 0; i < g->n_packages; i++)
                 if (g->packages[i]->staged && (k = place_package(r, g->packages[i], e)) < 0)
                         return k;
@@ -150,11 +162,8 @@ static int place_generation(Repository *r, const Generation *g, Error *e) {
 
         if (!to)
                 return error_oom(e);
-        if ((k = sync_dir(r, STAGE "/generation", e)) < 0 || (k = sync_dir(r, STAGE "/repodata", e)) < 0)
+        if ((k = sync_dir(r, STAGE "/generation", e)) < 0 || (k = sync_dir(r, STAGE "/repodata", e)) < 0 || (k = make_dir(r, "generations", e)) < 0)
                 return k;
-        k = mkdir_parents(r->fd, "generations", 0755);
-        if (k < 0)
-                return error_errno(e, -k, "%s/generations", r->path);
         if (renameat(r->fd, STAGE "/generation", r->fd, to) < 0)
                 return error_errno(e, errno, "%s/%s", r->path, to);
         return sync_dir(r, "generations", e);

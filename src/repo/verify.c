@@ -111,6 +111,9 @@ static Error *why(Verify *v) {
         return &v->report->error;
 }
 
+/* For most of what can be found. */
+#define untrusted(v, ...) error_set(why(v), EKEYREJECTED, EXIT_UNTRUSTED, __VA_ARGS__)
+
 /* Release file to lock, and the records, which have to be readable. */
 static int check_locks(Verify *v) {
         int r;
@@ -144,7 +147,7 @@ static int hash_stored(Verify *v, const char *path, const char *sha256) {
         if (r < 0)
                 return error_errno(why(v), -r, "%s", path);
         if (!streq(hex, sha256))
-                return error_hint(why(v), error_set(why(v), EKEYREJECTED, EXIT_UNTRUSTED, "%s: its SHA-256 is %s, not the one its lock has", path, hex),
+                return error_hint(why(v), untrusted(v, "%s: its SHA-256 is %s, not the one its lock has", path, hex),
                                   "remove it, and fetch again");
         return passed(v);
 }
@@ -196,7 +199,7 @@ static int check_record_artifact(Verify *v, const InputPackage *p) {
                         continue;
                 a = lock_find(ir->lock, p->artifact);
                 if (!a || !p->artifact_sha256 || !streq(a->sha256, p->artifact_sha256))
-                        return error_hint(why(v), error_set(why(v), EKEYREJECTED, EXIT_UNTRUSTED, "%s.json: %s was made from another file than %s locks", p->path,
+                        return error_hint(why(v), untrusted(v, "%s.json: %s was made from another file than %s locks", p->path,
                                                             p->file, ir->name), "build it again");
         }
         return 0;
@@ -217,7 +220,7 @@ static int check_records(Verify *v) {
                 if (r < 0)
                         return error_errno(why(v), -r, "%s", p->path);
                 if (!streq(hex, p->sha256))
-                        return error_hint(why(v), error_set(why(v), EKEYREJECTED, EXIT_UNTRUSTED, "%s: its SHA-256 is %s, not the one its build record has", p->path, hex),
+                        return error_hint(why(v), untrusted(v, "%s: its SHA-256 is %s, not the one its build record has", p->path, hex),
                                           "build it again");
                 if ((r = passed(v)) < 0)
                         return r;
@@ -256,12 +259,12 @@ static int check_key(Verify *v) {
         if (!v->report->fingerprint)
                 return error_oom(why(v));
         if (wanted && !streq(wanted, v->report->fingerprint))
-                return error_set(why(v), EKEYREJECTED, EXIT_UNTRUSTED, "%s/%s: it is key %s, not %s", v->o->repo, REPO_KEY_FILE, v->report->fingerprint, wanted);
+                return untrusted(v, "%s/%s: it is key %s, not %s", v->o->repo, REPO_KEY_FILE, v->report->fingerprint, wanted);
         if ((r = read_repo_file(v, "repodata/repomd.xml.key", KEY_FILE_MAX, &again, &size)) < 0 ||
             (r = keyring_new(again, size, "repodata/repomd.xml.key", &beside, why(v))) < 0)
                 return r;
         if (!streq(keyring_fingerprint(beside), v->report->fingerprint))
-                return error_set(why(v), EKEYREJECTED, EXIT_UNTRUSTED, "%s/repodata/repomd.xml.key: it is key %s, not %s", v->o->repo, keyring_fingerprint(beside),
+                return untrusted(v, "%s/repodata/repomd.xml.key: it is key %s, not %s", v->o->repo, keyring_fingerprint(beside),
                                  v->report->fingerprint);
         (void) begin(v, "key", "%s%s", v->report->fingerprint, wanted ? "" : " (found beside the repository: compare it, or give --key)");
         return passed(v);
@@ -281,7 +284,7 @@ static int check_signature(Verify *v) {
 }
 
 static int metadata_differs(Verify *v, const RepomdFile *f, const char *what) {
-        return error_set(why(v), EKEYREJECTED, EXIT_UNTRUSTED, "%s/%s: %s is not what repomd.xml says", v->o->repo, f->href, what);
+        return untrusted(v, "%s/%s: %s is not what repomd.xml says", v->o->repo, f->href, what);
 }
 
 /* One metadata file: digest and size, packed and unpacked. The text is kept for whoever needs it. */
@@ -349,13 +352,47 @@ static bool is_published(const Verify *v, const InputPackage *in) {
         return false;
 }
 
+static bool is_release_published(const Verify *v, const InputRelease *ir) {
+        _cleanup_free_ char *meta = release_metapackage(ir->release), *start = meta ? format("%s-%s-%s.", meta, ir->release->version, ir->release->revision) : NULL;
+
+        for (size_t i = 0; start && i < v->primary->n_packages; i++)
+                if (startswith(path_basename(v->primary->packages[i]->href), start))
+                        return true;
+        return false;
+}
+
+/* Whether a package has to be there: one of its releases is, or it belongs to all. */
+static bool is_due(const Verify *v, const InputPackage *in) {
+        if (strv_length(in->releases) == 0)
+                return true;
+        for (size_t i = 0; i < v->inputs->n_releases; i++)
+                if (strv_contains(in->releases, v->inputs->releases[i].name) && is_release_published(v, &v->inputs->releases[i]))
+                        return true;
+        return false;
+}
+
+/* A repository may hold some releases only: the others are named. */
+static int check_releases(Verify *v) {
+        for (size_t i = 0; i < v->inputs->n_releases; i++) {
+                int r;
+
+                if (!v->has_workspace || is_release_published(v, &v->inputs->releases[i]))
+                        continue;
+                (void) begin(v, "primary", "%s", v->inputs->releases[i].name);
+                r = unchecked(v, "this release is not published");
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 /* None missing, none too many. */
 static int check_complete(Verify *v) {
         (void) begin(v, "primary", "%zu packages", v->primary->n_packages);
         if (!v->has_workspace)
                 return unchecked(v, "no lock and no build record says which there have to be");
         for (size_t i = 0; i < v->inputs->n_packages; i++)
-                if (!is_published(v, v->inputs->packages[i]))
+                if (is_due(v, v->inputs->packages[i]) && !is_published(v, v->inputs->packages[i]))
                         return error_hint(why(v), error_set(why(v), ENOENT, EXIT_UNTRUSTED, "primary.xml: %s is not in it", v->inputs->packages[i]->file),
                                           "if it was built since: publish");
         for (size_t i = 0; v->o->all && i < v->primary->n_packages; i++)
@@ -399,7 +436,7 @@ static int digest_package(Verify *v, const RpmFile *f, char whole[static SHA256_
 }
 
 static int package_differs(Verify *v, const RpmFile *f, const char *what) {
-        return error_set(why(v), EKEYREJECTED, EXIT_UNTRUSTED, "%s/%s: %s", v->o->repo, f->path, what);
+        return untrusted(v, "%s/%s: %s", v->o->repo, f->path, what);
 }
 
 static int check_against_primary(Verify *v, const PrimaryPackage *p, const RpmFile *f) {
@@ -426,7 +463,7 @@ static int check_vendor(Verify *v, const PrimaryPackage *p, const InputPackage *
         if (!path)
                 return error_oom(why(v));
         if (!streq(p->sha256, in->sha256))
-                return error_set(why(v), EKEYREJECTED, EXIT_UNTRUSTED, "%s: it is not the vendor's file that the lock has", path);
+                return untrusted(v, "%s: it is not the vendor's file that the lock has", path);
         if (!in->signer_key || access(in->signer_key, R_OK) < 0)
                 return unchecked(v, "the vendor's key is not in the store");
         if (vendor_rpm_check(path, in->signer_key, in->signer, NULL, why(v)) < 0)
@@ -562,7 +599,8 @@ static int follow(Verify *v) {
         int r;
 
         if ((r = check_locks(v)) < 0 || (r = check_store(v)) < 0 || (r = check_records(v)) < 0 || (r = check_key(v)) < 0 ||
-            (r = check_signature(v)) < 0 || (r = check_metadata(v)) < 0 || (r = check_complete(v)) < 0)
+            (r = check_signature(v)) < 0 || (r = check_metadata(v)) < 0 || (r = check_releases(v)) < 0 ||
+            (r = check_complete(v)) < 0)
                 return r;
         return check_packages(v);
 }

@@ -31,7 +31,7 @@ package() {
         record "$file"
 }
 record() { # FILE
-        local releases= artifact=null hex=null
+        local releases='' artifact=null hex=null
         if [ -n "${RELEASE:-}" ]; then releases=\"$RELEASE\"; fi
         if [ -n "${ARTIFACT:-}" ]; then artifact=\"${ARTIFACT%%:*}\" hex=\"${ARTIFACT#*:}\"; fi
         printf '{"package": "%s", "sha256": "%s", "artifact": %s, "artifact_sha256": %s, "releases": [%s]}\n' \
@@ -167,9 +167,7 @@ nothing_new() {
 
 generations() {
         begin generations
-        mkdir later
         publish
-        mv repo/repodata/repomd.xml x && cp x repo/repodata/repomd.xml # same bytes
         first=$(ls repo/repodata/*primary.xml.gz)
         for i in 1 2 3 4; do
                 package gn8v-tee-helper "1.$i"
@@ -181,7 +179,7 @@ generations() {
                 [ "$(ls repo/generations | wc -l)" = 2 ]
                 [ "$(ls repo/repodata/*primary.xml.gz | wc -l)" = 2 ] || die "a client of the generation before lost its metadata"
         done
-        [ ! -e "$first" ] && [ ! -e repo/packages/gn8v-tee-helper-1.2-1.noarch.rpm ] || die "an old generation was not removed"
+        if [ -e "$first" ] || [ -e repo/packages/gn8v-tee-helper-1.2-1.noarch.rpm ]; then die "an old generation was not removed"; fi
         [ ! -e repo/.stage ]
 }
 
@@ -285,6 +283,26 @@ bad_keys() {
         verify_repo_only
 }
 
+# The other signer: a key in a PEM file, which no GnuPG home knows.
+openssl_signer() {
+        local key
+        begin openssl
+        openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out key.pem
+        set -- --key-file key.pem --user-id 'Publisher <p@test.invalid>' --key-created 2026-01-02 --platform platform.provides
+        expect 5 tee_repo publish --key "$KEY" "$@"
+        key=$(sed -n 's/.*fingerprint is \([0-9A-F]*\),.*/\1/p' "$SCRATCH/output")
+        expect 0 tee_repo publish --key "$key" "$@"
+        expect 0 tee_repo publish --key "$key" "$@"
+        said 'nothing to publish'
+        expect 2 tee_repo publish --key "$key" --key-file key.pem
+        mkdir -m 700 gnupg db
+        gpg --homedir "$PWD/gnupg" --batch --import repo/RPM-GPG-KEY-gn8v-tee
+        gpg --homedir "$PWD/gnupg" --batch --with-colons --list-keys | grep -q "^fpr:*$key:"
+        gpg --homedir "$PWD/gnupg" --batch --verify repo/repodata/repomd.xml.asc repo/repodata/repomd.xml
+        rpmkeys --define "_dbpath $PWD/db" --import repo/RPM-GPG-KEY-gn8v-tee
+        for f in repo/packages/gn8v*.rpm; do rpmkeys --define "_dbpath $PWD/db" --define '_pkgverify_level all' -K "$f" | grep -q 'digests signatures OK'; done
+}
+
 unsolvable() {
         begin unsolvable
         expect 10 tee_repo solve --platform <(echo /bin/sh)
@@ -373,7 +391,9 @@ PY
 
 locked() {
         begin locked
-        publish
+        (umask 077 && publish)
+        [ -z "$(find repo -type d ! -perm 755)" ] || die "a web server cannot read it"
+        [ -z "$(find repo -type f ! -name .lock ! -perm 644)" ] || die "a web server cannot read it"
         exec 9> repo/.lock
         flock 9
         expect 9 publish
@@ -449,6 +469,15 @@ chain_holds() {
 }
 chain_of_workspace() {
         local file
+        # What was built since, and a release that was not published.
+        chain && package gn8v-tee 1.1 && broken primary 5
+        said 'gn8v-tee-1.1-1.noarch.rpm is not in it'
+        chain && sed 's/^Version=.*/&.1/' releases/single-*.conf > releases/x
+        file=$(sed -n '/^\[Release/,/^\[P/s/^Version=//p' releases/x)
+        mv releases/x "releases/single-$file.conf"
+        tee_repo lock "single-$file"
+        expect 11 verify
+        said "^unchecked +primary +single-$file: this release is not published"
         chain && echo '# edited' >> releases/single-*.conf && broken lock 3
         chain && for file in store/sha256/*/*; do flip "$file"; broken store 5; flip "$file"; done
         expect 0 verify
@@ -456,7 +485,7 @@ chain_of_workspace() {
         chain && sed -i 's/"artifact_sha256": "..../"artifact_sha256": "0000/' "$file.json" && broken record 5
         chain && flip "$file" && broken record 5
         chain && echo '{' > "$file.json" && broken record 6
-        chain && mv "$file" "$file.json" away 2> /dev/null || rm "$file" "$file.json"
+        chain && rm "$file" "$file.json"
         broken primary 5
         said "no lock and no build record has packages/gn8v-tee-driver"
 }
@@ -535,6 +564,7 @@ scenario 'generations are kept and removed' generations
 scenario 'other content under the same version is refused' other_content
 scenario 'bad inputs leave the repository' bad_inputs
 scenario 'bad keys are refused' bad_keys
+scenario 'a key of OpenSSL signs as well' openssl_signer
 scenario 'what does not install is not published' unsolvable
 scenario 'upgrades beside other repositories change nothing' beside
 scenario 'a kill at any instant leaves old or new' killed

@@ -54,7 +54,8 @@ vendor_site() {
                 port=$(cat "$CACHE/vendor-port")
                 serve "$VENDOR/www" "$port"
         fi
-        "$SOURCE/tests/vendor/make" "$VENDOR" --port "$port" --dead-first
+        # shellcheck disable=SC2086
+        "$SOURCE/tests/vendor/make" "$VENDOR" --port "$port" ${DEAD_FIRST---dead-first}
 }
 
 # Everything locked, fetched and built, once; what is up to date is left alone.

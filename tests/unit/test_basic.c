@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "basic/fs.h"
 #include "basic/process.h"
 #include "basic/strings.h"
+#include "run.h"
 
 static char *dir;
 
@@ -152,8 +152,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("basic");
         TCase *t = tcase_create("basic");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_test(t, safe_paths);
@@ -165,9 +163,5 @@ int main(void) {
         tcase_add_test(t, closed_streams_are_filled);
         tcase_add_test(t, locks_exclude);
         suite_add_tcase(suite, t);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed > 0;
+        return run_suite(suite);
 }

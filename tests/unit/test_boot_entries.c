@@ -2,6 +2,7 @@
 #include "scratch-root.h"
 
 #include "node/boot-entries.h"
+#include "run.h"
 
 static void put_entry(const char *name, const char *text) {
         _cleanup_free_ char *path = format("%s/%s.conf", BOOT_ENTRIES_DIR, name);
@@ -123,8 +124,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("boot entries");
         TCase *t = tcase_create("boot entries");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(t, scratch_begin, scratch_end);
         tcase_add_test(t, reads_as_grub_does);
@@ -134,9 +133,5 @@ int main(void) {
         tcase_add_test(t, huge_is_refused);
         tcase_add_test(t, versions_as_rpm_orders_them);
         suite_add_tcase(suite, t);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed > 0;
+        return run_suite(suite);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -9,6 +8,7 @@
 #include "repo/build-record.h"
 #include "repo/build.h"
 #include "repo/spec.h"
+#include "run.h"
 
 static char *scratch, *specs;
 
@@ -369,8 +369,6 @@ END_TEST
 int main(void) {
         Suite *s = suite_create("build");
         TCase *c = tcase_create("build");
-        SRunner *sr;
-        int failed;
 
         tcase_add_checked_fixture(c, setup, teardown);
         tcase_add_test(c, hostile_values_are_refused);
@@ -385,9 +383,5 @@ int main(void) {
         tcase_add_test(c, records_are_checked);
         tcase_add_test(c, tarballs_are_inspected);
         suite_add_tcase(s, c);
-        sr = srunner_create(s);
-        srunner_run_all(sr, CK_NORMAL);
-        failed = srunner_ntests_failed(sr);
-        srunner_free(sr);
-        return failed == 0 ? 0 : 1;
+        return run_suite(s);
 }

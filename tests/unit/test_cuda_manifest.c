@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/cuda-manifest.h"
+#include "run.h"
 
-#include <check.h>
 
 #define BEGIN "<?xml version=\"1.0\"?>\n<package id=\"main\"><name>Installer</name>\n<package name=\"CUDA Toolkit 1.2\">\n"
 #define END   "\n</package><package name=\"Driver\"><file>secret</file></package></package>\n"
@@ -151,8 +151,6 @@ END_TEST
 int main(void) {
         Suite *s = suite_create("cuda-manifest");
         TCase *t = tcase_create("all");
-        SRunner *r = srunner_create(s);
-        int failed;
 
         tcase_add_test(t, test_tree);
         tcase_add_test(t, test_matching);
@@ -161,8 +159,5 @@ int main(void) {
         tcase_add_test(t, test_refused_documents);
         tcase_add_test(t, test_bounds);
         suite_add_tcase(s, t);
-        srunner_run_all(r, CK_ENV);
-        failed = srunner_ntests_failed(r);
-        srunner_free(r);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_suite(s);
 }

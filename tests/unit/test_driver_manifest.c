@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/driver-manifest.h"
+#include "run.h"
 
-#include <check.h>
 
 #define HEADER "NVIDIA driver\n1.2.3\n1\nnvidia nvidia-uvm\n1\n1\n1\n1\n"
 
@@ -73,9 +73,9 @@ static const struct {
         { "10_wayland.json 0644 EGL_EXTERNAL_PLATFORM_JSON", "/usr/share/egl/egl_external_platform.d/10_wayland.json" },
         { "libFlx.so.1 0755 FLEXERA_LIB nvidia/flx", "/usr/lib64/nvidia/flx/libFlx.so.1" },
         { "libFlx.so 0000 FLEXERA_LIB_SYMLINK nvidia/flx libFlx.so.1", "/usr/lib64/nvidia/flx/libFlx.so" },
-        { "helper 0755 INTERNAL_UTILITY_BINARY NATIVE", "" },
-        { "libhelper.so 0755 INTERNAL_UTILITY_LIB COMPAT32", "" },
-        { "helper.txt 0644 INTERNAL_UTILITY_DATA", "" },
+        { "inst 0755 INTERNAL_UTILITY_BINARY NATIVE", "" },
+        { "libinst.so 0755 INTERNAL_UTILITY_LIB COMPAT32", "" },
+        { "inst.txt 0644 INTERNAL_UTILITY_DATA", "" },
         { "firmware/gsp.bin 0644 FIRMWARE INHERIT_PATH_DEPTH:1", "/usr/lib/firmware/nvidia/1.2.3/gsp.bin" },
         { "systemd/system/a.service 0644 SYSTEMD_UNIT", "/usr/lib/systemd/system/a.service" },
         { "a.service 0000 SYSTEMD_UNIT_SYMLINK systemd-suspend.service.requires x", "/etc/systemd/system/systemd-suspend.service.requires/a.service" },
@@ -196,8 +196,6 @@ END_TEST
 int main(void) {
         Suite *s = suite_create("driver-manifest");
         TCase *t = tcase_create("all");
-        SRunner *r = srunner_create(s);
-        int failed;
 
         tcase_add_test(t, test_every_type);
         tcase_add_test(t, test_header);
@@ -205,8 +203,5 @@ int main(void) {
         tcase_add_test(t, test_refused);
         tcase_add_test(t, test_refused_headers);
         suite_add_tcase(s, t);
-        srunner_run_all(r, CK_ENV);
-        failed = srunner_ntests_failed(r);
-        srunner_free(r);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_suite(s);
 }

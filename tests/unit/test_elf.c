@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/elf.h"
 
-#include <check.h>
 #include <fcntl.h>
 #include <link.h>
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "run.h"
 
 static char *soname_of(const char *data, size_t size, size_t step) {
         ElfReader *r = elf_reader_new();
@@ -77,14 +77,9 @@ END_TEST
 int main(void) {
         Suite *s = suite_create("elf");
         TCase *t = tcase_create("all");
-        SRunner *r = srunner_create(s);
-        int failed;
 
         tcase_add_test(t, test_libraries);
         tcase_add_test(t, test_damaged);
         suite_add_tcase(s, t);
-        srunner_run_all(r, CK_ENV);
-        failed = srunner_ntests_failed(r);
-        srunner_free(r);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_suite(s);
 }

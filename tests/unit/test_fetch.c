@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Downloads from a server that behaves badly in every way we could think of: one thread, one connection at a time. */
 #include <arpa/inet.h>
-#include <check.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -10,6 +9,7 @@
 #include "basic/digest.h"
 #include "basic/fs.h"
 #include "repo/fetch.h"
+#include "run.h"
 
 #define BODY_SIZE 100000
 #define FLAKY_SIZE 32768 /* bytes a connection lives for */
@@ -489,8 +489,6 @@ END_TEST
 int main(void) {
         Suite *s = suite_create("fetch");
         TCase *t = tcase_create("fetch");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_loop_test(t, takes, 0, ELEMENTSOF(taken));
@@ -512,9 +510,5 @@ int main(void) {
         tcase_add_test(t, one_failure_does_not_stop_the_others);
         tcase_add_test(t, no_space);
         suite_add_tcase(s, t);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return run_suite(s);
 }

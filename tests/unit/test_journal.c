@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scratch-root.h"
+#include "run.h"
 
 START_TEST(missing_is_empty) {
         _cleanup_error_ Error e = ERROR_INIT;
@@ -113,8 +114,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("journal");
         TCase *t = tcase_create("journal");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(t, scratch_begin, scratch_end);
         tcase_add_test(t, missing_is_empty);
@@ -123,9 +122,5 @@ int main(void) {
         tcase_add_test(t, bytes_of_any_kind);
         tcase_add_test(t, bytes_missing_and_malformed);
         suite_add_tcase(suite, t);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed > 0;
+        return run_suite(suite);
 }

@@ -3,6 +3,7 @@
 
 #include "node/boot-entries.h"
 #include "node/kernel-argument.h"
+#include "run.h"
 
 #define ENTRY BOOT_ENTRIES_DIR "/a.conf"
 
@@ -125,17 +126,11 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("kernel argument");
         TCase *t = tcase_create("kernel argument");
-        SRunner *runner;
-        int failed;
 
         tcase_add_test(t, the_last_one_counts);
         tcase_add_test(t, swiotlb_is_never_lowered);
         tcase_add_test(t, files_come_back);
         tcase_add_test(t, grubenv_has_no_room);
         suite_add_tcase(suite, t);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed > 0;
+        return run_suite(suite);
 }

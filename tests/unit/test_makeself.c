@@ -2,6 +2,7 @@
 #include "repo/makeself.h"
 
 #include "archive-maker.h"
+#include "run.h"
 
 #define PAYLOAD "\x1f\x8b" "the rest"
 
@@ -85,8 +86,6 @@ END_TEST
 int main(void) {
         Suite *s = suite_create("makeself");
         TCase *t = tcase_create("all");
-        SRunner *r = srunner_create(s);
-        int failed;
 
         tcase_add_test(t, test_forms);
         tcase_add_test(t, test_magics);
@@ -94,8 +93,5 @@ int main(void) {
         tcase_add_test(t, test_cut_short);
         tcase_add_test(t, test_refused);
         suite_add_tcase(s, t);
-        srunner_run_all(r, CK_ENV);
-        failed = srunner_ntests_failed(r);
-        srunner_free(r);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_suite(s);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 
 #include "basic/fs.h"
 #include "node/modinfo.h"
+#include "run.h"
 
 /* header, .modinfo's text, names, three section headers */
 typedef struct Module {
@@ -92,16 +92,10 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("modinfo");
         TCase *t = tcase_create("modinfo");
-        SRunner *runner;
-        int failed;
 
         tcase_add_test(t, finds_the_version);
         tcase_add_test(t, not_an_uncompressed_module);
         tcase_add_test(t, no_file_hurts);
         suite_add_tcase(suite, t);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed > 0;
+        return run_suite(suite);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scratch-root.h"
+#include "run.h"
 
 static Environment detect(const char *word) {
         _cleanup_error_ Error e = ERROR_INIT;
@@ -120,8 +121,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("node");
         TCase *t = tcase_create("node");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(t, scratch_begin, scratch_end);
         tcase_add_test(t, another_root_is_an_image);
@@ -132,9 +131,5 @@ int main(void) {
         tcase_add_test(t, the_lock_excludes);
         tcase_add_test(t, the_tools_last_words);
         suite_add_tcase(suite, t);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed > 0;
+        return run_suite(suite);
 }

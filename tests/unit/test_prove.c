@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The proof, on repositories of a few lines: what holds is proven, and each kind of mistake is found. */
-#include <check.h>
 #include <fcntl.h>
 
 #include "basic/fs.h"
@@ -8,6 +7,7 @@
 #include "repo/platform.h"
 #include "repo/prove.h"
 #include "repo/solve.h"
+#include "run.h"
 
 static char *dir, *platform;
 static Text primary;
@@ -294,8 +294,6 @@ END_TEST
 int main(void) {
         Suite *s = suite_create("prove");
         TCase *t = tcase_create("prove");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_test(t, what_holds_is_proven);
@@ -307,9 +305,5 @@ int main(void) {
         tcase_add_loop_test(t, platform_is_refused, 0, (int) ELEMENTSOF(bad_platforms));
         tcase_add_test(t, shipped_platform_is_good);
         suite_add_tcase(s, t);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed != 0;
+        return run_suite(s);
 }

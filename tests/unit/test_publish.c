@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The small parts of publishing: manifests, the .repo file, armor, fingerprints, package files that are none. */
-#include <check.h>
 #include <fcntl.h>
 
 #include "basic/fs.h"
@@ -11,6 +10,7 @@
 #include "repo/repository.h"
 #include "repo/rpm-file.h"
 #include "repo/signer.h"
+#include "run.h"
 
 #define HEX "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define PACKAGE(href) "{\"href\": \"" href "\", \"file\": \"a.rpm\", \"name\": \"a\", \"evr\": \"1-1\", \"arch\": \"noarch\", \"nevra\": \"a-1-1.noarch\"," \
@@ -168,15 +168,11 @@ START_TEST(repository_is_held_by_one) {
         ck_assert_int_eq(repository_open(path, &b, &locked), -EWOULDBLOCK);
         ck_assert_int_eq(locked.code, EXIT_LOCKED);
         a = repository_free(a);
-        ck_assert_int_eq(mkdir_parents(AT_FDCWD, path, 0755), 0);
         free(stray);
+        free(old);
         stray = path_join(path, "repodata/repomd.xml");
-        ck_assert_int_eq(mkdir_parents(AT_FDCWD, path, 0755), 0);
-        {
-                _cleanup_free_ char *data = path_join(path, "repodata");
-
-                ck_assert_int_eq(mkdir_parents(AT_FDCWD, data, 0755), 0);
-        }
+        old = path_join(path, "repodata");
+        ck_assert_int_eq(mkdir_parents(AT_FDCWD, old, 0755), 0);
         ck_assert_int_eq(write_file_atomic(AT_FDCWD, stray, "x", 1, 0644), 0);
         ck_assert_int_eq(repository_open(path, &b, &foreign), -EEXIST);
         ck_assert_ptr_null(b);
@@ -186,8 +182,6 @@ END_TEST
 int main(void) {
         Suite *s = suite_create("publish");
         TCase *t = tcase_create("publish");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_test(t, manifest_comes_back);
@@ -200,9 +194,5 @@ int main(void) {
         tcase_add_loop_test(t, no_packages, 0, (int) ELEMENTSOF(bad_packages));
         tcase_add_test(t, repository_is_held_by_one);
         suite_add_tcase(s, t);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed != 0;
+        return run_suite(s);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <fcntl.h>
 
 #include "basic/fs.h"
 #include "release/lock.h"
 #include "release/release.h"
+#include "run.h"
 
 static const char minimal[] =
         "[Release]\nProfile=one\nVersion=1.2.3\nSummary=a test\nDate=2025-02-03\n"
@@ -163,8 +163,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("release");
         TCase *t = tcase_create("release");
-        SRunner *runner;
-        int failed;
 
         tcase_add_test(t, shipped_releases_load);
         tcase_add_test(t, minimal_release);
@@ -173,9 +171,5 @@ int main(void) {
         tcase_add_test(t, every_truncation);
         tcase_add_test(t, lock_round_trip);
         suite_add_tcase(suite, t);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed > 0;
+        return run_suite(suite);
 }

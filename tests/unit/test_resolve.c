@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -7,6 +6,7 @@
 #include "basic/fs.h"
 #include "repo/obtain.h"
 #include "repo/resolve.h"
+#include "run.h"
 
 #define DAY1 INT64_C(1000000000) /* 2001-09-09 */
 #define DAY2 INT64_C(1100000000) /* 2004-11-09 */
@@ -211,8 +211,6 @@ END_TEST
 int main(void) {
         Suite *s = suite_create("resolve");
         TCase *t = tcase_create("resolve");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_test(t, pins_are_copied);
@@ -223,9 +221,5 @@ int main(void) {
         tcase_add_loop_test(t, time_is_checked, 0, 2);
         tcase_add_test(t, signer_must_have_a_key);
         suite_add_tcase(s, t);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return run_suite(s);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Metadata that somebody else wrote: what is read of it, and what is refused. */
-#include <check.h>
 #include <zlib.h>
 
 #include "basic/strings.h"
 #include "repo/gzip.h"
 #include "repo/rpmmd.h"
+#include "run.h"
 
 #define HEX "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define REPOMD(inner) "<?xml version=\"1.0\"?><repomd xmlns=\"http://linux.duke.edu/metadata/repo\"><revision>7</revision>" inner "</repomd>"
@@ -124,8 +124,6 @@ END_TEST
 int main(void) {
         Suite *s = suite_create("rpmmd");
         TCase *t = tcase_create("rpmmd");
-        SRunner *runner;
-        int failed;
 
         tcase_add_test(t, repomd_is_read);
         tcase_add_loop_test(t, repomd_is_refused, 0, (int) ELEMENTSOF(bad_repomds));
@@ -133,9 +131,5 @@ int main(void) {
         tcase_add_loop_test(t, primary_is_refused, 0, (int) ELEMENTSOF(bad_primaries));
         tcase_add_test(t, gzip_is_bounded);
         suite_add_tcase(s, t);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed != 0;
+        return run_suite(s);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keys made by OpenSSL, signatures checked by gpg: the two must agree on every packet. */
-#include <check.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -11,6 +10,7 @@
 #include "basic/strings.h"
 #include "repo/keyring.h"
 #include "repo/signer.h"
+#include "run.h"
 
 #define CREATED 1700000000
 
@@ -128,8 +128,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("signer-openssl");
         TCase *t = tcase_create("signer-openssl");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_test(t, gpg_accepts_key_and_signature);
@@ -137,9 +135,5 @@ int main(void) {
         tcase_add_test(t, encrypted_key);
         tcase_add_test(t, refused_keys);
         suite_add_tcase(suite, t);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed > 0;
+        return run_suite(suite);
 }

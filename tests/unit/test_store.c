@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -7,6 +6,7 @@
 #include "basic/fs.h"
 #include "basic/strings.h"
 #include "repo/store.h"
+#include "run.h"
 
 static char *workspace;
 static Store *store;
@@ -137,8 +137,6 @@ END_TEST
 int main(void) {
         Suite *s = suite_create("store");
         TCase *t = tcase_create("store");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_test(t, inserts);
@@ -149,9 +147,5 @@ int main(void) {
         tcase_add_test(t, locks);
         tcase_add_test(t, says_where_there_is_none);
         suite_add_tcase(s, t);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return run_suite(s);
 }

@@ -2,6 +2,7 @@
 #include "scratch-root.h"
 
 #include "node/units.h"
+#include "run.h"
 
 #define LIB "/usr/lib/systemd/system/"
 #define ETC "/etc/systemd/system/"
@@ -97,17 +98,11 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("units");
         TCase *t = tcase_create("units");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(t, scratch_begin, scratch_end);
         tcase_add_test(t, enablement_by_files);
         tcase_add_test(t, order_from_any_file);
         tcase_add_test(t, the_word_counts_not_the_status);
         suite_add_tcase(suite, t);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed > 0;
+        return run_suite(suite);
 }

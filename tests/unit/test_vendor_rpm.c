@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is no key and no package; real ones, signed well and badly, are in tests/e2e/fetch.sh. */
-#include <check.h>
 #include <fcntl.h>
 
 #include "basic/fs.h"
 #include "basic/strings.h"
 #include "repo/openpgp-key.h"
 #include "repo/vendor-rpm.h"
+#include "run.h"
 
 #define FINGERPRINT "0123456789ABCDEF0123456789ABCDEF01234567"
 
@@ -86,8 +86,6 @@ END_TEST
 int main(void) {
         Suite *s = suite_create("vendor_rpm");
         TCase *t = tcase_create("vendor_rpm");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_loop_test(t, no_key, 0, ELEMENTSOF(no_keys));
@@ -95,9 +93,5 @@ int main(void) {
         tcase_add_test(t, key_is_missing);
         tcase_add_test(t, expects);
         suite_add_tcase(s, t);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return run_suite(s);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/wheel.h"
+#include "run.h"
 
-#include <check.h>
 
 /* SHA-256 of nothing, as hexadecimal and as a wheel writes it. */
 #define EMPTY_HEX "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -57,15 +57,10 @@ END_TEST
 int main(void) {
         Suite *s = suite_create("wheel");
         TCase *t = tcase_create("all");
-        SRunner *r = srunner_create(s);
-        int failed;
 
         tcase_add_test(t, test_record);
         tcase_add_test(t, test_refused);
         tcase_add_test(t, test_metadata);
         suite_add_tcase(s, t);
-        srunner_run_all(r, CK_ENV);
-        failed = srunner_ntests_failed(r);
-        srunner_free(r);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_suite(s);
 }

@@ -5,6 +5,7 @@
 #include <dirent.h>
 
 #include "archive-maker.h"
+#include "run.h"
 
 #define MANIFEST_HEAD "driver\n1.2.3\n1\nnvidia nvidia-uvm nvidia-drm\n1\n1\n1\n1\n"
 #define MANIFEST_BODY                                                                \
@@ -587,8 +588,6 @@ END_TEST
 int main(void) {
         Suite *s = suite_create("wrap");
         TCase *t = tcase_create("all");
-        SRunner *r = srunner_create(s);
-        int failed;
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_loop_test(t, test_driver, 0, 4);
@@ -606,8 +605,5 @@ int main(void) {
         tcase_add_loop_test(t, test_cublas_hostile, 0, 3);
         tcase_add_test(t, test_render);
         suite_add_tcase(s, t);
-        srunner_run_all(r, CK_ENV);
-        failed = srunner_ntests_failed(r);
-        srunner_free(r);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_suite(s);
 }
