@@ -307,6 +307,19 @@ START_TEST(test_hostile) {
 }
 END_TEST
 
+/* A member that is a link to a directory, then a file below it: nothing is written through the link. */
+START_TEST(test_through_link) {
+        _cleanup_free_ char *outside = in("outside"), *archive = NULL;
+        const MadeMember more[] = { { "d", NULL, 0, outside }, { "d/f", "f", 0644 } };
+
+        ck_assert_int_eq(mkdir(outside, 0755), 0);
+        archive = driver(HEADER_SKIP, "gzip", true, MANIFEST_BODY "d/f 0755 UTILITY_BINARY\n", more, 2);
+        ck_assert_int_eq(place(ARTIFACT_DRIVER, archive, (WrapOptions){}, NULL, NULL), 0);
+        check_content("/usr/bin/f", 0755, "f");
+        ck_assert_uint_eq(count_files(outside), 0);
+}
+END_TEST
+
 START_TEST(test_truncated) {
         static const char *const filters[] = { "xz", "zstd", "gzip", "bzip2" };
         _cleanup_free_ char *manifest = format("%s%s", MANIFEST_HEAD, MANIFEST_BODY), *root = in("root"), *big = malloc(1 << 20);
@@ -594,6 +607,7 @@ int main(void) {
         tcase_add_test(t, test_compat32);
         tcase_add_test(t, test_soname_link);
         tcase_add_loop_test(t, test_hostile, 0, (int) ELEMENTSOF(hostile));
+        tcase_add_test(t, test_through_link);
         tcase_add_test(t, test_truncated);
         tcase_add_test(t, test_dictionary);
         tcase_add_test(t, test_announced_size);
