@@ -9,8 +9,14 @@ void log_setup(const char *program, LogLevel level) {
         log_level = level;
 }
 
-static void log_line(const char *prefix, const char *fmt, va_list ap) {
+/* Data written so far goes first: where both streams end in one file, a message must not cut a line of data. */
+static void log_begin(void) {
+        (void) fflush(stdout);
         flockfile(stderr);
+}
+
+static void log_line(const char *prefix, const char *fmt, va_list ap) {
+        log_begin();
         fprintf(stderr, "%s: %s", log_program, prefix);
         vfprintf(stderr, fmt, ap);
         fputc('\n', stderr);
@@ -46,7 +52,7 @@ void log_warning(const char *fmt, ...) {
 }
 
 ExitCode log_error(const Error *e, int r) {
-        flockfile(stderr);
+        log_begin();
         fprintf(stderr, "%s: %s\n", log_program, e->message ? e->message : strerror(r < 0 ? -r : EIO));
         if (e->hint)
                 fprintf(stderr, "%*s  %s\n", (int) strlen(log_program), "", e->hint);
