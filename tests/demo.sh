@@ -60,12 +60,13 @@ show "gn8v-tee-repo lock" builder lock
 say "fetch: the files, by their digests"
 show "gn8v-tee-repo fetch" builder fetch
 say "build: RPM packages; no vendor installer is run"
-show "gn8v-tee-repo build" builder build --source "$GN8V_DIST" --key "$KEY" --gnupghome "$KEYHOME" --baseurl "$SITE_URL"
+show "gn8v-tee-repo build --source ${GN8V_DIST##*/} --key $KEY --baseurl $SITE_URL" builder build --source "$GN8V_DIST" --key "$KEY" --gnupghome "$KEYHOME" --baseurl "$SITE_URL"
 quiet builder_provides
 say "publish: signed, indexed, proven to install and to upgrade, switched in one step"
-show "gn8v-tee-repo publish --key ${KEY: -16}" publish_to "$DEMO/repo"
+# What was built here needs Debian's libraries, which the list for Enterprise Linux 8 does not have.
+show "gn8v-tee-repo publish --key $KEY --baseurl $SITE_URL --platform ${CACHE#"$SOURCE/"}/platform.provides --platform ${CACHE#"$SOURCE/"}/builder.provides" publish_to "$DEMO/repo"
 say "verify: from the locks to the key's fingerprint, offline"
-show "gn8v-tee-repo verify" builder verify --repo "$DEMO/repo" --key "$KEY"
+show "gn8v-tee-repo verify --repo ${DEMO#"$SOURCE/"}/repo --key $KEY" builder verify --repo "$DEMO/repo" --key "$KEY"
 
 say "On the machine: dnf, over http, every signature checked (gpgcheck=1, repo_gpgcheck=1)"
 serve "$DEMO"

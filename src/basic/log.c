@@ -21,12 +21,18 @@ static void put_text(const char *s) {
         }
 }
 
+/* Data written so far goes first: where both streams end in one file, a message must not cut a line of data. */
+static void log_begin(void) {
+        (void) fflush(stdout);
+        flockfile(stderr);
+}
+
 static void log_line(const char *prefix, const char *fmt, va_list ap) {
         _cleanup_free_ char *text = NULL;
 
         if (vasprintf(&text, fmt, ap) < 0)
                 text = NULL;
-        flockfile(stderr);
+        log_begin();
         fprintf(stderr, "%s: %s", log_program, prefix);
         put_text(text ? text : fmt);
         fputc('\n', stderr);
@@ -62,7 +68,7 @@ void log_warning(const char *fmt, ...) {
 }
 
 ExitCode log_error(const Error *e, int r) {
-        flockfile(stderr);
+        log_begin();
         fprintf(stderr, "%s: ", log_program);
         put_text(e->message ? e->message : strerror(r < 0 ? -r : EIO));
         if (e->hint) {

@@ -22,14 +22,16 @@ static void help(void) {
                "                        rocky-8-x86_64 come with this program\n"
                "      --key=FPR         build gn8v-tee-release with this public key\n"
                "      --gnupghome=DIR   where the key is (default: gpg's own)\n"
-               "      --key-file=URI    OpenSSL's key instead; with --user-id=TEXT,\n"
-               "                        --key-created=DATE, --passphrase-file=FILE: as for\n"
-               "                        'publish'\n"
+               "      --key-file=URI    OpenSSL's key instead; as for 'publish', with\n"
+               "      --user-id=TEXT, and\n"
+               "      --key-created=DATE; and\n"
+               "      --passphrase-file=FILE\n"
                "      --baseurl=URL     where instances find the repository (with --key)\n"
                "      --revision=N      of gn8v-tee-release: raise it when the URL changes\n"
                "      --own             no releases: only what --source and --key give\n"
                "  -f, --force           build what is up to date, too\n"
                "  -j, --jobs=N          packages at once (default: the number of CPUs)\n"
+               "      --json            one JSON array on standard output\n"
                "  -h, --help            this text\n\n"
                "Packages and their records go to WORKSPACE/packages, logs of failed builds to\n"
                "WORKSPACE/logs. A toolkit needs about 3 times its archive's size meanwhile.\n");
@@ -89,7 +91,7 @@ static int find_mock_dir(const char *specs_dir, const char *config, char **ret, 
 }
 
 int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_SPECS = 256, ARG_MOCK, ARG_BASEURL, ARG_REVISION, ARG_OWN };
+        enum { ARG_SPECS = 256, ARG_MOCK, ARG_BASEURL, ARG_REVISION, ARG_OWN, ARG_JSON };
         static const struct option options[] = {
                 { "source", required_argument, NULL, 's' },
                 { "specs", required_argument, NULL, ARG_SPECS },
@@ -100,6 +102,7 @@ int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
                 { "own", no_argument, NULL, ARG_OWN },
                 { "force", no_argument, NULL, 'f' },
                 { "jobs", required_argument, NULL, 'j' },
+                { "json", no_argument, NULL, ARG_JSON },
                 { "help", no_argument, NULL, 'h' },
                 {}
         };
@@ -125,6 +128,7 @@ int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
                                 return verb_usage("build", "--jobs %s: not a number from 1 to 64", optarg);
                         o.jobs = (unsigned) jobs;
                         break;
+                case ARG_JSON: repo->json = true; break;
                 case 'h': help(); return EXIT_OK;
                 default:
                         if (!signer_argument(&signer, c, optarg))

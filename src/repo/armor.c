@@ -47,3 +47,90 @@ char *openpgp_armor(const char *kind, const void *data, size_t size) {
         text_printf(&t, "\n-----END PGP %s-----\n", kind);
         return text_take(&t);
 }
+
+static int base64_value(char c) {
+        return c >= 'A' && c <= 'Z' ? c - 'A' : c >= 'a' && c <= 'z' ? c - 'a' + 26 : c >= '0' && c <= '9' ? c - '0' + 52 : c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Four characters as three bytes or less: how many, 0 if they are none. */
+static size_t base64_bytes(const char *s, unsigned char out[3]) {
+        uint32_t v = 0;
+        size_t n = 3;
+
+        for (size_t i = 0; i < 4; i++) {
+                int value = base64_value(s[i]);
+
+                if (s[i] == '=' && i >= 2 && (i == 3 || s[3] == '='))
+                        value = 0, n--;
+                if (value < 0)
+                        return 0;
+                v = v << 6 | (uint32_t) value;
+        }
+        if (n < 3 && (v & (n == 2 ? 0xffu : 0xffffu)) != 0)
+                return 0;
+        out[0] = (unsigned char) (v >> 16);
+        out[1] = (unsigned char) (v >> 8);
+        out[2] = (unsigned char) v;
+        return n;
+}
+
+/* The next line of *p, without what blanks end it; NULL at the end. */
+static const char *armor_line(const char **p, size_t *ret_length) {
+        const char *line = *p;
+        size_t n = strcspn(line, "\n");
+
+        if (!*line)
+                return NULL;
+        *p = line[n] ? line + n + 1 : line + n;
+        while (n > 0 && strchr(" \t\r", line[n - 1]))
+                n--;
+        *ret_length = n;
+        return line;
+}
+
+static bool armor_ends(const char *p, const char *kind, size_t kind_length) {
+        static const char end[] = "-----END PGP ";
+        size_t n;
+        const char *line = armor_line(&p, &n);
+
+        return line && n == strlen(end) + kind_length && strncmp(line, end, strlen(end)) == 0 && strncmp(line + strlen(end), kind, kind_length) == 0 &&
+               p[strspn(p, " \t\r\n")] == '\0';
+}
+
+bool openpgp_armor_is_whole(const char *text) {
+        const char *kind = startswith(text, "-----BEGIN PGP "), *p = text, *line;
+        _cleanup_free_ unsigned char *data = malloc(strlen(text) + 3);
+        unsigned char sum[3];
+        size_t n, kind_length, size = 0;
+        bool full = true; /* no group was shorter than three bytes */
+
+        line = armor_line(&p, &n);
+        if (!data || !kind || !line)
+                return false;
+        kind_length = n - (size_t) (kind - text); /* with the dashes behind it */
+        while ((line = armor_line(&p, &n)) && n > 0)
+                if (!memchr(line, ':', n))
+                        return false;
+        for (;;) {
+                const char *before = p;
+
+                if (!(line = armor_line(&p, &n)))
+                        return false;
+                if (n == 5 && line[0] == '=')
+                        return base64_bytes(line + 1, sum) == 3 && armor_ends(p, kind, kind_length) &&
+                               crc24(data, size) == ((uint32_t) sum[0] << 16 | (uint32_t) sum[1] << 8 | sum[2]);
+                /* The sum may be left out. */
+                if (line[0] == '-')
+                        return size > 0 && armor_ends(before, kind, kind_length);
+                if (n % 4 != 0)
+                        return false;
+                for (size_t i = 0; i < n; i += 4) {
+                        size_t bytes = full ? base64_bytes(line + i, data + size) : 0;
+
+                        if (bytes == 0)
+                                return false;
+                        full = bytes == 3;
+                        size += bytes;
+                }
+        }
+}

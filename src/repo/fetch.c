@@ -238,7 +238,7 @@ static void remove_useless(Fetch *f) {
 int fetch_all(Store *store, FetchItem *items, size_t n, const FetchOptions *options, Error *e) {
         static const FetchOptions no_options = {};
         _cleanup_(fetch_clear) Fetch f = { .store = store, .options = options ? options : &no_options };
-        uint64_t need;
+        uint64_t need = 0;
         int r;
 
         if (n == 0)

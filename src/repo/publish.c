@@ -255,7 +255,7 @@ static int by_href(const void *a, const void *b) {
 
 static int take_packages(Publish *p, Error *e) {
         Generation *g = p->next;
-        uint64_t total;
+        uint64_t total = 0;
         int r = check_space(p, &total, e);
 
         if (p->o->progress)

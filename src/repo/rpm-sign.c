@@ -94,7 +94,7 @@ static int pump(int in_fd, const char *name, uint64_t offset, int out_fd, Digest
         if (!buffer)
                 return error_oom(e);
         for (;;) {
-                size_t n;
+                size_t n = 0;
 
                 r = read_chunk(in_fd, name, buffer, CHUNK, offset, &n, e);
                 if (r < 0)
@@ -116,7 +116,7 @@ static int pump(int in_fd, const char *name, uint64_t offset, int out_fd, Digest
 /* The digest of the unsigned file begins with its lead and its old signature header. */
 static int digest_start(const RpmFile *f, Digest *d, unsigned char lead[static LEAD_SIZE], Error *e) {
         _cleanup_free_ unsigned char *start = malloc(f->header_start);
-        size_t done = 0, n;
+        size_t done = 0, n = 0;
         int r;
 
         if (!start)
@@ -135,7 +135,7 @@ static int digest_start(const RpmFile *f, Digest *d, unsigned char lead[static L
 
 int rpm_sign_copy(const RpmFile *f, Signer *s, int out_fd, Progress *p, RpmSigned *ret, Error *e) {
         _cleanup_(digest_freep) Digest *before = digest_new("sha256"), *after = digest_new("sha256");
-        size_t packet_size, header_size, signed_header = f->header_end - f->header_start;
+        size_t packet_size, header_size = 0, signed_header = f->header_end - f->header_start;
         _cleanup_free_ void *packet = NULL, *signature = NULL;
         unsigned char lead[LEAD_SIZE];
         uint64_t end;

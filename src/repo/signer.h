@@ -41,3 +41,6 @@ int signer_sign(Signer *s, const void *data, size_t size, int64_t time, void **r
 
 /* Binary OpenPGP packets as text: armor of "PUBLIC KEY BLOCK" or "SIGNATURE" (RFC 4880, 6), NUL-terminated, owned by the caller. */
 char *openpgp_armor(const char *kind, const void *data, size_t size) _must_check_;
+
+/* Whether text is one armored block, all of it there, with the right sum: gpg overlooks some damage that other readers refuse. */
+bool openpgp_armor_is_whole(const char *text);

@@ -13,6 +13,7 @@
 #include "repo/payload.h"
 #include "repo/repo-file.h"
 #include "repo/rpmmd.h"
+#include "repo/signer.h"
 #include "repo/vendor-rpm.h"
 
 #define KEY_FILE_MAX  (1024 * 1024)
@@ -114,10 +115,27 @@ static Error *why(Verify *v) {
 /* For most of what can be found. */
 #define untrusted(v, ...) error_set(why(v), EKEYREJECTED, EXIT_UNTRUSTED, __VA_ARGS__)
 
+/* That each lock that is there can be read: inputs_load() reads them again, but what it cannot read need not be a lock. */
+static int read_locks(Verify *v) {
+        for (size_t i = 0; i < v->o->n_releases; i++) {
+                _cleanup_free_ char *name = release_name(v->o->releases[i]), *path = name ? format("%s/locks/%s.lock", v->o->workspace, name) : NULL;
+                _cleanup_(lock_freep) Lock *lock = NULL;
+                int r;
+
+                if (!path || begin(v, "lock", "%s", name) < 0)
+                        return error_oom(why(v));
+                if (access(path, F_OK) == 0 && (r = lock_load(path, &lock, why(v))) < 0)
+                        return r;
+        }
+        return 0;
+}
+
 /* Release file to lock, and the records, which have to be readable. */
 static int check_locks(Verify *v) {
-        int r;
+        int r = read_locks(v);
 
+        if (r < 0)
+                return r;
         (void) begin(v, "lock", "%s", v->o->workspace);
         r = inputs_load(v->o->workspace, v->o->releases, v->o->n_releases, false, &v->inputs, why(v));
         if (r < 0) {
@@ -243,6 +261,19 @@ static int read_repo_file(Verify *v, const char *path, size_t max, char **ret, s
              : r < 0       ? error_errno(why(v), -r, "%s/%s", v->o->repo, path) : 0;
 }
 
+/* A key or a signature: if it is armored, then so that every client can read it. */
+static int read_armored(Verify *v, const char *path, char **ret, size_t *ret_size) {
+        _cleanup_free_ char *text = NULL;
+        int r = read_repo_file(v, path, KEY_FILE_MAX, &text, ret_size);
+
+        if (r < 0)
+                return r == -ENOENT ? error_hint(why(v), r, "publish first, or again") : r;
+        if (startswith(text, "-----BEGIN") && !openpgp_armor_is_whole(text))
+                return error_set(why(v), EBADMSG, EXIT_INVALID, "%s/%s: it is damaged: what its lines hold and their sum differ", v->o->repo, path);
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
 /* The fingerprint, which is all that has to be known beforehand. */
 static int check_key(Verify *v) {
         _cleanup_free_ char *text = NULL, *wanted = NULL, *again = NULL;
@@ -253,14 +284,14 @@ static int check_key(Verify *v) {
         (void) begin(v, "key", "%s", REPO_KEY_FILE);
         if (v->o->key && (r = fingerprint_normalize(v->o->key, &wanted, why(v))) < 0)
                 return r;
-        if ((r = read_repo_file(v, REPO_KEY_FILE, KEY_FILE_MAX, &text, &size)) < 0 || (r = keyring_new(text, size, REPO_KEY_FILE, &v->keyring, why(v))) < 0)
+        if ((r = read_armored(v, REPO_KEY_FILE, &text, &size)) < 0 || (r = keyring_new(text, size, REPO_KEY_FILE, &v->keyring, why(v))) < 0)
                 return r;
         v->report->fingerprint = strdup(keyring_fingerprint(v->keyring));
         if (!v->report->fingerprint)
                 return error_oom(why(v));
         if (wanted && !streq(wanted, v->report->fingerprint))
                 return untrusted(v, "%s/%s: it is key %s, not %s", v->o->repo, REPO_KEY_FILE, v->report->fingerprint, wanted);
-        if ((r = read_repo_file(v, "repodata/repomd.xml.key", KEY_FILE_MAX, &again, &size)) < 0 ||
+        if ((r = read_armored(v, "repodata/repomd.xml.key", &again, &size)) < 0 ||
             (r = keyring_new(again, size, "repodata/repomd.xml.key", &beside, why(v))) < 0)
                 return r;
         if (!streq(keyring_fingerprint(beside), v->report->fingerprint))
@@ -277,7 +308,7 @@ static int check_signature(Verify *v) {
 
         (void) begin(v, "signature", "repomd.xml");
         if ((r = read_repo_file(v, "repodata/repomd.xml", REPOMD_MAX, &v->repomd_text, &v->repomd_size)) < 0 ||
-            (r = read_repo_file(v, "repodata/repomd.xml.asc", KEY_FILE_MAX, &signature, &size)) < 0 ||
+            (r = read_armored(v, "repodata/repomd.xml.asc", &signature, &size)) < 0 ||
             (r = keyring_verify(v->keyring, v->repomd_text, v->repomd_size, signature, size, "repomd.xml", why(v))) < 0)
                 return r;
         return passed(v);
@@ -538,7 +569,7 @@ static int check_payload(Verify *v, const RpmFile *f, const InputPackage *in) {
         const InputRelease *ir = release_of(v, in);
         const Artifact *a = ir && in->artifact ? release_artifact(ir->release, in->artifact) : NULL;
         _cleanup_free_ char *meta = ir ? release_metapackage(ir->release) : NULL;
-        const WrapList *archive;
+        const WrapList *archive = NULL;
         const char *kind;
         int r;
 

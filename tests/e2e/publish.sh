@@ -448,6 +448,13 @@ flip() { # FILE: its last byte becomes another
         chmod u+w "$1"
         python3 -c 'import sys; f = open(sys.argv[1], "r+b"); f.seek(-1, 2); b = f.read(1)[0]; f.seek(-1, 2); f.write(bytes([b ^ 1]))' "$1"
 }
+damage() { # FILE: one letter in the middle of its lines becomes another
+        python3 -c 'import sys
+lines = open(sys.argv[1]).read().split("\n")
+i = len(lines) // 2
+lines[i] = ("B" if lines[i][0] == "A" else "A") + lines[i][1:]
+open(sys.argv[1], "w").write("\n".join(lines))' "$1"
+}
 driver() { ls "$1"/gn8v-tee-driver-*.rpm; }
 resign() { gpg --homedir "$KEYS" --batch --yes --armor --local-user "${1:-$KEY}" --detach-sign --output repo/repodata/repomd.xml.asc repo/repodata/repomd.xml; }
 
@@ -483,6 +490,7 @@ chain_of_workspace() {
         expect 11 verify
         said "^unchecked +primary +single-$file: this release is not published"
         chain && echo '# edited' >> releases/single-*.conf && broken lock 3
+        chain && echo '{' > "$(ls locks/single-*.lock)" && broken lock 6
         chain && for file in store/sha256/*/*; do flip "$file"; broken store 5; flip "$file"; done
         expect 0 verify
         file=$(driver packages)
@@ -539,6 +547,11 @@ chain_of_metadata() {
         chain && cp "$WWW/vendor.pub" repo/RPM-GPG-KEY-gn8v-tee && broken key 5
         chain && broken key 5 --key "$VENDOR"
         chain && echo nonsense > repo/RPM-GPG-KEY-gn8v-tee && broken key 6
+        # One byte of the armor: gpg reads such a key, rpm does not.
+        for file in RPM-GPG-KEY-gn8v-tee repodata/repomd.xml.key; do
+                chain && damage "repo/$file" && broken key 6
+        done
+        chain && damage repo/repodata/repomd.xml.asc && broken signature 6
         # Well signed, but hostile: a document type, a location outside, a size that is none.
         chain && sed -i '1a <!DOCTYPE repomd [<!ENTITY a "b">]>' repo/repodata/repomd.xml && resign && broken repomd 6
         chain && sed -i 's|href="repodata/[0-9a-f]*-primary|href="repodata/../../../etc/primary|' repo/repodata/repomd.xml && resign && broken repomd 6

@@ -111,6 +111,35 @@ START_TEST(armor_is_as_gpg_makes_it) {
 }
 END_TEST
 
+/* Any change of any character is seen; other line ends, headers and a missing sum are not damage. */
+START_TEST(damaged_armor_is_seen) {
+        char data[97];
+        _cleanup_free_ char *armored = NULL;
+        size_t n;
+
+        for (size_t i = 0; i < sizeof(data); i++)
+                data[i] = (char) (i * 7);
+        armored = openpgp_armor("PUBLIC KEY BLOCK", data, sizeof(data));
+        n = strlen(armored);
+        ck_assert(openpgp_armor_is_whole(armored));
+        for (size_t i = 0; i + 1 < n; i++) {
+                armored[i] ^= 1;
+                ck_assert_msg(!openpgp_armor_is_whole(armored), "byte %zu", i);
+                armored[i] ^= 1;
+        }
+        for (size_t i = 0; i + 1 < n; i++) {
+                _cleanup_free_ char *part = strndup(armored, i);
+                ck_assert_msg(!openpgp_armor_is_whole(part), "%zu bytes", i);
+        }
+        ck_assert(openpgp_armor_is_whole("-----BEGIN PGP X-----\r\nComment: a\r\n\r\naGVsbG8K\r\n=WALx\r\n-----END PGP X-----\r\n"));
+        ck_assert(openpgp_armor_is_whole("-----BEGIN PGP X-----\n\naGVsbG8K\n-----END PGP X-----"));
+        ck_assert(!openpgp_armor_is_whole("-----BEGIN PGP X-----\n\naGVsbA==bG8K\n-----END PGP X-----\n"));
+        ck_assert(!openpgp_armor_is_whole("-----BEGIN PGP X-----\n\naGVsbG8K\n=WALx\n-----END PGP Y-----\n"));
+        ck_assert(!openpgp_armor_is_whole("-----BEGIN PGP X-----\n\naGVsbG8K\n=WALx\n-----END PGP X-----\nmore\n"));
+        ck_assert(!openpgp_armor_is_whole(""));
+}
+END_TEST
+
 START_TEST(fingerprints_are_whole) {
         _cleanup_free_ char *f = NULL;
         _cleanup_error_ Error e = ERROR_INIT;
@@ -190,6 +219,7 @@ int main(void) {
         tcase_add_loop_test(t, bad_urls_are_refused, 0, (int) ELEMENTSOF(bad_urls));
         tcase_add_loop_test(t, bad_templates_are_refused, 0, (int) ELEMENTSOF(bad_templates));
         tcase_add_test(t, armor_is_as_gpg_makes_it);
+        tcase_add_test(t, damaged_armor_is_seen);
         tcase_add_test(t, fingerprints_are_whole);
         tcase_add_loop_test(t, no_packages, 0, (int) ELEMENTSOF(bad_packages));
         tcase_add_test(t, repository_is_held_by_one);
