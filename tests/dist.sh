@@ -10,8 +10,23 @@ if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
 else
         list() { find . -path ./build -prune -o -type f -printf '%P\0'; }
 fi
+date=1735689600
 mkdir -p "$(dirname "$out")"
+# The man pages, made: a machine that builds from this needs no scdoc, which EL8 may lack.
+pages=$(mktemp -d)
+trap 'rm -rf "$pages"' EXIT
+made=()
+if command -v scdoc >/dev/null; then
+        mkdir -p "$pages/docs/man"
+        for f in docs/man/*.scd; do
+                SOURCE_DATE_EPOCH=$date scdoc <"$f" >"$pages/${f%.scd}"
+                made+=("${f%.scd}")
+        done
+else
+        echo "dist.sh: no scdoc here: $out is without man pages that are made" >&2
+fi
 list | while IFS= read -r -d '' f; do [ ! -e "$f" ] || printf '%s\0' "$f"; done | LC_ALL=C sort -z |
-        tar --null --no-recursion --files-from=- --transform "s|^|$top/|" --owner=0 --group=0 --numeric-owner \
-            --mtime=@1735689600 --mode=u+rwX,go+rX,go-w --format=ustar --create | gzip -n9 > "$out.tmp"
+        tar --null --no-recursion --transform "s|^|$top/|" --owner=0 --group=0 --numeric-owner \
+            --mtime=@$date --mode=u+rwX,go+rX,go-w --format=ustar --create --files-from=- --directory="$pages" "${made[@]}" |
+        gzip -n9 > "$out.tmp"
 mv "$out.tmp" "$out"

@@ -47,6 +47,7 @@ suites=${GN8V_SUITES:-}
 wanted() { [ -z "$suites" ] || [[ " $suites " == *" $1 "* ]]; }
 
 if wanted unit && [ -e "$sanitized/build.ninja" ]; then run_script unit unit; fi
+if wanted fuzz; then FUZZ_SECONDS=${FUZZ_SECONDS:-5} run_script fuzz tests/fuzz/run.sh; fi
 for script in tests/style/*; do
         name=style-$(basename "$script")
         [ -x "$script" ] && wanted "$name" && run_script "$name" "$script"

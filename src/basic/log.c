@@ -9,6 +9,18 @@ void log_setup(const char *program, LogLevel level) {
         log_level = level;
 }
 
+/* A server's, an archive's or a file's words may be in a message: nothing of them may steer the terminal. Also C1, which UTF-8 has as C2 80..9F. */
+static void put_text(const char *s) {
+        bool c2 = false;
+
+        for (; s && *s; s++) {
+                unsigned char c = (unsigned char) *s;
+
+                fputc((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || (c2 && c >= 0x80 && c < 0xa0) ? '?' : c, stderr);
+                c2 = c == 0xc2;
+        }
+}
+
 /* Data written so far goes first: where both streams end in one file, a message must not cut a line of data. */
 static void log_begin(void) {
         (void) fflush(stdout);
@@ -16,9 +28,13 @@ static void log_begin(void) {
 }
 
 static void log_line(const char *prefix, const char *fmt, va_list ap) {
+        _cleanup_free_ char *text = NULL;
+
+        if (vasprintf(&text, fmt, ap) < 0)
+                text = NULL;
         log_begin();
         fprintf(stderr, "%s: %s", log_program, prefix);
-        vfprintf(stderr, fmt, ap);
+        put_text(text ? text : fmt);
         fputc('\n', stderr);
         funlockfile(stderr);
 }
@@ -53,9 +69,13 @@ void log_warning(const char *fmt, ...) {
 
 ExitCode log_error(const Error *e, int r) {
         log_begin();
-        fprintf(stderr, "%s: %s\n", log_program, e->message ? e->message : strerror(r < 0 ? -r : EIO));
-        if (e->hint)
-                fprintf(stderr, "%*s  %s\n", (int) strlen(log_program), "", e->hint);
+        fprintf(stderr, "%s: ", log_program);
+        put_text(e->message ? e->message : strerror(r < 0 ? -r : EIO));
+        if (e->hint) {
+                fprintf(stderr, "\n%*s  ", (int) strlen(log_program), "");
+                put_text(e->hint);
+        }
+        fputc('\n', stderr);
         funlockfile(stderr);
         return e->code != EXIT_OK ? e->code : EXIT_FAILED;
 }

@@ -256,3 +256,12 @@ bool program_exists(const char *root, const char *name) {
         }
         return false;
 }
+
+void open_standard_streams(void) {
+        int fd;
+
+        do
+                fd = open("/dev/null", O_RDWR); /* without O_CLOEXEC: children have it as well */
+        while (fd >= 0 && fd <= STDERR_FILENO);
+        (void) safe_close(fd);
+}

@@ -23,3 +23,7 @@ int process_check(const Process *p, char **ret_output, Error *e);
 
 /* Where PATH (or /usr/sbin:/usr/bin:/sbin:/bin when unset) has the program, below root (NULL: /): true if there is one. */
 bool program_exists(const char *root, const char *name);
+
+/* To be called first in main(): a standard stream that the caller closed becomes /dev/null, so that no file that is opened later gets its number,
+ * and with it what was meant for the terminal. */
+void open_standard_streams(void);

@@ -3,6 +3,7 @@
 #include <locale.h>
 
 #include "basic/log.h"
+#include "basic/process.h"
 #include "cmd/repo.h"
 
 #define RELEASES_DIR "/usr/share/gn8v-tee-repo/releases"
@@ -109,6 +110,7 @@ int main(int argc, char *argv[]) {
         LogLevel level = LOG_NORMAL;
         int c;
 
+        open_standard_streams();
         (void) setlocale(LC_CTYPE, "");
         while ((c = getopt_long(argc, argv, "+C:qvh", options, NULL)) >= 0)
                 switch (c) {

@@ -4,6 +4,7 @@
 #include <locale.h>
 
 #include "basic/log.h"
+#include "basic/process.h"
 #include "node/plan.h"
 #include "node/reboot.h"
 #include "node/status.h"
@@ -355,6 +356,7 @@ int main(int argc, char *argv[]) {
         uint64_t seconds;
         int c;
 
+        open_standard_streams();
         (void) setlocale(LC_CTYPE, "");
         while ((c = getopt_long(argc, argv, "nqvh", options, NULL)) >= 0)
                 switch (c) {

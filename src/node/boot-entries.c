@@ -4,6 +4,7 @@
 #include <ctype.h>
 
 #define ENTRY_MAX ((size_t) 64 * 1024)
+#define OPTIONS_MAX ((size_t) 256 * 1024) /* expanded; the kernel takes 2 KiB */
 
 int version_compare(const char *a, const char *b) {
         for (;;) {
@@ -58,8 +59,8 @@ char *grubenv_get(const char *text, const char *name) {
         return NULL;
 }
 
-/* Replaces $NAME and ${NAME} by grubenv's variables. *missing gets the first that is not there, tuned's apart. */
-static char *expand(const char *s, const char *grubenv, char **missing) {
+/* Replaces $NAME and ${NAME} by grubenv's variables. *missing gets the first that is not there, tuned's apart. -EFBIG: too long. */
+static int expand(const char *s, const char *grubenv, char **ret, char **missing) {
         _cleanup_text_ Text t = {};
 
         while (*s) {
@@ -80,17 +81,19 @@ static char *expand(const char *s, const char *grubenv, char **missing) {
                 }
                 name = strndup(s + 1 + braces, k);
                 if (!name)
-                        return NULL;
+                        return -ENOMEM;
                 value = grubenv_get(grubenv, name);
                 if (value)
                         text_append(&t, value);
-                else if (!*missing && !startswith(name, "tuned_"))
+                if (t.size > OPTIONS_MAX)
+                        return -EFBIG;
+                if (!value && !*missing && !startswith(name, "tuned_"))
                         *missing = TAKE_PTR(name);
                 s += 1 + braces + k;
                 if (braces && *s == '}')
                         s++;
         }
-        return text_take(&t);
+        return (*ret = text_take(&t)) ? 0 : -ENOMEM;
 }
 
 static int set_once(char **field, const char *value) {
@@ -205,9 +208,14 @@ static int load_entry(Node *n, BootEntries *b, const char *name, const char *gru
         for (char *line = strtok_r(data, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
                 if (parse_line(&entry, line) < 0)
                         goto oom;
-        expanded = expand(entry.options ? entry.options : "", grubenv, &missing);
-        if (!expanded)
+        r = expand(entry.options ? entry.options : "", grubenv, &expanded, &missing);
+        if (r == -ENOMEM)
                 goto oom;
+        if (r < 0) {
+                r = error_hint(e, error_set(e, EFBIG, EXIT_INVALID, "%s: its options are longer than %zu bytes", entry.path, OPTIONS_MAX),
+                               "repair or remove this boot entry");
+                goto fail;
+        }
         free(entry.options);
         entry.options = expanded;
         kernel = boot_entry_kernel(&entry);

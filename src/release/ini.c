@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "release/ini.h"
 
-#include <ini.h>
 #include <stdarg.h>
 
 #include "basic/strings.h"
 
-/* inih as distributions build it reads lines into 200 bytes and section names into 50, and cuts what is longer. */
-#define LINE_MAX_BYTES    190
-#define SECTION_MAX_BYTES 48
+#define LINE_MAX_BYTES    4096
+#define SECTION_MAX_BYTES 64
 
-typedef struct Reader {
-        const char *path, *p, *end;
+typedef struct Parser {
+        const char *path;
         unsigned line;
+        char *section;
         IniHandler handler;
         void *userdata;
-        Error *e;
-        int r;
-} Reader;
+} Parser;
 
 int ini_error(Error *e, const char *path, unsigned line, const char *fmt, ...) {
         _cleanup_free_ char *what = NULL;
@@ -30,74 +27,78 @@ int ini_error(Error *e, const char *path, unsigned line, const char *fmt, ...) {
         return error_set(e, EBADMSG, EXIT_INVALID, "%s:%u: %s", path, line, what ? what : fmt);
 }
 
-static int check_line(Reader *reader, const char *line, size_t size) {
-        const char *equals;
+static int enter_section(Parser *p, const char *line, Error *e) {
+        size_t n = strlen(line);
+        char *name;
 
-        if (size > LINE_MAX_BYTES)
-                return ini_error(reader->e, reader->path, reader->line, "the line is longer than %d bytes", LINE_MAX_BYTES);
-        for (size_t i = 0; i < size; i++)
-                if ((unsigned char) line[i] < ' ' || line[i] == 0x7f)
-                        return ini_error(reader->e, reader->path, reader->line, "the line has a control character");
-        if (size == 0 || line[0] == '#' || line[0] == ';')
-                return 0;
-        if (line[0] == ' ')
-                return ini_error(reader->e, reader->path, reader->line, "the line begins with a blank: lines are not continued, repeat the key");
-        if (line[0] == '[') {
-                const char *close = memchr(line, ']', size);
-
-                if (!close || close != line + size - 1)
-                        return ini_error(reader->e, reader->path, reader->line, "a section's line must end in ']'");
-                if (size - 2 > SECTION_MAX_BYTES || size == 2)
-                        return ini_error(reader->e, reader->path, reader->line, "a section's name has 1 to %d bytes", SECTION_MAX_BYTES);
-                return 0;
-        }
-        equals = memchr(line, '=', size);
-        if (!equals || equals == line)
-                return ini_error(reader->e, reader->path, reader->line, "neither [SECTION] nor KEY=VALUE");
-        for (const char *c = equals; c + 1 < line + size; c++)
-                if (c[0] == ' ' && c[1] == ';')
-                        return ini_error(reader->e, reader->path, reader->line, "no comment behind a value: put it on a line of its own");
+        if (line[n - 1] != ']' || memchr(line, ']', n - 1))
+                return ini_error(e, p->path, p->line, "a section's line is [NAME] and nothing else");
+        if (n - 2 < 1 || n - 2 > SECTION_MAX_BYTES)
+                return ini_error(e, p->path, p->line, "a section's name has 1 to %d bytes", SECTION_MAX_BYTES);
+        name = strndup(line + 1, n - 2);
+        if (!name)
+                return error_oom(e);
+        free(p->section);
+        p->section = name;
         return 0;
 }
 
-static char *read_line(char *buffer, int size, void *stream) {
-        Reader *reader = stream;
-        const char *newline;
-        size_t n;
-
-        if (reader->r < 0 || reader->p >= reader->end)
-                return NULL;
-        newline = memchr(reader->p, '\n', (size_t) (reader->end - reader->p));
-        n = (size_t) ((newline ? newline : reader->end) - reader->p);
-        reader->line++;
-        reader->r = check_line(reader, reader->p, n);
-        if (reader->r == 0 && n + 2 > (size_t) size)
-                reader->r = ini_error(reader->e, reader->path, reader->line, "the line is too long");
-        if (reader->r < 0)
-                return NULL;
-        memcpy(buffer, reader->p, n);
-        buffer[n] = '\n';
-        buffer[n + 1] = '\0';
-        reader->p += n + (newline ? 1 : 0);
-        return buffer;
+static void trim_end(char *s) {
+        for (size_t n = strlen(s); n > 0 && s[n - 1] == ' '; n--)
+                s[n - 1] = '\0';
 }
 
-static int on_pair(void *userdata, const char *section, const char *key, const char *value) {
-        Reader *reader = userdata;
+/* line is ours to change; it has no control characters. */
+static int parse_line(Parser *p, char *line, Error *e) {
+        char *value;
 
-        if (reader->r == 0)
-                reader->r = reader->handler(reader->userdata, section, key, value ? value : "", reader->line, reader->e);
-        return reader->r == 0;
+        if (line[strspn(line, " ")] == '\0' || *line == '#' || *line == ';')
+                return 0;
+        if (*line == ' ')
+                return ini_error(e, p->path, p->line, "the line begins with a blank: lines are not continued, repeat the key");
+        trim_end(line);
+        if (*line == '[')
+                return enter_section(p, line, e);
+        value = strchr(line, '=');
+        if (!value || value == line)
+                return ini_error(e, p->path, p->line, "neither [SECTION] nor KEY=VALUE");
+        *value++ = '\0';
+        trim_end(line);
+        value += strspn(value, " ");
+        if (*value == ';' || strstr(value, " ;") || *value == '#' || strstr(value, " #"))
+                return ini_error(e, p->path, p->line, "no comment behind a value: put it on a line of its own");
+        if (!p->section)
+                return ini_error(e, p->path, p->line, "%s= stands before any [SECTION]", line);
+        return p->handler(p->userdata, p->section, line, value, p->line, e);
 }
 
-int ini_parse_strict(const char *path, const char *data, size_t size, IniHandler handler, void *userdata, Error *e) {
-        Reader reader = { .path = path, .p = data, .end = data + size, .handler = handler, .userdata = userdata, .e = e };
-        int r;
+static int check_bytes(const Parser *p, const char *line, size_t size, Error *e) {
+        if (size > LINE_MAX_BYTES)
+                return ini_error(e, p->path, p->line, "the line is longer than %d bytes", LINE_MAX_BYTES);
+        for (size_t i = 0; i < size; i++)
+                if ((unsigned char) line[i] < ' ' || line[i] == 0x7f)
+                        return ini_error(e, p->path, p->line, "the line has a control character");
+        return 0;
+}
 
-        r = ini_parse_stream(read_line, &reader, on_pair, &reader);
-        if (reader.r < 0)
-                return reader.r;
-        if (r > 0)
-                return ini_error(e, path, (unsigned) r, "neither [SECTION] nor KEY=VALUE");
-        return r < 0 ? error_oom(e) : 0;
+int ini_parse(const char *path, const char *data, size_t size, IniHandler handler, void *userdata, Error *e) {
+        Parser p = { .path = path, .handler = handler, .userdata = userdata };
+        const char *end = data + size;
+        int r = 0;
+
+        while (r == 0 && data < end) {
+                const char *newline = memchr(data, '\n', (size_t) (end - data));
+                size_t n = (size_t) ((newline ? newline : end) - data);
+                _cleanup_free_ char *line = NULL;
+
+                p.line++;
+                r = check_bytes(&p, data, n, e);
+                if (r == 0 && !(line = strndup(data, n)))
+                        r = error_oom(e);
+                if (r == 0)
+                        r = parse_line(&p, line, e);
+                data += n + (newline ? 1 : 0);
+        }
+        free(p.section);
+        return r;
 }

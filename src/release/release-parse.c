@@ -428,7 +428,7 @@ int release_parse(const char *path, const char *data, size_t size, Release **ret
         if (memchr(data, '\0', size))
                 r = error_set(e, EBADMSG, EXIT_INVALID, "%s: a NUL byte: not a text file", path);
         else
-                r = ini_parse_strict(path, data, size, on_key, &p, e);
+                r = ini_parse(path, data, size, on_key, &p, e);
         if (r == 0)
                 r = finish(&p, e);
         free(p.section);

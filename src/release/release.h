@@ -12,7 +12,7 @@ typedef enum ArtifactKind {
         ARTIFACT_CUDA,   /* CUDA .run: becomes gn8v-tee-cuda-MAJOR-MINOR */
         ARTIFACT_CUBLAS, /* cuBLAS wheel: becomes gn8v-tee-cublas-MAJOR-MINOR */
         ARTIFACT_RPM,    /* vendor RPM, published unchanged */
-        ARTIFACT_KEY,    /* OpenPGP key that signed vendor RPMs: never published */
+        ARTIFACT_KEY,    /* OpenPGP key that signed vendor RPMs: published beside ours, for dnf to check them */
         _ARTIFACT_KIND_MAX,
 } ArtifactKind;
 

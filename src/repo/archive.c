@@ -183,7 +183,7 @@ static int member_parse(const char *name, struct archive_entry *entry, const cha
         m->mode = archive_entry_perm(entry) & 07777;
         m->size = archive_entry_size(entry) > 0 ? (uint64_t) archive_entry_size(entry) : 0;
         m->target = NULL;
-        if ((target = archive_entry_hardlink(entry)))
+        if ((target = archive_entry_hardlink(entry) ?: archive_entry_hardlink_utf8(entry)))
                 m->kind = ARCHIVE_HARD_LINK;
         else if (type == AE_IFLNK) {
                 m->kind = ARCHIVE_LINK;
@@ -205,6 +205,7 @@ static int one_member(const char *name, struct archive *a, struct archive_entry 
         const char *path = archive_entry_pathname(entry) ?: archive_entry_pathname_utf8(entry);
         _cleanup_free_ char *clean = NULL;
         ArchiveMember m;
+        Flow f = { .name = name, .member = &m, .visitor = v, .userdata = userdata, .total = total };
         bool wanted = false;
         int r = 0;
 
@@ -218,23 +219,19 @@ static int one_member(const char *name, struct archive *a, struct archive_entry 
         *names += strlen(clean);
         if (*names > ARCHIVE_NAMES_MAX)
                 return refuse(name, clean, "the archive's names are too long together", e);
+        m.name = clean;
         if (archive_entry_filetype(entry) == AE_IFDIR)
-                return 0;
+                return flow_count(&f, archive_entry_size(entry) > 0 ? (uint64_t) archive_entry_size(entry) : 0, e);
         if (!*clean)
                 return refuse(name, path, "a member without a name", e);
-        m.name = clean;
         if ((r = member_parse(name, entry, clean, &m, e)) < 0)
                 return r;
         if ((r = v->begin(userdata, &m, &wanted, e)) < 0)
                 return r;
         if (!wanted)
-                return 0;
-        if (m.kind == ARCHIVE_FILE) {
-                Flow f = { .name = name, .member = &m, .visitor = v, .userdata = userdata, .total = total };
-
-                if ((r = member_data(a, &f, e)) < 0)
-                        return r;
-        }
+                return flow_count(&f, m.size, e); /* what is skipped is unpacked as well */
+        if (m.kind == ARCHIVE_FILE && (r = member_data(a, &f, e)) < 0)
+                return r;
         return v->end(userdata, e);
 }
 

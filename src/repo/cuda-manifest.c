@@ -11,7 +11,8 @@
 #define PACKAGES_MAX 2048u
 #define ITEMS_MAX    20000u /* rules, directories, ... of all packages */
 #define PATTERN_MAX  512u
-#define COST_MAX     (256u * 1024) /* of all patterns: the automata stay within 100 MB */
+#define COST_MAX     (256u * 1024) /* of all patterns */
+#define FED_MAX      (16u * 1024)  /* characters until a pattern's automaton begins anew */
 #define TEXT_MAX     1024u
 
 typedef struct Parser {
@@ -37,8 +38,7 @@ static void rule_clear(CudaRule *r) {
         free(r->pattern);
         free(r->prefix);
         free(r->directory);
-        if (r->compiled)
-                regfree(&r->regex);
+        cuda_rule_rest(r);
 }
 
 static CudaPackage *package_free(CudaPackage *p) {
@@ -204,8 +204,21 @@ static char *literal_directory(const char *pattern) {
         return TAKE_PTR(s);
 }
 
+/* -EINVAL: no regular expression. */
+static int rule_compile(CudaRule *rule) {
+        _cleanup_free_ char *anchored = format("^(%s)$", startswith(rule->pattern, "./") ?: rule->pattern);
+        int r;
+
+        if (!anchored)
+                return -ENOMEM;
+        if ((r = regcomp(&rule->regex, anchored, REG_EXTENDED | REG_NOSUB)) != 0)
+                return r == REG_ESPACE ? -ENOMEM : -EINVAL;
+        rule->compiled = true;
+        rule->fed = 0;
+        return 0;
+}
+
 static int parse_rule(Parser *p, const xmlNode *n, CudaPackage *package, Error *e) {
-        _cleanup_free_ char *anchored = NULL;
         CudaRule *rule;
         const char *pattern;
         size_t cost;
@@ -224,13 +237,12 @@ static int parse_rule(Parser *p, const xmlNode *n, CudaPackage *package, Error *
                 return refuse(p, n, e, "pattern '%s' is empty, too costly, or uses back-references or repetition counts", rule->pattern);
         rule->uninstaller = endswith(pattern, "-uninstaller");
         rule->prefix = literal_directory(pattern);
-        anchored = format("^(%s)$", pattern);
-        if (!rule->prefix || !anchored)
+        if (!rule->prefix)
                 return error_oom(e);
-        if (regcomp(&rule->regex, anchored, REG_EXTENDED | REG_NOSUB) != 0)
-                return refuse(p, n, e, "'%s' is no regular expression", rule->pattern);
-        rule->compiled = true;
-        return 0;
+        if ((r = rule_compile(rule)) == -ENOMEM)
+                return error_oom(e);
+        cuda_rule_rest(rule);
+        return r < 0 ? refuse(p, n, e, "'%s' is no regular expression", rule->pattern) : 0;
 }
 
 static int parse_pkgconfig(Parser *p, const xmlNode *n, CudaPackage *package, Error *e) {
@@ -430,16 +442,41 @@ int cuda_manifest_parse(const char *name, const char *data, size_t size, CudaMan
         return 0;
 }
 
-bool cuda_rule_matches(const CudaRule *rule, const char *path) {
-        _cleanup_free_ char *s = NULL;
+void cuda_rule_rest(CudaRule *rule) {
+        if (rule->compiled)
+                regfree(&rule->regex);
+        rule->compiled = false;
+}
 
-        if (regexec(&rule->regex, path, 0, NULL, 0) == 0)
-                return true;
-        s = strdup(path);
-        for (char *slash; s && (slash = strrchr(s, '/'));) {
+uint64_t cuda_rule_work(const CudaRule *rule, const char *path) {
+        uint64_t work = strlen(path);
+
+        for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/'))
+                work += (uint64_t) (slash - path);
+        return work * (1 + strlen(rule->pattern) / 16);
+}
+
+/* The automaton grows by a state with every character that leads to a new one, for as long as it lives: a name of random letters can make
+ * each its own. So it does not live long. */
+static int run(CudaRule *rule, const char *path) {
+        int r;
+
+        if (rule->compiled && rule->fed > FED_MAX)
+                cuda_rule_rest(rule);
+        if (!rule->compiled && rule_compile(rule) < 0)
+                return -ENOMEM;
+        rule->fed += strlen(path);
+        r = regexec(&rule->regex, path, 0, NULL, 0);
+        return r == 0 ? 1 : r == REG_NOMATCH ? 0 : -ENOMEM;
+}
+
+int cuda_rule_matches(CudaRule *rule, const char *path) {
+        _cleanup_free_ char *s = strdup(path);
+        int r = s ? run(rule, s) : -ENOMEM;
+
+        for (char *slash; r == 0 && (slash = strrchr(s, '/'));) {
                 *slash = '\0';
-                if (regexec(&rule->regex, s, 0, NULL, 0) == 0)
-                        return true;
+                r = run(rule, s);
         }
-        return false;
+        return r;
 }

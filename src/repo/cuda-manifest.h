@@ -14,7 +14,8 @@ typedef struct CudaRule {
         char *pattern;   /* extended regular expression of a path below the build path, anchored at both ends */
         char *prefix;    /* the literal directory part of the pattern, with its '/', or "" */
         char *directory; /* destination below the install path instead of the pattern's own directory, or NULL */
-        regex_t regex;
+        regex_t regex;   /* compiled when first needed */
+        size_t fed;      /* characters that it was run on since */
         bool compiled, uninstaller;
         size_t matched;  /* the caller's count */
 } CudaRule;
@@ -55,5 +56,9 @@ int cuda_manifest_parse(const char *name, const char *data, size_t size, CudaMan
 CudaManifest *cuda_manifest_free(CudaManifest *m);
 DEFINE_CLEANUP(CudaManifest, cuda_manifest_free);
 
-/* Whether the rule means the path (below the build path): the pattern matches it, or a directory above it. */
-bool cuda_rule_matches(const CudaRule *rule, const char *path);
+/* Whether the rule means the path (below the build path): 1 when the pattern matches it, or a directory above it; 0; or -ENOMEM. */
+int cuda_rule_matches(CudaRule *rule, const char *path);
+/* What cuda_rule_matches() costs at most: characters that it looks at, more for a longer pattern. */
+uint64_t cuda_rule_work(const CudaRule *rule, const char *path);
+/* Gives back the memory that matching took, which grows with what is matched. Harmless at any time. */
+void cuda_rule_rest(CudaRule *rule);

@@ -71,7 +71,8 @@ static char *source_path(const WrapContext *c, const char *name) {
 }
 
 /* dkms ignores the status of PRE_BUILD in the versions that EL8 and Debian have, so that MAKE runs the preflight: it must be able to stop
- * the build. The quoted 'make' keeps dkms from adding KERNELRELEASE, which NVIDIA's Makefile takes for a call from Kbuild. */
+ * the build. The quoted 'make' keeps dkms from adding KERNELRELEASE, which NVIDIA's Makefile takes for a call from Kbuild. Nothing is to be
+ * cleaned: each build is in a new copy of the source; and dkms 3.1.8 complains about any CLEAN but "true". */
 static int dkms_conf(WrapContext *c, char *const *modules, Error *e) {
         _cleanup_free_ char *path = source_path(c, "dkms.conf");
         _cleanup_text_ Text t = {};
@@ -85,7 +86,7 @@ static int dkms_conf(WrapContext *c, char *const *modules, Error *e) {
                         "NO_WEAK_MODULES=\"yes\"\n"
                         "MAKE[0]=\"./gn8v-tee-preflight ${kernelver} ${kernel_source_dir} && 'make' -j$(nproc) KERNEL_UNAME=${kernelver} "
                         "SYSSRC=${kernel_source_dir} IGNORE_XEN_PRESENCE=1 IGNORE_PREEMPT_RT_PRESENCE=1 IGNORE_CC_MISMATCH=1 modules\"\n"
-                        "CLEAN=\"'make' KERNEL_UNAME=${kernelver} SYSSRC=${kernel_source_dir} IGNORE_CC_MISMATCH=1 clean\"\n",
+                        "CLEAN=\"true\"\n",
                     c->artifact->version);
         STRV_FOREACH(s, modules) {
                 text_printf(&t, "BUILT_MODULE_NAME[%u]=\"%s\"\nDEST_MODULE_LOCATION[%u]=\"/extra\"\n", i, *s, i);

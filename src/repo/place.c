@@ -103,14 +103,14 @@ int place_write(const Plan *p, const Stage *s, int root_fd, const char *root, in
         return 0;
 }
 
-/* rpm expands macros and globs in a list, even between quotes: a percent sign is doubled, what would be a pattern becomes '?',
- * which matches the very character. */
+/* rpm expands macros and globs in a list, even between quotes, and then takes "%caps(...)" anywhere in the line for a directive: what is
+ * special becomes '?', which matches the very character. A pattern is split at blanks and quotes by rpm 4.14, so that these are special, too,
+ * when there is one. */
 static void append_path(Text *t, const char *path) {
+        const char *special = strpbrk(path, "%*?[]{}\\") ? "%*?[]{}\\ '" : "";
+
         for (; *path; path++)
-                if (*path == '%')
-                        text_append(t, "%%");
-                else
-                        text_append_n(t, strchr("*?[]{}\\", *path) ? "?" : path, 1);
+                text_append_n(t, strchr(special, *path) ? "?" : path, 1);
 }
 
 char *place_list(const Plan *p, const char *package) {

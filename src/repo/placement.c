@@ -28,6 +28,10 @@ bool is_system_directory(const char *path) {
         return false;
 }
 
+bool path_is_packageable(const char *path) {
+        return path[0] == '/' && path_is_safe(path + 1) && text_is_printable(path) && !strchr(path, '"') && strlen(path) <= 2048;
+}
+
 static void placement_clear(Placement *p) {
         free(p->path);
         free(p->text);
@@ -51,7 +55,7 @@ static int refuse(const Plan *p, unsigned line, Error *e, const char *path, cons
 static int add(Plan *p, const char *package, PlacementKind kind, unsigned line, const char *path, Placement **ret, Error *e) {
         Placement *q;
 
-        if (path[0] != '/' || !path_is_safe(path + 1) || !text_is_printable(path) || strchr(path, '"') || strlen(path) > 2048)
+        if (!path_is_packageable(path))
                 return refuse(p, line, e, path, "is no path that a package can hold: it must stay below the root, and be plain text");
         if (p->n == p->allocated) {
                 size_t n = p->allocated ? p->allocated * 2 : 256;

@@ -54,4 +54,6 @@ Placement *plan_find(const Plan *p, const char *path);
 int plan_finish(Plan *p, Error *e);
 
 /* Whether the directory belongs to the distribution, so that no package of ours lists it. */
+/* Whether a package can hold this absolute path: safe, plain text, and one that can stand between quotes. */
+bool path_is_packageable(const char *path);
 bool is_system_directory(const char *path);

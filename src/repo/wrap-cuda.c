@@ -6,13 +6,13 @@
 #include "repo/cuda-manifest.h"
 #include "repo/wrap-kind.h"
 
-#define MATCHES_MAX 50000000u /* patterns tried on paths, of one archive: minutes of work at most */
-#define LINKS_MAX   8u        /* links followed for one path */
+#define WORK_MAX  UINT64_C(4000000000) /* see cuda_rule_work(), of one archive: minutes at most */
+#define LINKS_MAX 8u                   /* links followed for one path */
 
 typedef struct CudaState {
         CudaManifest *manifest;
         char *root; /* "/usr/local/cuda-MAJOR.MINOR" */
-        uint64_t tried;
+        uint64_t work;
 } CudaState;
 
 static bool capture(const char *name) {
@@ -42,13 +42,17 @@ static bool is_licence(const char *name) {
         return streq(name, "EULA.txt") || streq(name, "builds/EULA.txt");
 }
 
+static bool is_installer(const char *name) {
+        return fnmatch("NVIDIA-Linux-*.run", path_basename(name), 0) == 0 || streq(name, "cuda-installer") || endswith(name, "-uninstaller");
+}
+
 /* The bundled driver and the installer never are; the rest only if a build path of the toolkit holds it. */
 static bool wanted(void *context, const char *name) {
         const CudaState *s = ((WrapContext *) context)->state;
 
         if (is_licence(name))
                 return true;
-        if (fnmatch("NVIDIA-Linux-*.run", path_basename(name), 0) == 0 || streq(name, "cuda-installer") || endswith(name, "-uninstaller"))
+        if (is_installer(name))
                 return false;
         if (!s || !s->manifest)
                 return true;
@@ -126,24 +130,6 @@ static int place(WrapContext *c, const CudaPackage *p, const CudaRule *rule, Mem
         return plan_link(c->plan, PACKAGE_CUDA, rule->line, to, m->target, e);
 }
 
-static int place_matching(WrapContext *c, CudaPackage *p, Member *m, const char *path, Error *e) {
-        CudaState *s = c->state;
-        int r;
-
-        for (size_t i = 0; i < p->n_rules; i++) {
-                if (++s->tried > MATCHES_MAX)
-                        return refuse(c, p->rules[i].line, p->rules[i].pattern, "and the others mean too much work", e);
-                if (!cuda_rule_matches(&p->rules[i], path))
-                        continue;
-                p->rules[i].matched++;
-                if (p->rules[i].uninstaller || endswith(path, "-uninstaller"))
-                        continue;
-                if ((r = place(c, p, &p->rules[i], m, path, e)) < 0)
-                        return r;
-        }
-        return 0;
-}
-
 /* Index of the first member whose name is not before the prefix. */
 static size_t first_member(Member *const *members, size_t n, const char *prefix) {
         size_t low = 0;
@@ -158,6 +144,31 @@ static size_t first_member(Member *const *members, size_t n, const char *prefix)
         return low;
 }
 
+/* One pattern on every member below the build path. */
+static int place_rule(WrapContext *c, const CudaPackage *p, CudaRule *rule, Member *const *members, size_t n, const char *prefix, Error *e) {
+        CudaState *s = c->state;
+        int r;
+
+        for (size_t i = first_member(members, n, prefix); i < n; i++) {
+                const char *path = startswith(members[i]->name, prefix);
+
+                if (!path)
+                        break;
+                if (is_installer(members[i]->name))
+                        continue;
+                s->work += cuda_rule_work(rule, path);
+                if (s->work > WORK_MAX)
+                        return refuse(c, rule->line, rule->pattern, "and the others mean too much work", e);
+                r = cuda_rule_matches(rule, path);
+                if (r < 0)
+                        return error_oom(e);
+                rule->matched += (size_t) r;
+                if (r > 0 && !rule->uninstaller && (r = place(c, p, rule, members[i], path, e)) < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int place_files(WrapContext *c, CudaPackage *p, const Stage *stage, Error *e) {
         size_t n;
         Member **members = stage_members(stage, &n);
@@ -166,20 +177,18 @@ static int place_files(WrapContext *c, CudaPackage *p, const Stage *stage, Error
 
         if (!prefix)
                 return error_oom(e);
-        for (size_t i = first_member(members, n, prefix); p->n_rules > 0 && i < n; i++) {
-                const char *path = startswith(members[i]->name, prefix);
+        for (size_t i = 0; i < p->n_rules; i++) {
+                CudaRule *rule = &p->rules[i];
 
-                if (!path)
-                        break;
-                if (!wanted(c, members[i]->name))
-                        continue;
-                if ((r = place_matching(c, p, members[i], path, e)) < 0)
+                r = place_rule(c, p, rule, members, n, prefix, e);
+                cuda_rule_rest(rule);
+                if (r < 0)
                         return r;
-        }
-        for (size_t i = 0; i < p->n_rules; i++)
-                if (p->rules[i].matched == 0 && !p->rules[i].uninstaller && plan_warn(c->plan, "%s, line %u: pattern '%s' of %s matches nothing", c->manifest_name,
-                                                          p->rules[i].line, p->rules[i].pattern, p->name ?: "a package") < 0)
+                if (rule->matched == 0 && !rule->uninstaller &&
+                    plan_warn(c->plan, "%s, line %u: pattern '%s' of %s matches nothing", c->manifest_name, rule->line, rule->pattern,
+                              p->name ?: "a package") < 0)
                         return error_oom(e);
+        }
         return 0;
 }
 
@@ -340,7 +349,7 @@ static int follow_links(WrapContext *c, Error *e) {
                         r = through_link(s, &links, q, &real);
                         if (r == -ENOMEM)
                                 return error_oom(e);
-                        if (r < 0 || k > LINKS_MAX) {
+                        if (r < 0 || k > LINKS_MAX || (real && !path_is_packageable(real))) {
                                 free(real);
                                 return refuse(c, q->line, q->path, "lies below a link that leads nowhere", e);
                         }

@@ -5,7 +5,7 @@
 # their headers (root/kernel-devel), and names of EL8's packages for Debian's files.
 
 ROOTFILES=$SOURCE/tests/e2e/root
-ROOT_PACKAGES=systemd,systemd-sysv,dbus,kmod,udev,passwd,findutils,grep,sed,gawk,dracut-core,cpio,gzip,dkms,gcc,make,procps,pciutils,libjansson4,libinih1
+ROOT_PACKAGES=systemd,systemd-sysv,dbus,kmod,udev,passwd,findutils,grep,sed,gawk,dracut-core,cpio,gzip,dkms,gcc,make,procps,pciutils,libjansson4
 
 release_value() { sed -n "s/^$2=//p" "$1" | head -n 1; } # FILE KEY
 # Two kernels that the oldest release accepts: an older one, and the one that boots by default.

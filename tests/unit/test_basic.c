@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "basic/fs.h"
+#include "basic/log.h"
 #include "basic/process.h"
 #include "basic/strings.h"
 #include "run.h"
@@ -120,6 +121,42 @@ START_TEST(children) {
 }
 END_TEST
 
+/* Each test has a process of its own: closing its streams harms nobody. */
+START_TEST(closed_streams_are_filled) {
+        int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO), fd;
+
+        close(STDIN_FILENO);
+        close(STDERR_FILENO);
+        open_standard_streams();
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        dup2(err, STDERR_FILENO);
+        ck_assert_int_gt(out, STDERR_FILENO);
+        ck_assert_int_gt(fd, STDERR_FILENO);
+        ck_assert_int_eq(fcntl(STDIN_FILENO, F_GETFD), 0); /* open, and children get it */
+        close(fd);
+}
+END_TEST
+
+START_TEST(messages_are_plain) {
+        _cleanup_error_ Error e = ERROR_INIT;
+        _cleanup_free_ char *path = path_join(dir, "said"), *said = NULL;
+        int err = dup(STDERR_FILENO), fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+        (void) error_hint(&e, error_set(&e, EBADMSG, EXIT_INVALID, "a\033[2J\177 \302\233 \303\251"), "b\r\n\tc");
+        dup2(fd, STDERR_FILENO);
+        (void) log_error(&e, -EBADMSG);
+        log_warning("%s", "\033]0;x\007");
+        fflush(stderr);
+        dup2(err, STDERR_FILENO);
+        ck_assert_int_eq(read_file(AT_FDCWD, path, 1024, &said, NULL), 0);
+        ck_assert_ptr_nonnull(strstr(said, "a?[2J? \302? \303\251\n"));
+        ck_assert_ptr_nonnull(strstr(said, "b?\n\tc\n"));
+        ck_assert_ptr_nonnull(strstr(said, "warning: ?]0;x?\n"));
+        close(fd);
+        close(err);
+}
+END_TEST
+
 START_TEST(locks_exclude) {
         _cleanup_free_ char *path = path_join(dir, "lock");
         int a = lock_file(AT_FDCWD, path), b;
@@ -144,6 +181,8 @@ int main(void) {
         tcase_add_test(t, links_stay_in_root);
         tcase_add_test(t, atomic_write_keeps_mode);
         tcase_add_test(t, children);
+        tcase_add_test(t, closed_streams_are_filled);
+        tcase_add_test(t, messages_are_plain);
         tcase_add_test(t, locks_exclude);
         suite_add_tcase(suite, t);
         return run_suite(suite);

@@ -73,6 +73,29 @@ START_TEST(missing_and_malformed) {
 }
 END_TEST
 
+/* A few variables that are long, many times: what is small on disk must not become huge in memory. */
+START_TEST(expansion_is_bounded) {
+        _cleanup_error_ Error e = ERROR_INIT;
+        _cleanup_text_ Text env = {}, entry = {};
+        _cleanup_free_ char *grubenv = NULL, *text = NULL;
+        BootEntries b = {};
+
+        text_append(&env, "long=");
+        for (size_t i = 0; i < 60000; i++)
+                text_append(&env, "x");
+        text_append(&env, "\n");
+        text_append(&entry, "options");
+        for (size_t i = 0; i < 9000; i++)
+                text_append(&entry, " $long");
+        grubenv = text_take(&env);
+        text = text_take(&entry);
+        scratch_put_bytes(BOOT_GRUBENV_PATH, grubenv, strlen(grubenv));
+        put_entry("a", text);
+        ck_assert_int_eq(boot_entries_load(&node, &b, &e), -EFBIG);
+        ck_assert_ptr_nonnull(strstr(e.message, "a.conf"));
+}
+END_TEST
+
 START_TEST(huge_is_refused) {
         _cleanup_error_ Error e = ERROR_INIT;
         _cleanup_free_ char *big = calloc(1, 1 << 20);
@@ -106,6 +129,7 @@ int main(void) {
         tcase_add_test(t, reads_as_grub_does);
         tcase_add_test(t, default_by_any_name);
         tcase_add_test(t, missing_and_malformed);
+        tcase_add_test(t, expansion_is_bounded);
         tcase_add_test(t, huge_is_refused);
         tcase_add_test(t, versions_as_rpm_orders_them);
         suite_add_tcase(suite, t);

@@ -69,6 +69,30 @@ START_TEST(test_matching) {
 }
 END_TEST
 
+/* A pattern's automaton gets states, and memory, from what it is run on: it has to begin anew, with the same answers. */
+START_TEST(test_matching_is_bounded) {
+        _cleanup_(cuda_manifest_freep) CudaManifest *m = NULL;
+        char path[1001] = {};
+        CudaRule *rule;
+
+        ck_assert_int_eq(parse("<file>(a|b)*a(a|b)(a|b)(a|b)</file>", &m, NULL), 0);
+        rule = &m->packages[0]->rules[0];
+        ck_assert(!rule->compiled);
+        for (unsigned k = 0, bits = 1; k < 200; k++) {
+                for (size_t i = 0; i + 1 < sizeof(path); i++) {
+                        bits = bits * 1103515245 + 12345;
+                        path[i] = bits & 0x10000 ? 'a' : 'b';
+                }
+                ck_assert_int_eq(cuda_rule_matches(rule, path), path[996] == 'a');
+                ck_assert_uint_le(rule->fed, 32 * 1024);
+        }
+        ck_assert_uint_ge(cuda_rule_work(rule, "a/b/c"), 5 + 3 + 1);
+        cuda_rule_rest(rule);
+        ck_assert(!rule->compiled);
+        ck_assert_int_eq(cuda_rule_matches(rule, "baaaa"), 1);
+}
+END_TEST
+
 START_TEST(test_refused) {
         static const char *const bad[] = {
                 "<file>(</file>", "<file></file>", "<file>(a*)\\1</file>", "<file>a{1,1000}{1,1000}</file>", "<file>a\\</file>",
@@ -130,6 +154,7 @@ int main(void) {
 
         tcase_add_test(t, test_tree);
         tcase_add_test(t, test_matching);
+        tcase_add_test(t, test_matching_is_bounded);
         tcase_add_test(t, test_refused);
         tcase_add_test(t, test_refused_documents);
         tcase_add_test(t, test_bounds);

@@ -84,6 +84,9 @@ END_TEST
 START_TEST(malformed_releases) {
         refuse("", "is missing");
         refuse("x", "t.conf:1");
+        refuse("Profile=one\n", "before any [SECTION]");
+        refuse("[Release] x\n", "nothing else");
+        refuse("[]\n", "1 to");
         refuse_with("Date=2025-02-03", "Date=2025-02-30", "Date=2025-02-30 is not valid");
         refuse_with("GPUs=1", "GPUs=-1", "GPUs=-1");
         refuse_with("GPUs=1", "GPUs=99999", "GPUs=99999");
@@ -106,9 +109,9 @@ START_TEST(malformed_releases) {
 END_TEST
 
 START_TEST(long_line) {
-        _cleanup_free_ char *value = calloc(1, 400), *text = NULL;
+        _cleanup_free_ char *value = calloc(1, 5001), *text = NULL;
 
-        memset(value, 'a', 399);
+        memset(value, 'a', 5000);
         text = format("[Release]\nProfile=%s\n", value);
         refuse(text, "t.conf:2: the line is longer");
 }
