@@ -49,11 +49,22 @@ static BuildJob *add_job(BuildPlan *p, BuildKind kind) {
         return &jobs[p->n_jobs++];
 }
 
+/* The next free source of a job. */
+static BuildSource *add_source(BuildJob *j, Error *e) {
+        if (j->n_sources >= ELEMENTSOF(j->sources)) {
+                (void) error_set(e, E2BIG, EXIT_FAILED, "a package has more sources than there is room for");
+                return NULL;
+        }
+        return &j->sources[j->n_sources++];
+}
+
 static int add_file(BuildJob *j, const char *name, const char *path, const char *sha256, Error *e) {
-        BuildSource *s = &j->sources[j->n_sources];
+        BuildSource *s = add_source(j, e);
         struct stat st;
         int r;
 
+        if (!s)
+                return -E2BIG;
         if (stat(path, &st) < 0)
                 return error_errno(e, errno, "%s", path);
         if (!S_ISREG(st.st_mode))
@@ -65,17 +76,17 @@ static int add_file(BuildJob *j, const char *name, const char *path, const char 
         s->size = (uint64_t) st.st_size;
         s->name = strdup(name);
         s->path = realpath(path, NULL);
-        j->n_sources++;
         return s->name && s->path ? 0 : error_oom(e);
 }
 
 static int add_text(BuildJob *j, const char *name, const char *text, Error *e) {
-        BuildSource *s = &j->sources[j->n_sources];
+        BuildSource *s = add_source(j, e);
 
+        if (!s)
+                return -E2BIG;
         s->name = strdup(name);
         s->text = strdup(text);
         s->size = strlen(text);
-        j->n_sources++;
         if (!s->name || !s->text || sha256_buffer(text, s->size, s->sha256) < 0)
                 return error_oom(e);
         return 0;
@@ -85,6 +96,13 @@ static int add_release_file(BuildJob *j, const Release *r, Error *e) {
         _cleanup_free_ char *name = release_name(r), *file = name ? format("%s.conf", name) : NULL;
 
         return file ? add_file(j, file, r->path, NULL, e) : error_oom(e);
+}
+
+/* The project's own licence, for packages that hold nothing of a vendor's: beside the specs' folder, in the sources and installed. */
+static int add_licence(const BuildPlanOptions *o, BuildJob *j, Error *e) {
+        _cleanup_free_ char *path = format("%s/../LICENSE", o->specs_dir);
+
+        return path ? add_file(j, "LICENSE", path, NULL, e) : error_oom(e);
 }
 
 /* The spec from its definitions, and the digest of everything that the packages' bytes depend on. */
@@ -143,7 +161,7 @@ static int plan_repository(const BuildPlanOptions *o, BuildPlan *p, Error *e) {
             strv_append(&j->packages, "gn8v-tee-release") < 0)
                 return error_oom(e);
         j->date = o->key_date;
-        if ((r = add_text(j, REPO_FILE, o->repo_file, e)) < 0 || (r = add_text(j, REPO_KEY_FILE, o->key, e)) < 0 ||
+        if ((r = add_licence(o, j, e)) < 0 || (r = add_text(j, REPO_FILE, o->repo_file, e)) < 0 || (r = add_text(j, REPO_KEY_FILE, o->key, e)) < 0 ||
             (o->vendor_keys && ((r = add_text(j, VENDOR_KEY_FILE, o->vendor_keys, e)) < 0 ||
                                 (r = spec_define(&t, "gn8v-tee-repo", "gn8v_vendor_keys", VENDOR_KEY_FILE, e)) < 0)) ||
             (r = spec_define(&t, "gn8v-tee-repo", "gn8v_version", GN8V_VERSION, e)) < 0 ||
@@ -163,7 +181,7 @@ static int plan_release(const BuildPlanOptions *o, BuildPlan *p, const Release *
             strv_append(&j->packages, package) < 0 || strv_append(&j->releases, name) < 0)
                 return error_oom(e);
         j->date = release->date;
-        if ((r = add_release_file(j, release, e)) < 0 || (r = spec_define_release(&t, release, e)) < 0)
+        if ((r = add_release_file(j, release, e)) < 0 || (r = add_licence(o, j, e)) < 0 || (r = spec_define_release(&t, release, e)) < 0)
                 return r;
         return finish_job(o, j, &t, "As the release file says", e);
 }

@@ -22,7 +22,7 @@ typedef struct BuildJob {
         char *name;     /* for people: the main package's NAME-VERSION-REVISION */
         char *spec;     /* the concrete spec's text */
         int64_t date;   /* SOURCE_DATE_EPOCH */
-        BuildSource sources[3]; /* no kind of job has more */
+        BuildSource sources[4]; /* no kind of job has more */
         size_t n_sources;
         char **packages;                     /* names of the RPMs that must come out; others may (debuginfo) */
         char *artifact;                      /* its name in releases[0], or NULL */
