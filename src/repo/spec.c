@@ -17,6 +17,9 @@ static const char common[] =
         "%global source_date_epoch_from_changelog 1\n"
         "%global use_source_date_epoch_as_buildtime 1\n"
         "%global clamp_mtime_to_source_date_epoch 1\n"
+        /* EL8 and Fedora leave out entries that are two years old, and with the only one goes the date above. */
+        "%global _changelog_trimtime 0\n"
+        "%global _changelog_trimage 0\n"
         "%global build_mtime_policy clamp_to_source_date_epoch\n"
         /* Version 4 packages with SHA-256 everywhere; rpm 4.14 reads zstd, and level 3 costs a tenth of xz's time. */
         "%global _rpmformat 4\n"
@@ -179,12 +182,13 @@ int spec_generate(const char *specs_dir, const char *kind, const char *definitio
         struct tm tm;
         int r;
 
-        if (date < DATE_MIN || !gmtime_r(&seconds, &tm) || strftime(day, sizeof day, "%a %b %d %Y", &tm) == 0)
+        if (date < DATE_MIN || !gmtime_r(&seconds, &tm) || strftime(day, sizeof day, "%a %b %d %T UTC %Y", &tm) == 0)
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s.spec: a package's date must be 1990-01-01 or later", kind);
         text_printf(&t, "# Made by gn8v-tee-repo from %s.spec and what is pinned: change those, not this.\n%s%s\n", kind, common, definitions);
         r = append_body(&t, specs_dir, kind, e);
         if (r < 0)
                 return r;
+        /* With the time of day: rpm takes noon else, and mock, which is told no date, would make other bytes than rpmbuild here. */
         text_printf(&t, "\n%%changelog\n* %s gn8v-tee-repo <gn8v-tee@localhost> - %%{version}-%%{release}\n- %s\n", day, change);
         s = text_take(&t);
         if (!s)
