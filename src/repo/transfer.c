@@ -303,6 +303,21 @@ static bool may_pass(CURLcode code, long status) {
         }
 }
 
+/* What a server's answer asks for: it is not the network then. */
+static const char *status_hint(long status) {
+        switch (status) {
+        case 404:
+        case 410:
+                return "The server has no such file (any more): correct URL= in the release file, or add another source";
+        case 401:
+        case 403:
+        case 407:
+                return "The server does not hand it out: does it want a Referer= (release file), a login (.netrc) or a proxy?";
+        default:
+                return NULL;
+        }
+}
+
 static int finish_failed(Transfer *t, CURLcode code, long status, int64_t now_us, Error *e) {
         _cleanup_free_ char *reason = NULL;
 
@@ -313,7 +328,7 @@ static int finish_failed(Transfer *t, CURLcode code, long status, int64_t now_us
                 return try_again(t, EXIT_UNREACHABLE, "the file is shorter than what was read of it before", now_us);
         }
         if (code == CURLE_HTTP_RETURNED_ERROR)
-                reason = format("HTTP status %ld", status);
+                reason = set_hint(t, status_hint(status)) < 0 ? NULL : format("HTTP status %ld", status);
         else if (t->offset > 0 && t->item->size > 0)
                 reason = format("%s (%ju of %ju bytes)", t->curl_error[0] ? t->curl_error : curl_easy_strerror(code), (uintmax_t) t->offset,
                                 (uintmax_t) t->item->size);
