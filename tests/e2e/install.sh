@@ -330,9 +330,11 @@ boots() {
         systemd-nspawn -q -D "$ROOT" --register=no --keep-unit --boot --console=passive < /dev/null > "$SCRATCH/nspawn.log" 2>&1 &
         NSPAWN=$!
         trap 'kill -TERM "$NSPAWN" 2>/dev/null; wait "$NSPAWN" 2>/dev/null || :' EXIT
-        until leader=$(pgrep -P "$NSPAWN") && [ "$(cat "/proc/$leader/comm")" = systemd ]; do kill -0 "$NSPAWN"; done
+        # Busy, not asleep: it takes a third of a second.
+        alive() { kill -0 "$NSPAWN" 2>/dev/null || die "nspawn ended: $(cat "$SCRATCH/nspawn.log")"; }
+        until leader=$(pgrep -P "$NSPAWN") && [ "$(cat "/proc/$leader/comm")" = systemd ]; do alive; done
         inside() { nsenter -t "$leader" -m -u -i -n -p -C -r -w env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
-        until [ -S "/proc/$leader/root/run/systemd/private" ]; do kill -0 "$NSPAWN"; done
+        until [ -S "/proc/$leader/root/run/systemd/private" ]; do alive; done
         timeout 60 nsenter -t "$leader" -m -u -i -n -p -C -r -w env -i PATH=/usr/bin:/bin systemctl is-system-running --wait || :
         inside systemctl --no-pager status nvidia-fabricmanager nvidia-persistenced cloudmonitor || :
         state=$(inside systemctl is-active nvidia-fabricmanager nvidia-persistenced)
