@@ -31,7 +31,7 @@ check: deps all dist $(SANITIZED)/build.ninja
 fuzz: deps
 	tests/fuzz/run.sh
 
-bench: deps all
+bench: deps all dist
 	tests/bench/run.sh
 
 install: all

@@ -11,7 +11,7 @@ packages=(
         # scratch roots
         mmdebstrap tar dracut-core dkms kmod systemd-container file procps util-linux
         # tests
-        rpmlint shellcheck strace clang libclang-rt-14-dev
+        rpmlint shellcheck strace clang libclang-rt-14-dev time
 )
 missing=()
 for p in "${packages[@]}"; do

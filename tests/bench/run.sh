@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/../e2e/lib.sh"
 . "$SOURCE/tests/e2e/root.sh"
 . "$SOURCE/tests/e2e/repo.sh"
-measure() { python3 "$SOURCE/tests/bench/measure" "$@"; }
+measure() { "$SOURCE/tests/bench/measure" "$@"; }
 
 # row NAME PEER LIMIT "OURS-SECONDS PEAK" "PEER-SECONDS PEAK": limit null where none is set
 row() {
@@ -28,12 +28,11 @@ uname -r
 exit 0
 DOCUMENT
 status_row() {
-        local root=$SCRATCH/status file
-        mkdir -p "$root/usr/share/gn8v-tee"
-        file=$(ls "$SOURCE"/repo/releases/multi-*.conf | tail -n 1)
-        cp "$file" "$root/usr/share/gn8v-tee/release.conf"
-        printf '#!/bin/sh\n"%s" --root "%s" status || :\n' "$NODE" "$root" > "$SCRATCH/ours.sh"
-        row status "the document's shell commands" null "$(measure 20 sh "$SCRATCH/ours.sh" 2>/dev/null)" "$(measure 20 sh "$SCRATCH/document.sh" 2>/dev/null)"
+        local root=$BUILD/demo/root ours peer
+        # Its exit status says what it found, which is no failure here.
+        printf '"%s" --root "%s" status\n[ $? != 1 ]\n' "$NODE" "$root" > "$SCRATCH/ours.sh"
+        ours=$(measure 20 sh "$SCRATCH/ours.sh" 2>/dev/null) peer=$(measure 20 sh "$SCRATCH/document.sh" 2>/dev/null)
+        row status "the document's shell commands" null "$ours" "$peer"
 }
 
 # The release file of a driver .run that no release pins: a single-GPU release with another version.
@@ -42,13 +41,13 @@ release_for() { # RUNFILE OUT
         version=$(basename "$1" .run)
         version=${version##*-}
         sed -e "/^\[Artifact cuda\]/,\$d" -e "s/^Version=.*/Version=$version/" -e "s|^URL=.*|URL=file://$1|" -e '/^Referer=/d' \
-                -e "s/^Size=.*/Size=$(stat -c %s "$1")/" -e 's/^SHA256=.*/SHA256=first-use/' "$(ls "$SOURCE"/repo/releases/single-*.conf | tail -n 1)" |
+                -e "s/^Size=.*/Size=$(stat -c %s "$1")/" -e 's/^SHA256=.*/SHA256=first-use/' "$(conf single "$SINGLE")" |
                 awk '!(/^URL=/ && seen++)' > "$2"
 }
 wrap_row() {
-        local file=${GN8V_RUNFILE:-} name=wrap-driver
+        local file=${GN8V_RUNFILE:-} name=wrap-driver ours peer
         if [ -z "$file" ]; then
-                file=$(ls "$VENDOR"/www/*/*/NVIDIA-Linux-*.run "$VENDOR"/www/*/NVIDIA-Linux-*.run 2>/dev/null | head -n 1)
+                file=$(find "$VENDOR/www" -name 'NVIDIA-Linux-*.run' | sort | head -n 1)
                 name=wrap-driver-look-alike
         fi
         release_for "$(realpath "$file")" "$SCRATCH/release.conf"
@@ -56,8 +55,9 @@ wrap_row() {
 rm -rf "$SCRATCH/into" "$SCRATCH/lists"
 exec "$REPO" -q wrap --release "$SCRATCH/release.conf" --artifact driver --into "$SCRATCH/into" --lists "$SCRATCH/lists" "$file"
 WRAP
-        row "$name" "sh X.run --noexec --target" null "$(measure 3 sh "$SCRATCH/wrap.sh")" \
-                "$(measure 3 sh -c "rm -rf '$SCRATCH/noexec'; sh '$file' --noexec --target '$SCRATCH/noexec' --nox11")"
+        ours=$(measure 3 sh "$SCRATCH/wrap.sh")
+        peer=$(measure 3 sh -c "rm -rf '$SCRATCH/noexec'; sh '$file' --noexec --target '$SCRATCH/noexec' --nox11" 2>/dev/null)
+        row "$name" "sh X.run --noexec --target" null "$ours" "$peer"
 }
 
 small_packages() { # DIR N
@@ -73,7 +73,7 @@ small_packages() { # DIR N
         mv "$top"/RPMS/noarch/*.rpm "$1/"
 }
 publish_row() {
-        local n=200 ws=$SCRATCH/ws file
+        local n=200 ws=$SCRATCH/ws file ours peer
         mkdir -p "$ws"
         cp -a "$WORKSPACE"/packages "$WORKSPACE"/locks "$WORKSPACE"/store "$ws/"
         small_packages "$SCRATCH/few" $n
@@ -84,7 +84,7 @@ publish_row() {
         done
         cat > "$SCRATCH/publish.sh" <<PUBLISH
 rm -rf "$SCRATCH/published"
-exec "$REPO" -q -C "$ws" --releases "$VENDOR/releases" publish --repo "$SCRATCH/published" --key "$KEY" --gnupghome "$KEYHOME" --platform "$CACHE/platform.provides"
+exec "$REPO" -q -C "$ws" --releases "$VENDOR/releases" publish --repo "$SCRATCH/published" --key "$KEY" --gnupghome "$KEYHOME" --platform "$CACHE/platform.provides" --platform "$CACHE/builder.provides"
 PUBLISH
         cat > "$SCRATCH/peer.sh" <<PEER
 set -e
@@ -94,9 +94,13 @@ rpmsign --addsign --define '__gpg /usr/bin/gpg' --define '_gpg_path $KEYHOME' --
 createrepo_c --quiet --no-database "$SCRATCH/peer"
 gpg --homedir "$KEYHOME" --batch --yes --local-user $KEY --armor --detach-sign "$SCRATCH/peer/repodata/repomd.xml"
 PEER
-        row "publish-$n-small" "rpmsign, createrepo_c, gpg" null "$(measure 1 sh "$SCRATCH/publish.sh")" "$(measure 1 sh "$SCRATCH/peer.sh")"
+        ours=$(measure 1 sh "$SCRATCH/publish.sh")
+        peer=$(measure 1 sh "$SCRATCH/peer.sh")
+        row "publish-$n-small" "rpmsign, createrepo_c, gpg" null "$ours" "$peer"
 }
 
+# The machine that the demonstration installs; before the workspace, which shares the look-alikes with it.
+[ -e "$BUILD/demo/root/usr/share/gn8v-tee/release.conf" ] || "$SOURCE/tests/demo.sh" "$BUILD"/gn8v-tee-*.tar.gz >&2
 base_root >&2
 workspace >&2
 status_row
