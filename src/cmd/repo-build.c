@@ -78,13 +78,22 @@ static void print_text(const BuildResult *result) {
         log_info("%zu packages: %zu built, %zu up to date", total, fresh, total - fresh);
 }
 
-/* A configuration that comes with this program, beside the specs, is found by its name. */
+/* Where mock looks for what a configuration includes. One that comes with this program, beside the specs, is found by its name; a path, which for
+ * mock is what ends in .cfg, may have its templates beside it. All others are mock's own (NULL). */
 static int find_mock_dir(const char *specs_dir, const char *config, char **ret, Error *e) {
-        _cleanup_free_ char *dir = format("%s/../mock-configs", specs_dir), *file = dir ? format("%s/%s.cfg", dir, config) : NULL;
+        const char *slash = strrchr(config, '/');
+        bool is_path = endswith(config, ".cfg");
+        _cleanup_free_ char *dir = NULL, *file = NULL;
 
+        if (is_path)
+                dir = slash ? strndup(config, (size_t) (slash - config) + 1) : strdup(".");
+        else
+                dir = format("%s/../mock-configs", specs_dir);
+        if (dir)
+                file = is_path ? path_join(dir, "templates") : format("%s/%s.cfg", dir, config);
         if (!file)
                 return error_oom(e);
-        if (strchr(config, '/') || access(file, R_OK) < 0)
+        if ((slash && !is_path) || access(file, R_OK) < 0)
                 return 0;
         *ret = realpath(dir, NULL);
         return *ret ? 0 : error_errno(e, errno, "%s", dir);

@@ -160,7 +160,8 @@ static int plan_repository(const BuildPlanOptions *o, BuildPlan *p, Error *e) {
         if (!j || !(revision = format("%s.%s", day, o->revision)) || !(j->name = format("gn8v-tee-release-%s-%s", GN8V_VERSION, revision)) ||
             strv_append(&j->packages, "gn8v-tee-release") < 0)
                 return error_oom(e);
-        j->date = o->key_date;
+        /* The day's beginning, which is what rpm makes of a changelog in a build root that does not hear of our date. */
+        j->date = o->key_date - o->key_date % 86400;
         if ((r = add_licence(o, j, e)) < 0 || (r = add_text(j, REPO_FILE, o->repo_file, e)) < 0 || (r = add_text(j, REPO_KEY_FILE, o->key, e)) < 0 ||
             (o->vendor_keys && ((r = add_text(j, VENDOR_KEY_FILE, o->vendor_keys, e)) < 0 ||
                                 (r = spec_define(&t, "gn8v-tee-repo", "gn8v_vendor_keys", VENDOR_KEY_FILE, e)) < 0)) ||

@@ -91,6 +91,31 @@ static char *tail_of(const char *log) {
         return strndup(log + start, end - start);
 }
 
+/* What ran inside mock has said why in a log of mock's own, in a directory that goes: the end of that goes after what mock itself has said,
+ * less the call stack that mock ends it with. */
+static int append_build_log(const char *top, char **log, Error *e) {
+        _cleanup_free_ char *path = path_join(top, "RPMS/build.log"), *inner = NULL, *both = NULL;
+        char *stack;
+        int r;
+
+        if (!path)
+                return error_oom(e);
+        r = read_file(AT_FDCWD, path, LOG_SIZE_MAX, &inner, NULL);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return error_errno(e, -r, "%s", path);
+        stack = strstr(inner, "\nEXCEPTION: [");
+        if (stack)
+                *stack = '\0';
+        both = format("%s\n==> build.log <==\n%s\n", *log, inner);
+        if (!both)
+                return error_oom(e);
+        free(*log);
+        *log = TAKE_PTR(both);
+        return 0;
+}
+
 /* Keeps the log, and tells of it. */
 static int failed(const RpmbuildOptions *o, const BuildJob *job, const char *program, int status, const char *log, Error *e) {
         _cleanup_free_ char *dir = path_join(o->workspace, "logs"), *path = dir ? format("%s/%s.log", dir, job->name) : NULL,
@@ -122,7 +147,10 @@ static int run(const RpmbuildOptions *o, const BuildJob *job, const char *top, c
                         &log, e);
         if (r < 0)
                 return error_hint(e, r, "install %s", argv[0]);
-        return status == 0 ? 0 : failed(o, job, argv[0], status, log, e);
+        if (status == 0)
+                return 0;
+        r = private_home ? 0 : append_build_log(top, &log, e);
+        return r < 0 ? r : failed(o, job, argv[0], status, log, e);
 }
 
 static int arguments(char ***argv, const char *first, ...) __attribute__((sentinel));
@@ -193,7 +221,8 @@ static int run_mock(const RpmbuildOptions *o, const BuildJob *job, const char *t
                 return r;
         if (strv_length(found) != 1)
                 return error_set(e, EIO, EXIT_FAILED, "%s: rpmbuild made no source package", job->name);
-        if (arguments(&argv, "mock", "-r", o->mock, "--resultdir", result, "--uniqueext", job->packages[0], NULL) < 0 ||
+        /* A build root of its own, by the version too: two versions of one package are built side by side. */
+        if (arguments(&argv, "mock", "-r", o->mock, "--resultdir", result, "--uniqueext", job->name, NULL) < 0 ||
             (o->mock_dir && arguments(&argv, "--configdir", o->mock_dir, NULL) < 0) || (repo && strv_append(&argv, repo) < 0) ||
             arguments(&argv, "--rebuild", found[0], NULL) < 0)
                 return error_oom(e);

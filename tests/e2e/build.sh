@@ -265,18 +265,18 @@ lint() {
         return "$rc"
 }
 
-# As mock does it: includes replaced by the files, the whole executed with a config_opts that has a macros table.
+# As mock does it: executed with a config_opts. They include nothing, so that a path to one is enough anywhere.
 mock_configurations() {
         python3 - "$SOURCE/mock-configs" <<'PYTHON'
-import configparser, glob, os, re, sys
+import configparser, glob, os, sys
 base = sys.argv[1]
 roots = set()
 def text(path):
-    return re.sub(r"(?m)^include\('([^']+)'\)$", lambda m: text(os.path.join(base, m.group(1))), open(path, encoding="utf-8").read())
+    return open(path, encoding="utf-8").read()
 files = sorted(glob.glob(base + "/*.cfg"))
 assert len(files) >= 3
 for path in files:
-    o = {"macros": {}}
+    o = {}
     exec(compile(text(path), path, "exec"), {"config_opts": o})
     for key in ("root", "target_arch", "legal_host_arches", "chroot_setup_cmd", "dist", "releasever", "package_manager", "dnf.conf", "use_bootstrap"):
         assert key in o, (path, key)
@@ -292,6 +292,10 @@ for path in files:
     assert dnf["main"]["module_platform_id"] == ("platform:al8" if "alinux3" in path else "platform:el8")
     for r in repos:
         assert dnf[r]["gpgcheck"] == "1" and dnf[r]["gpgkey"] and ("baseurl" in dnf[r] or "metalink" in dnf[r]), (path, r)
+# The one for inside the cloud is the public one with another mirror, and stays so.
+public, inside = ([l for l in text(f"{base}/alinux3{kind}-x86_64.cfg").splitlines() if not l.startswith(("#", "config_opts['root']", "config_opts['gn8v_mirror']"))]
+                  for kind in ("", "-vpc"))
+assert public == inside
 PYTHON
 }
 
@@ -306,10 +310,11 @@ through_mock() {
 #!/bin/bash
 set -euo pipefail
 echo "\$*" >> "$SCRATCH/mock.log"
-repo="" result="" srpm=""
+repo="" result="" srpm="" root=""
 while [ \$# -gt 0 ]; do
         case \$1 in
-        -r | --uniqueext) shift ;;
+        -r) shift ;;
+        --uniqueext) root=\$2; shift ;;
         --configdir) [ -s "\$2/alinux3-x86_64.cfg" ]; shift ;;
         --resultdir) result=\$2; shift ;;
         --rebuild) srpm=\$2; shift ;;
@@ -318,6 +323,15 @@ while [ \$# -gt 0 ]; do
         esac
         shift
 done
+# One build at a time in a build root, as in mock's own.
+exec 9> "$SCRATCH/mock-root.\$root"
+flock -n 9 || { echo "ERROR: Build root is locked by another process."; exit 60; }
+if [ -e "$SCRATCH/mock-fails" ]; then
+        mkdir -p "\$result"
+        printf 'Building for target\nerror: the disk is on fire\nChild return code was: 1\nEXCEPTION: [Error]\nTraceback\n' > "\$result/build.log"
+        echo "ERROR: Command failed"
+        exit 1
+fi
 top=\$(mktemp -d "$SCRATCH/mock.XXXXXX")
 if rpm -qp --requires "\$srpm" | grep -x gn8v-tee-repo > /dev/null; then
         [ -s "\$repo/repodata/repomd.xml" ]
@@ -331,7 +345,15 @@ STAND_IN
         chmod +x "$SCRATCH/bin/mock"
         PATH=$SCRATCH/bin:$PATH AT=$ws refuses run_repo build --mock alinux3-x86_64
         said 'source'
-        PATH=$SCRATCH/bin:$PATH AT=$ws run_repo build --mock alinux3-x86_64 --source "$DIST"
+        # What the build inside has said is in a log of mock's own.
+        touch "$SCRATCH/mock-fails"
+        PATH=$SCRATCH/bin:$PATH AT=$ws refuses run_repo build --mock alinux3-x86_64 --own --source "$DIST"
+        said 'the disk is on fire'
+        ! grep Traceback "$SCRATCH/output" || die "mock's call stack was shown"
+        grep -h 'the disk is on fire' "$ws"/logs/gn8v-tee-*.log
+        rm "$SCRATCH/mock-fails" "$SCRATCH/mock.log"
+        # Two versions of one package side by side, each in a build root of its own.
+        PATH=$SCRATCH/bin:$PATH AT=$ws run_repo build -j 4 --mock alinux3-x86_64 --source "$DIST"
         # The programs first, then what they build.
         head -1 "$SCRATCH/mock.log" | has -e '-r alinux3-x86_64 .*--configdir .* --rebuild .*/gn8v-tee-[0-9].*\.src\.rpm'
         ls "$ws"/packages/gn8v-tee-repo-*.el8.x86_64.rpm "$ws"/packages/gn8v-tee-driver-*.rpm
@@ -349,10 +371,15 @@ STAND_IN
         [ "$(find "$ws/packages" -name 'gn8v-tee-repo-*.rpm*' | grep -c el8)" = 2 ]
         # Without the tarball: the programs of the earlier run.
         PATH=$SCRATCH/bin:$PATH AT=$ws run_repo build --mock alinux3-x86_64 --force > /dev/null
+        # By its path.
+        PATH=$SCRATCH/bin:$PATH AT=$ws run_repo build --mock "$SOURCE/mock-configs/alinux3-x86_64.cfg" --own --source "$DIST" > /dev/null
+        tail -1 "$SCRATCH/mock.log" | has -e "-r $SOURCE/mock-configs/alinux3-x86_64.cfg "
 }
 
 mock_accepts_them() {
         command -v mock > /dev/null || skip_scenario "no mock"
+        # Of root it wants to know who called it, to drop to.
+        if [ "$(id -u)" = 0 ]; then export SUDO_UID=${SUDO_UID:-65534}; fi
         for c in "$SOURCE"/mock-configs/*.cfg; do
                 mock --configdir "$SOURCE/mock-configs" -r "$(basename "$c" .cfg)" --debug-config > "$SCRATCH/output"
                 said "gn8v-"
