@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "basic/error.h"
 
+#include "basic/strings.h"
+
 void error_clear(Error *e) {
         free(e->message);
         free(e->hint);
@@ -12,8 +14,7 @@ int error_set(Error *e, int errnum, ExitCode code, const char *fmt, ...) {
                 va_list ap;
 
                 va_start(ap, fmt);
-                if (vasprintf(&e->message, fmt, ap) < 0)
-                        e->message = NULL;
+                e->message = format_va(fmt, ap);
                 va_end(ap);
                 e->code = code;
         }
@@ -26,8 +27,7 @@ int error_errno(Error *e, int errnum, const char *fmt, ...) {
         va_list ap;
 
         va_start(ap, fmt);
-        if (vasprintf(&what, fmt, ap) < 0)
-                what = NULL;
+        what = format_va(fmt, ap);
         va_end(ap);
         return error_set(e, errnum, code, "%s: %s", what ? what : fmt, strerror(errnum));
 }
@@ -37,8 +37,7 @@ int error_hint(Error *e, int r, const char *fmt, ...) {
                 va_list ap;
 
                 va_start(ap, fmt);
-                if (vasprintf(&e->hint, fmt, ap) < 0)
-                        e->hint = NULL;
+                e->hint = format_va(fmt, ap);
                 va_end(ap);
         }
         return r;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "basic/log.h"
 
+#include "basic/strings.h"
+
 static const char *log_program = "gn8v-tee";
 static LogLevel log_level = LOG_NORMAL;
 
@@ -30,8 +32,7 @@ static void log_begin(void) {
 static void log_line(const char *prefix, const char *fmt, va_list ap) {
         _cleanup_free_ char *text = NULL;
 
-        if (vasprintf(&text, fmt, ap) < 0)
-                text = NULL;
+        text = format_va(fmt, ap);
         log_begin();
         fprintf(stderr, "%s: %s", log_program, prefix);
         put_text(text ? text : fmt);

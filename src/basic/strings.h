@@ -2,6 +2,8 @@
 /* Strings, string lists and growing text. */
 #pragma once
 
+#include <stdarg.h>
+
 #include "basic/macro.h"
 
 static inline bool streq(const char *a, const char *b) {
@@ -18,6 +20,7 @@ bool endswith(const char *s, const char *suffix);
 
 /* Printf into new memory; NULL when out of memory. */
 char *format(const char *fmt, ...) _printf_(1, 2) _must_check_;
+char *format_va(const char *fmt, va_list ap) _printf_(1, 0) _must_check_;
 
 /* Whole-string, base-10, no sign, no blanks: 0, or -EINVAL, -ERANGE. */
 int parse_u64(const char *s, uint64_t *ret);

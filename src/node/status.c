@@ -66,8 +66,7 @@ static StatusRow *next(StatusRow *row, unsigned priority, const char *fmt, ...) 
         if (!row || row->next)
                 return row;
         va_start(ap, fmt);
-        if (vasprintf(&row->next, fmt, ap) < 0)
-                row->next = NULL;
+        row->next = format_va(fmt, ap);
         va_end(ap);
         row->priority = priority;
         return row->next ? row : NULL;

@@ -21,8 +21,7 @@ int ini_error(Error *e, const char *path, unsigned line, const char *fmt, ...) {
         va_list ap;
 
         va_start(ap, fmt);
-        if (vasprintf(&what, fmt, ap) < 0)
-                what = NULL;
+        what = format_va(fmt, ap);
         va_end(ap);
         return error_set(e, EBADMSG, EXIT_INVALID, "%s:%u: %s", path, line, what ? what : fmt);
 }

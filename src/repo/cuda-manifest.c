@@ -27,8 +27,7 @@ static int refuse(const Parser *p, const xmlNode *n, Error *e, const char *fmt, 
         va_list ap;
 
         va_start(ap, fmt);
-        if (vasprintf(&why, fmt, ap) < 0)
-                why = NULL;
+        why = format_va(fmt, ap);
         va_end(ap);
         return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s, line %ld: %s", p->name, xmlGetLineNo((xmlNode *) n), why ?: "malformed"),
                           "the archive is damaged, or of a kind that this version does not know");

@@ -4,6 +4,7 @@
 #include <ctype.h>
 
 #include "basic/fs.h"
+#include "basic/strings.h"
 #include "repo/archive.h"
 
 #define ENTRIES_MAX   200000u
@@ -23,8 +24,7 @@ static int refuse(const Reader *r, Error *e, const char *fmt, ...) {
         va_list ap;
 
         va_start(ap, fmt);
-        if (vasprintf(&why, fmt, ap) < 0)
-                why = NULL;
+        why = format_va(fmt, ap);
         va_end(ap);
         for (char *p = why; p && *p; p++)
                 if (!isprint((unsigned char) *p))

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "basic/fs.h"
+#include "basic/strings.h"
 
 /* Directories of filesystem, systemd, kmod, dracut, dnf, man-db and hicolor-icon-theme on EL8, as far as anything of ours lies in them. */
 static const char *const system_directories[] = {
@@ -134,8 +135,7 @@ int plan_warn(Plan *p, const char *fmt, ...) {
         va_list ap;
 
         va_start(ap, fmt);
-        if (vasprintf(&s, fmt, ap) < 0)
-                s = NULL;
+        s = format_va(fmt, ap);
         va_end(ap);
         return s ? strv_append(&p->warnings, s) : -ENOMEM;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "basic/fs.h"
+#include "basic/strings.h"
 #include "repo/transfer.h"
 
 #define DISCARD_MAX    (1024 * 1024) /* of a redirect's own body */
@@ -19,8 +20,7 @@ static size_t refuse(Transfer *t, ExitCode code, const char *fmt, ...) {
         va_list ap;
 
         va_start(ap, fmt);
-        if (vasprintf(&what, fmt, ap) < 0)
-                what = NULL;
+        what = format_va(fmt, ap);
         va_end(ap);
         (void) error_set(&t->refusal, EIO, code, "%s", what ? what : "out of memory");
         return 0;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "basic/fs.h"
+#include "basic/strings.h"
 #include "repo/gzip.h"
 #include "repo/inputs.h"
 #include "repo/keyring.h"
@@ -75,8 +76,7 @@ static int begin(Verify *v, const char *link, const char *fmt, ...) {
 
         free(v->subject);
         va_start(ap, fmt);
-        if (vasprintf(&v->subject, fmt, ap) < 0)
-                v->subject = NULL;
+        v->subject = format_va(fmt, ap);
         va_end(ap);
         v->link = link;
         return v->subject ? 0 : -ENOMEM;
