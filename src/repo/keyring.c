@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/gpg-home.h"
 #include "repo/keyring.h"
 
 #include <ctype.h>
@@ -51,9 +52,7 @@ Keyring *keyring_free(Keyring *k) {
                 gpgme_release(k->ctx);
         if (k->ts)
                 rpmtsFree(k->ts);
-        if (k->home)
-                (void) remove_tree(AT_FDCWD, k->home);
-        free(k->home);
+        (void) gpg_home_free(k->home);
         free(k->fingerprint);
         free(k);
         return NULL;
@@ -67,9 +66,9 @@ static int open_context(Keyring *k, Error *e) {
         int r;
 
         (void) gpgme_check_version(NULL);
-        r = make_temp_dir(getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", "gn8v-keys", &k->home);
+        r = gpg_home_new(&k->home, e);
         if (r < 0)
-                return error_errno(e, -r, "temporary directory");
+                return r;
         if (gpgme_new(&k->ctx) != 0)
                 return error_oom(e);
         if (gpgme_ctx_set_engine_info(k->ctx, GPGME_PROTOCOL_OpenPGP, NULL, k->home) != 0)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/gpg-home.h"
 #include "repo/openpgp-key.h"
 
 #include <fcntl.h>
@@ -33,13 +34,6 @@ static void data_releasep(gpgme_data_t *d) {
 static void key_unrefp(gpgme_key_t *k) {
         if (*k)
                 gpgme_key_unref(*k);
-}
-
-/* The keyring lives for one question in a directory of its own: no key of the user can answer it. */
-static void remove_home(char **home) {
-        if (*home)
-                (void) remove_tree(AT_FDCWD, *home);
-        free(*home);
 }
 
 static int gpg_error_set(Error *e, const char *path, const char *what, gpgme_error_t err) {
@@ -145,9 +139,8 @@ static int export_packets(gpgme_ctx_t ctx, const char *path, OpenpgpKey *k, Erro
 }
 
 int openpgp_key_load(const char *path, const char *fingerprint, OpenpgpKey **ret, Error *e) {
-        const char *tmp = getenv("TMPDIR");
         _cleanup_(openpgp_key_freep) OpenpgpKey *k = NULL;
-        _cleanup_(remove_home) char *home = NULL;
+        _cleanup_(gpg_home_freep) char *home = NULL;
         _cleanup_(releasep) gpgme_ctx_t ctx = NULL;
         _cleanup_(key_unrefp) gpgme_key_t key = NULL;
         _cleanup_free_ char *bytes = NULL;
@@ -159,9 +152,9 @@ int openpgp_key_load(const char *path, const char *fingerprint, OpenpgpKey **ret
                 return error_set(e, EFBIG, EXIT_INVALID, "%s: larger than any OpenPGP key", path);
         if (r < 0)
                 return error_errno(e, -r, "%s", path);
-        r = make_temp_dir(tmp && *tmp ? tmp : "/tmp", "gn8v-key", &home);
+        r = gpg_home_new(&home, e);
         if (r < 0)
-                return error_errno(e, -r, "%s: cannot make a directory for a keyring", tmp && *tmp ? tmp : "/tmp");
+                return r;
         r = context_new(path, home, &ctx, e);
         if (r >= 0)
                 r = import(ctx, path, bytes, size, e);
