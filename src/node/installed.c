@@ -72,39 +72,45 @@ char *cuda_version(Node *n, const char *root) {
         return version;
 }
 
-/* NNN.N+.N+ at p, no digit, dot or letter around it: its length, or 0. What is before p can be looked at; p ends with a byte that is none of these. */
+/* NNN.N+.N+ at p, with a byte behind it that does not belong to it: its length, or 0. */
 static size_t driver_version_at(const char *p, const char *end) {
         size_t n = 0, dots = 0;
 
         while (p + n < end && n < VERSION_MAX && (isdigit((unsigned char) p[n]) || p[n] == '.'))
                 dots += p[n++] == '.';
-        if (n < 7 || p[3] != '.' || dots != 2 || p[n - 1] == '.' || (p + n < end && isalnum((unsigned char) p[n])))
+        if (n < 7 || p + n == end || p[3] != '.' || dots != 2 || p[n - 1] == '.' || isalnum((unsigned char) p[n]))
                 return 0;
         return n;
 }
 
-/* Reads through the file in pieces that overlap by a version's length: 0 when look() found something, -ENOENT when it did not. */
+/* Reads through the file in pieces that overlap by a version and the bytes around it; behind the last one comes a NUL. look() returns -ENOENT
+ * to go on. */
 static int search_file(int fd, int (*look)(const char *data, size_t size, void *userdata), void *userdata) {
-        _cleanup_free_ char *buffer = malloc(PIECE + VERSION_MAX);
-        size_t kept = 0;
+        const size_t overlap = VERSION_MAX + 2;
+        _cleanup_free_ char *buffer = malloc(PIECE + overlap);
+        size_t size = 0;
 
         if (!buffer)
                 return -ENOMEM;
         for (uint64_t done = 0; done < PROGRAM_MAX;) {
-                ssize_t got = read(fd, buffer + kept, PIECE);
+                ssize_t got = read(fd, buffer + size, PIECE);
                 int k;
 
                 if (got < 0 && errno == EINTR)
                         continue;
-                if (got <= 0)
-                        return got < 0 ? -errno : -ENOENT;
-                k = look(buffer, kept + (size_t) got, userdata);
-                if (k != -ENOENT)
+                if (got < 0)
+                        return -errno;
+                if (got == 0)
+                        buffer[size] = '\0';
+                size += (size_t) MAX(got, (ssize_t) 1);
+                k = look(buffer, size, userdata);
+                if (k != -ENOENT || got == 0)
                         return k;
                 done += (uint64_t) got;
-                got += (ssize_t) kept;
-                kept = MIN((size_t) got, (size_t) VERSION_MAX);
-                memmove(buffer, buffer + got - kept, kept);
+                if (size > overlap) {
+                        memmove(buffer, buffer + size - overlap, overlap);
+                        size = overlap;
+                }
         }
         return -ENOENT;
 }

@@ -72,8 +72,8 @@ static void add_flavour(StatusContext *c) {
 /* An option of modprobe.d, NVreg_NAME=VALUE, as the loaded module has it: a line "NAME: VALUE" of its parameters. */
 static void add_option(StatusContext *c, const char *option, const char *parameters) {
         const char *name = startswith(option, "NVreg_"), *equals = strchr(option, '=');
-        _cleanup_free_ char *key = name && equals ? strndup(name, (size_t) (equals - name)) : NULL, *start = key ? format("%s: ", key) : NULL,
-                            *found = NULL;
+        _cleanup_free_ char *key = name && equals ? strndup(option, (size_t) (equals - option)) : NULL,
+                            *start = key ? format("%s: ", key + strlen("NVreg_")) : NULL, *found = NULL;
         const char *wanted = equals ? equals + 1 : "";
         bool same;
 
