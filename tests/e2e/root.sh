@@ -24,7 +24,7 @@ release_software() {
         cublas=$(artifact_value "$release" cublas Version) manager=$(artifact_value "$release" fabric-manager Version)
         nscq=$(artifact_value "$release" nscq Version)
         rm -rf "$lib"/libcuda.so.* "$lib"/libnvidia-*.so.* "$lib/gn8v-tee" "$root"/usr/local/cuda-* "$root/usr/bin/nv-fabricmanager"
-        mkdir -p "$lib" "$root/usr/local/cuda-${cuda%.*}" "$root/usr/share/gn8v-tee"
+        mkdir -p "$lib" "$root/usr/bin" "$root/usr/local/cuda-${cuda%.*}" "$root/usr/share/gn8v-tee"
         for name in libcuda libnvidia-ml; do
                 : > "$lib/$name.so.$driver"
                 ln -s "$name.so.$driver" "$lib/$name.so.1"
