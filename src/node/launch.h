@@ -38,7 +38,7 @@ void launch_clear(Launch *l);
 /* Adds a key: a file of public keys (armored or binary, 64 KiB at most), which is embedded, or an https or file URL, which is not. Secret
  * keys are refused. -EINVAL/EXIT_USAGE, -EBADMSG/EXIT_INVALID. */
 int launch_add_key(Launch *l, const char *file_or_url, Error *e);
-/* The same of bytes; path is for messages. */
+/* The same of bytes with a NUL behind them; path is for messages. */
 int launch_embed_key(Launch *l, const char *path, const char *data, size_t size, Error *e);
 
 /* Takes what was not asked for from the release file (the first of each list) and refuses what it does not list, saying what it does:
