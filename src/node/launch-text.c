@@ -131,7 +131,7 @@ static int check_url(const char *option, const char *url, Error *e) {
         static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&()*+,;=%";
 
         if (url[strspn(url, allowed)] != '\0' || strlen(url) > 2000)
-                return error_set(e, EINVAL, EXIT_USAGE, "%s=%s: a character that no URL has, or too long", option, url);
+                return error_set(e, EINVAL, EXIT_USAGE, "%s: a character that no URL has, or more than 2000 of them", option);
         return 0;
 }
 

@@ -6,7 +6,7 @@
 #include "node/boot-entries.h"
 
 #define DISK_CATEGORY "cloud_essd"
-/* A gigabyte a minute or so; with the charge by traffic, more costs nothing by itself. */
+/* The most that a charge by traffic allows; by itself it costs nothing. */
 #define BANDWIDTH_MBIT "100"
 
 static int refuse(Error *e, const char *option, const char *value, const char *what, const Release *r, char *const *right) {
