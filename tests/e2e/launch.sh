@@ -317,6 +317,7 @@ scenario user-data user_data
 scenario kickstart kickstart
 scenario ksvalidator kickstart_validator
 scenario ansible ansible
+# shellcheck disable=SC2053
 if [ -z "${GN8V_ONLY:-}" ] || [[ first-boot = $GN8V_ONLY ]] || [[ another-key = $GN8V_ONLY ]]; then prepare base_root workspace sites; fi
 scenario first-boot first_boot
 scenario another-key another_key
