@@ -280,6 +280,10 @@ START_TEST(driver) {
         is("kernel modules", ROW_FAIL, "open modules");
         scratch_put("/proc/driver/nvidia/params", "RegistryDwords: \"\"\n");
         is("NVreg_RegistryDwords", ROW_PENDING, "reboot");
+        scratch_put("/proc/driver/nvidia/params", "RegistryDwords: Test=0x1\n");
+        is("NVreg_RegistryDwords", ROW_OK, NULL);
+        scratch_put("/proc/driver/nvidia/params", "Other: 1\n");
+        is("NVreg_RegistryDwords", ROW_UNKNOWN, "modprobe --showconfig");
         scratch_put("/sys/module/nouveau/refcnt", "1");
         is("nouveau", ROW_PENDING, "reboot");
         scratch_put("/sys/module/nvidia/version", "321.1.1\n");
@@ -303,6 +307,12 @@ START_TEST(software) {
         is("CUDA", ROW_FAIL, "yum reinstall gn8v-tee-cuda-1-2");
         scratch_put("/usr/local/cuda-1.2/version.json", "{");
         is("CUDA", ROW_UNKNOWN, "nvcc --version");
+        scratch_put("/usr/local/cuda-1.2/targets/x86_64-linux/lib/libcudart.so.1.9.99", "");
+        put_link("/usr/local/cuda-1.2/targets/x86_64-linux/lib/libcudart.so.1", "libcudart.so.1.9.99");
+        is("CUDA", ROW_FAIL, "another installer");
+        scratch_put("/usr/local/cuda-1.2/targets/x86_64-linux/lib/libcudart.so.1.2.99", "");
+        put_link("/usr/local/cuda-1.2/targets/x86_64-linux/lib/libcudart.so.1", "libcudart.so.1.2.99");
+        is("CUDA", ROW_OK, NULL);
         root_remove("/usr/local/cuda-1.2");
         is("CUDA", ROW_FAIL, "yum reinstall gn8v-tee-cuda-1-2");
         scratch_put("/opt/v/lib/python3.11/site-packages/nvidia/cublas/lib/x", "");
