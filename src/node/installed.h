@@ -27,4 +27,7 @@ typedef struct PythonLibrary {
 /* Every Python environment (the system's, /opt, /usr/local, home folders, VIRTUAL_ENV and CONDA_PREFIX) that has NVIDIA's cuBLAS wheel; the
  * search is bounded. 0 or -ENOMEM. */
 int python_cublas(Node *n, PythonLibrary **ret, size_t *ret_n);
+/* Folders of a text like /proc/self/mounts on which a file system is mounted that may be slow, or not answer at all: appended to *ret. The text is
+ * cut up. 0 or -ENOMEM. */
+int remote_folders_parse(char *mounts, char ***ret);
 void python_libraries_free(PythonLibrary *v, size_t n);
