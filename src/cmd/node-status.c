@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <jansson.h>
 
+#include "cmd/gpu-json.h"
 #include "cmd/node.h"
 #include "cmd/output.h"
 #include "node/status.h"
@@ -27,8 +28,8 @@ static json_t *status_to_json(const Status *s) {
                 if (json_array_append_new(array, o) < 0)
                         break;
         }
-        return json_pack("{s:s?, s:s, s:s, s:s?, s:o}", "release", s->release, "environment", s->environment, "state",
-                         row_state_to_string(s->state), "next", s->next, "rows", array);
+        return json_pack("{s:s?, s:s, s:s, s:s?, s:o, s:o}", "release", s->release, "environment", s->environment, "state",
+                         row_state_to_string(s->state), "next", s->next, "rows", array, "gpu", gpu_to_json(&s->gpu));
 }
 
 static void print_status(const Status *s) {
