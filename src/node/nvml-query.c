@@ -2,6 +2,8 @@
 /* The child's side: loads the library, asks, writes lines. Each line is out before the next call is begun, so that nothing told is lost. */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "basic/fs.h"
 #include "node/nvml-api.h"
@@ -194,7 +196,14 @@ static int ask(Query *q) {
 
 int nvml_answer(int fd) {
         _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        static const int deadly[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+        const struct rlimit no_core = {};
         Query q = { .fd = fcntl(fd, F_DUPFD_CLOEXEC, 10) };
+
+        /* A crash is to be seen as what it is, and to leave nothing behind. */
+        for (size_t i = 0; i < ELEMENTSOF(deadly); i++)
+                (void) signal(deadly[i], SIG_DFL);
+        (void) setrlimit(RLIMIT_CORE, &no_core);
 
         /* Whatever the library prints is not the answer. */
         if (q.fd < 0 || null < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0)

@@ -212,7 +212,7 @@ static int conclude(Nvml *n, int status, int k) {
         free(n->reason);
         if (status == 124) {
                 n->outcome = NVML_HUNG;
-                n->reason = format("no answer within %d s: hangs in %s", NVML_TIMEOUT_SEC, at);
+                n->reason = format("no answer within %d s, stopped in %s", NVML_TIMEOUT_SEC, at);
         } else if (status > 128) {
                 n->outcome = NVML_CRASHED;
                 n->reason = format("crashed in %s: %s", at, strsignal(status - 128));
