@@ -125,7 +125,8 @@ never_first() {
         look
         is 'n is None and "nvidia-persistenced" in s["gpu"]["not_asked"] and row("NVML")[0] == "unknown"'
         look ASAN_OPTIONS=detect_leaks=0 strace -f -e trace=file -o "$trace"
-        ! grep -E 'libnvidia-ml|"/dev/nvidia' "$trace" | grep -v 'newfstatat\|access\|O_PATH' || die "opened"
+        grep -q 'openat(' "$trace"
+        ! grep -E 'open(at)?\(' "$trace" | grep -E 'libnvidia-ml|nvidia[0-9]|nvidiactl' | grep -v O_PATH || die "opened" # O_PATH asks no driver
         [ ! -e "$SCRATCH/opened" ]
 }
 unprivileged() {
