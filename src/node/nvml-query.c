@@ -81,15 +81,18 @@ static void ask_settings(Query *q) {
         int (*get_state)(NvmlState *);
         NvmlSettings settings = { .version = NVML_STRUCT_VERSION(sizeof settings, 1) };
         NvmlState state = {};
+        int code = NVML_FUNCTION_NOT_FOUND;
 
-        if (get && succeeded(q, call, get(&settings))) {
+        if (get && succeeded(q, call, code = get(&settings))) {
                 say(q, "environment %u\nfeature %u\n", settings.environment, settings.feature);
                 say(q, "devtools %u\nmulti-gpu %u\n", settings.devtools, settings.multi_gpu);
                 return;
         }
         get_state = symbol(q, older, NULL, NULL);
-        if (get_state && succeeded(q, older, get_state(&state)))
+        if (get_state && succeeded(q, older, code = get_state(&state)))
                 say(q, "environment %u\nfeature %u\ndevtools %u\n", state.environment, state.feature, state.devtools);
+        else if (code == NVML_NOT_SUPPORTED)
+                say(q, "unsupported 1\n");
 }
 
 static void ask_system(Query *q) {

@@ -65,6 +65,7 @@ static const Key system_keys[] = {
         { "capable", false, offsetof(Nvml, capable) },      { "environment", false, offsetof(Nvml, environment) },
         { "feature", false, offsetof(Nvml, feature) },      { "devtools", false, offsetof(Nvml, devtools) },
         { "multi-gpu", false, offsetof(Nvml, multi_gpu) },  { "ready", false, offsetof(Nvml, ready) },
+        { "unsupported", false, offsetof(Nvml, unsupported) },
 };
 static const Key gpu_keys[] = {
         { "name", true, offsetof(NvmlGpu, name) },                    { "uuid", true, offsetof(NvmlGpu, uuid) },

@@ -113,6 +113,13 @@ static void add_mode(StatusContext *c, const Nvml *n) {
         const Release *release = c->node->release;
         _cleanup_free_ char *types = release ? strv_join(release->instance_types, " or ") : NULL;
 
+        if (n->unsupported == 1) {
+                row_add(c, release ? ROW_FAIL : ROW_OK, "CC feature", release ? "supported" : NULL, "not supported");
+                if (release)
+                        row_next(c, FIRST_GPUS, "these GPUs, or this driver, have no confidential computing: use an instance of type %s",
+                                 types && *types ? types : "ecs.gn8v-tee");
+                return;
+        }
         if (release && release->mode == MODE_PROTECTED_PCIE) {
                 /* Not this feature but the mode protects eight GPUs: OFF is as it should be. */
                 if (n->feature == NVML_UNTOLD)

@@ -69,7 +69,7 @@ every_figure() {
         is 'n["outcome"] == "answered" and n["count"] == 1 and n["cuda"] == "12.8" and n["driver"] == s["gpu"]["module"] and n["failed_calls"] == []'
         is '{k: n["gpus"][0][k] for k in ("index", "name", "pci", "vbios", "memory_mib", "persistence", "fabric_state")} == {"index": 0, "name": "NVIDIA A",
             "pci": "00000000:10:00.0", "vbios": "9.8.7", "memory_mib": 1234, "persistence": True, "fabric_state": "not-supported"}'
-        is 'n["confidential_computing"] == {"feature": True, "devtools": False, "environment": "production", "multi_gpu_mode": "none", "ready": True, "cpu": "intel-tdx", "capable": True}'
+        is 'n["confidential_computing"] == {"feature": True, "devtools": False, "environment": "production", "multi_gpu_mode": "none", "ready": True, "cpu": "intel-tdx", "capable": True, "supported": True}'
         is 's["gpu"]["bus_gpus"] == ["0000:10:00.0"] == s["gpu"]["attached_gpus"] and s["gpu"]["bus_nvswitches"] == [] and s["gpu"]["not_asked"] is None'
         is 'all(r["state"] == "ok" for r in s["rows"] if r["group"] == "gpu") and row("CC feature") == ("ok", "ON") and row("ready state") == ("ok", "ready")'
         [ "$(wc -l < "$SCRATCH/opened")" = 1 ]

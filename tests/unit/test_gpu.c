@@ -180,6 +180,10 @@ START_TEST(rows_single) {
         has_row(&c, "devtools mode", ROW_UNKNOWN, "does not say");
         has_row(&c, "NVLink fabric", ROW_WARN, "1 of 1");
         DONE(c);
+        c = rows_of(&r, "unsupported 1\ncount 1\ngpu 0\n", 0, NULL);
+        has_row(&c, "CC feature", ROW_FAIL, "not supported");
+        has_row(&c, "devtools mode", ROW_FAIL, NULL);
+        DONE(c);
 }
 END_TEST
 

@@ -109,6 +109,15 @@ START_TEST(old_library) {
 }
 END_TEST
 
+START_TEST(no_confidential_computing) {
+        _cleanup_nvml_ Nvml n = ask_look_alike("nvmlSystemGetConfComputeSettings=3\nnvmlSystemGetConfComputeState=3\n");
+
+        ck_assert_int_eq(n.unsupported, 1);
+        ck_assert_int_eq(n.feature, NVML_UNTOLD);
+        ck_assert_uint_eq(n.n_failures, 0);
+}
+END_TEST
+
 START_TEST(older_call_of_settings) {
         _cleanup_nvml_ Nvml n = ask_look_alike("nvmlSystemGetConfComputeSettings=13\nfeature=1\ndevtools=1\n");
 
@@ -251,6 +260,7 @@ int main(int argc, char *argv[]) {
         tcase_add_test(t, everything_is_told);
         tcase_add_test(t, old_library);
         tcase_add_test(t, older_call_of_settings);
+        tcase_add_test(t, no_confidential_computing);
         tcase_add_test(t, refusals);
         tcase_add_test(t, failed_calls);
         tcase_add_test(t, crash_exit_print_garbage);
