@@ -5,37 +5,9 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-LIBRARY=$BUILD/tests/libnvidia-ml.so.1
-SINGLE=$(find "$SOURCE/repo/releases" -name 'single-*.conf' | sort -V | tail -n 1) MULTI=$(find "$SOURCE/repo/releases" -name 'multi-*.conf' | sort -V | tail -n 1)
-driver_of() { awk '/^\[/ { s = $0 } s == "[Artifact driver]" && sub(/^Version=/, "") { print }' "$1"; }
+. "$SOURCE/tests/e2e/gpu-machine.sh"
+SINGLE=$(newest_conf single) MULTI=$(newest_conf multi)
 
-# machine RELEASE MODULE-VERSION GPUS NVSWITCHES CPU-FLAG COMMAND...: the command on that machine.
-machine() {
-        local play=$SCRATCH/play
-        cat > "$play" <<'PLAY'
-set -euo pipefail
-release=$1 module=$2 gpus=$3 nvswitches=$4 flag=$5 scratch=$6
-shift 6
-device() { mkdir -p "/sys/bus/pci/devices/$1" && echo 0x10de > "/sys/bus/pci/devices/$1/vendor" && echo "$2" > "/sys/bus/pci/devices/$1/class"; }
-printf 'processor\t: 0\nflags\t\t: fpu %s vme\n' "$flag" > "$scratch/cpuinfo"
-for folder in /sys/module /sys/bus/pci/devices /proc/driver /usr/share; do mount -t tmpfs none "$folder"; done
-mount --bind "$scratch/cpuinfo" /proc/cpuinfo
-mkdir -p /sys/module/nvidia /usr/share/gn8v-tee /proc/driver/nvidia/gpus
-echo "$module" > /sys/module/nvidia/version
-cp "$release" /usr/share/gn8v-tee/release.conf
-for ((i = 0; i < gpus; i++)); do device "0000:1$i:00.0" 0x030200; mkdir "/proc/driver/nvidia/gpus/0000:1$i:00.0"; done
-for ((i = 0; i < nvswitches; i++)); do device "0000:2$i:00.0" 0x068000; done
-exec "$@" 2> "$scratch/stderr"
-PLAY
-        unshare -m bash "$play" "$1" "$2" "$3" "$4" "$5" "$SCRATCH" env GN8V_TEE_ENVIRONMENT=machine LD_LIBRARY_PATH="$SCRATCH/lib" "${@:6}"
-}
-# The library, told how to behave; by itself it answers as the driver of the newest single-GPU release.
-library() { # LINE...
-        mkdir -p "$SCRATCH/lib"
-        cp "$LIBRARY" "$SCRATCH/lib/"
-        rm -f "$SCRATCH/opened"
-        printf '%s\n' "driver=$(driver_of "$RELEASE")" "nvml=12.$(driver_of "$RELEASE")" "log=$SCRATCH/opened" "$@" > "$SCRATCH/lib/libnvidia-ml.conf"
-}
 # look [ENV...]: status on the machine that $RELEASE, $MODULE, $FLAG and the counts describe, as JSON; within five seconds.
 look() {
         local began=${EPOCHREALTIME/./} took rc=0
@@ -143,7 +115,7 @@ nothing_left() {
         ! pgrep -f "$NODE nvml-query|^/proc/self/exe nvml-query" -a | grep . || die "the child is still there"
 }
 
-if [ "$(id -u)" != 0 ] || ! unshare -m true 2> /dev/null || [ ! -e "$LIBRARY" ]; then
+if ! can_play; then
         skip "$SUITE" "needs root, mount namespaces, and the unit tests' look-alike library"
         exit 0
 fi
