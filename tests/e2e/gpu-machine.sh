@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A machine with GPUs, played in a mount namespace: the driver's files in /proc and /sys, and a look-alike of its management library. Sourced after lib.sh.
 
-LIBRARY=$BUILD/tests/libnvidia-ml.so.1
+LIBRARY=$CACHE/look-alike/libnvidia-ml.so.1
 newest_conf() { find "$SOURCE/repo/releases" -name "$1-*.conf" | sort -V | tail -n 1; } # PROFILE
 driver_of() { awk '/^\[/ { s = $0 } s == "[Artifact driver]" && sub(/^Version=/, "") { print }' "$1"; }
 
@@ -28,9 +28,12 @@ PLAY
 }
 # The library, told how to behave, for the driver of $RELEASE; by itself it answers as one GPU of a machine that is ready.
 library() { # LINE...
-        mkdir -p "$SCRATCH/lib"
+        mkdir -p "$SCRATCH/lib" "${LIBRARY%/*}"
+        if [ -z "$(find "$LIBRARY" -newer "$SOURCE/tests/vendor/src/nvml.c" 2>/dev/null)" ]; then
+                gcc -w -O1 -D_GNU_SOURCE -shared -fPIC -fvisibility=hidden -o "$LIBRARY" "$SOURCE/tests/vendor/src/nvml.c"
+        fi
         cp "$LIBRARY" "$SCRATCH/lib/"
         rm -f "$SCRATCH/opened"
         printf '%s\n' "driver=$(driver_of "$RELEASE")" "nvml=12.$(driver_of "$RELEASE")" "log=$SCRATCH/opened" "$@" > "$SCRATCH/lib/libnvidia-ml.conf"
 }
-can_play() { [ "$(id -u)" = 0 ] && unshare -m true 2> /dev/null && [ -e "$LIBRARY" ]; }
+can_play() { [ "$(id -u)" = 0 ] && unshare -m true 2> /dev/null; }

@@ -116,7 +116,7 @@ nothing_left() {
 }
 
 if ! can_play; then
-        skip "$SUITE" "needs root, mount namespaces, and the unit tests' look-alike library"
+        skip "$SUITE" "needs root and mount namespaces"
         exit 0
 fi
 scenario "every figure of one GPU" every_figure
