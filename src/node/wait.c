@@ -33,6 +33,10 @@ static bool in_motion(const WaitUnit *u) {
 }
 
 static WaitEnd not_started(const WaitUnit *u, const char *reboot, char **ret_why) {
+        if (is_word(u->state.load, "bad-setting") || is_word(u->state.load, "error")) {
+                *ret_why = format("%s has a unit file that systemd does not take (%s): systemctl status %s", u->name, u->state.load, u->name);
+                return WAIT_NOT_STARTED;
+        }
         switch (u->enablement) {
         case UNIT_ABSENT: *ret_why = format("%s is not installed", u->name); return WAIT_NOT_STARTED;
         case UNIT_MASKED: *ret_why = format("%s is masked", u->name); return WAIT_NOT_STARTED;
