@@ -193,6 +193,25 @@ int read_file_in_root(int root_fd, const char *path, size_t max, char **ret, siz
         return fd < 0 ? fd : read_fd(fd, max, ret, ret_size);
 }
 
+int read_exactly(int fd, void *data, uint64_t size, uint64_t offset) {
+        uint64_t end;
+
+        if (__builtin_add_overflow(offset, size, &end) || end > INT64_MAX)
+                return -EBADMSG;
+        for (uint64_t done = 0; done < size;) {
+                ssize_t k = pread(fd, (char *) data + done, size - done, (off_t) (offset + done));
+
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k < 0)
+                        return -errno;
+                if (k == 0)
+                        return -EBADMSG;
+                done += (uint64_t) k;
+        }
+        return 0;
+}
+
 int write_all(int fd, const void *data, size_t size) {
         const char *p = data;
 

@@ -299,7 +299,7 @@ static bool add_planned(Node *n, Status *s, const ResourceList *l) {
                         done = name && add_resource(n, s, "driver", name, r, FIRST_APPLY);
                 } else if (r->type == &enable_type)
                         done = add_resource(n, s, "services", r->name, r, FIRST_APPLY) && add_activity(n, s, r);
-                else if (r->type == &drop_in_type)
+                else if (r->type == &drop_in_type || r->type == &order_type)
                         done = add_resource(n, s, "clients", r->name, r, FIRST_APPLY);
                 if (!done)
                         return false;
