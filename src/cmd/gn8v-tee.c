@@ -15,6 +15,7 @@ static const struct {
         { "apply", "", "make this machine as the installed release wants it", verb_apply },
         { "revert", "", "put back what was there before apply", verb_revert },
         { "order", "add|remove|list", "start units after the persistence daemon", verb_order },
+        { "diagnose", "", "what the logs of this boot say about the GPUs", verb_diagnose },
         { "pause", "", "stop what would open the GPU during a transaction", verb_pause },
 };
 
@@ -23,7 +24,7 @@ static void help(void) {
                "Keep a gn8v-tee instance as its installed release wants it.\n\n"
                "Verbs:\n");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                printf("  %-9s %-15s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+                printf("  %-9s %-16s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
         printf("\nOptions:\n"
                "      --root=DIR       act on the system below DIR (tools run chrooted)\n"
                "      --json           one JSON document on standard output\n"
