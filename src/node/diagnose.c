@@ -188,8 +188,10 @@ static int match(Diagnose *d, const LogLine *l, const char *origin) {
 
 /* Whether the words of a raw line may be hidden by the way it is written. */
 static bool is_escaped(const char *line, size_t size) {
-        static const char *const signs[] = { "\\u", "\\x", "\"MESSAGE\":[", "\"MESSAGE\" : [" };
+        static const char *const signs[] = { "\\u", "\"MESSAGE\":[", "\"MESSAGE\" : [" };
 
+        if (size == 0 || *line != '{') /* else the \xNN of /dev/kmsg */
+                return size > 0 && *line >= '0' && *line <= '9' && memmem(line, size, "\\x", 2);
         for (size_t i = 0; i < ELEMENTSOF(signs); i++)
                 if (memmem(line, size, signs[i], strlen(signs[i])))
                         return true;
@@ -251,6 +253,9 @@ static int compare(const void *a, const void *b) {
 static int fill(Finding *f) {
         const Diagnosis *d = f->diagnosis;
 
+        free(f->meaning);
+        free(f->cause);
+        free(f->next);
         f->meaning = diagnosis_fill(d, d->meaning, f->values);
         f->cause = diagnosis_fill(d, d->cause, f->values);
         f->next = diagnosis_fill(d, d->next, f->values);
@@ -281,6 +286,8 @@ int diagnose_conclude(Diagnose *d, Error *e) {
         bool incomplete = false;
 
         free(d->found);
+        free(d->next);
+        d->next = NULL;
         d->n_found = 0;
         d->found = calloc(d->known->n, sizeof(*d->found));
         if (!d->found)

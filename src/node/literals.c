@@ -123,6 +123,8 @@ bool literals_scan(const Literals *l, const char *text, size_t size, bool *hits)
 
         for (size_t i = 0; i < size; i++) {
                 state = *transition(l, state, text[i]);
+                if (l->states[state].output == 0 && l->states[state].shorter == 0)
+                        continue;
                 for (size_t s = state; s != 0; s = l->states[s].shorter)
                         for (unsigned number = l->states[s].output; number != 0; number = l->same[number - 1])
                                 any = hits[number - 1] = true;

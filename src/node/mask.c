@@ -161,6 +161,8 @@ static bool is_token(const char *s, size_t n) {
         };
         size_t upper = 0, lower = 0, digits = 0, slashes = 0;
 
+        if (startswith(s, "GPU-") || startswith(s, "MIG-")) /* see mask_identities() */
+                return false;
         for (size_t i = 0; i < ELEMENTSOF(known); i++)
                 if (n >= known[i].least && startswith(s, known[i].prefix))
                         return true;
@@ -230,8 +232,8 @@ static char *mask_addresses(const char *s) {
         _cleanup_text_ Text t = {};
 
         for (const char *p = s; *p;) {
-                bool begins = p == s || !(isalnum((unsigned char) p[-1]) || p[-1] == '.' || p[-1] == ':' || p[-1] == '_');
-                size_t n = begins ? MAX(ipv4_size(p), colons_size(p)) : 0;
+                bool begins = p == s || !(isalnum((unsigned char) p[-1]) || p[-1] == '.' || p[-1] == '_');
+                size_t n = begins ? MAX(ipv4_size(p), p == s || p[-1] != ':' ? colons_size(p) : 0) : 0;
 
                 if (n > 0)
                         text_append(&t, MASKED);

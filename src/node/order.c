@@ -7,21 +7,27 @@
 
 #define LINKS_MAX 8
 
+/* The link that a name is, wherever it leads: systemd goes by the name at its end. NULL: a file, masked, or not there. */
+static char *unit_link(Node *n, const char *unit) {
+        for (size_t i = 0; i < n_unit_dirs; i++) {
+                _cleanup_free_ char *path = format("%s/%s", unit_dirs[i], unit), *target = NULL;
+                int k = path ? node_readlink(n, path, &target) : -ENOMEM;
+
+                if (k >= 0)
+                        return TAKE_PTR(target);
+                if (k == -EINVAL) /* a file */
+                        return NULL;
+        }
+        return NULL;
+}
+
 int unit_real_name(Node *n, const char *unit, char **ret) {
         _cleanup_free_ char *name = strdup(unit);
 
         for (unsigned i = 0; name && i < LINKS_MAX; i++) {
-                _cleanup_free_ char *path = NULL, *target = NULL, *template = unit_name_template(name);
-                const char *base;
-                bool masked;
-                int k;
+                _cleanup_free_ char *target = unit_link(n, name), *template = unit_name_template(name);
+                const char *base = target ? path_basename(target) : "";
 
-                k = unit_path(n, name, &path, &masked);
-                if (k < 0)
-                        return k;
-                if (!path || masked || node_readlink(n, path, &target) < 0)
-                        break;
-                base = path_basename(target);
                 /* foo@bar.service is a link to its template without being another name for it. */
                 if (!unit_name_is_valid(base) || streq(base, name) || (template && streq(base, template)))
                         break;
