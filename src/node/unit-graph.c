@@ -153,7 +153,7 @@ static int compare(const void *a, const void *b) {
 
 /* Every name that has a file, a directory of drop-ins, or a link that wants it; sorted, perhaps more than once. */
 static int list_units(Node *n, char ***ret) {
-        _cleanup_strv_ char **all = NULL, **wanted = NULL;
+        _cleanup_strv_ char **all = NULL;
         size_t count = 0, allocated = 0;
         int k;
 
