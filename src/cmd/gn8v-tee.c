@@ -14,9 +14,10 @@ static const struct {
         { "plan", "", "show what apply would change", verb_plan },
         { "apply", "", "make this machine as the installed release wants it", verb_apply },
         { "revert", "", "put back what was there before apply", verb_revert },
-        { "order", "add|remove|list", "start units after the persistence daemon", verb_order },
+        { "order", "[UNIT...]", "start units after the persistence daemon", verb_order },
         { "diagnose", "", "what the logs of this boot say about the GPUs", verb_diagnose },
         { "pause", "", "stop what would open the GPU during a transaction", verb_pause },
+        { "launch-config", "", "print how to create an instance for a release", verb_launch_config },
 };
 
 static void help(void) {
@@ -24,7 +25,7 @@ static void help(void) {
                "Keep a gn8v-tee instance as its installed release wants it.\n\n"
                "Verbs:\n");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                printf("  %-9s %-16s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+                printf("  %-13s %-10s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
         printf("\nOptions:\n"
                "      --root=DIR       act on the system below DIR (tools run chrooted)\n"
                "      --json           one JSON document on standard output\n"

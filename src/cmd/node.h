@@ -47,3 +47,4 @@ int verb_pause(Command *c, int argc, char *argv[], Error *e);
 int verb_status(Command *c, int argc, char *argv[], Error *e);
 int verb_order(Command *c, int argc, char *argv[], Error *e);
 int verb_diagnose(Command *c, int argc, char *argv[], Error *e);
+int verb_launch_config(Command *c, int argc, char *argv[], Error *e);
