@@ -24,7 +24,7 @@ static const char help[] =
         "                       gzip, a support archive; - is standard input)\n"
         "      --bundle=FILE    also write an archive for support, without secrets\n"
         "      --full           with serial numbers, UUIDs and addresses in it\n"
-        "      --rules=FILE     know other failures than " DIAGNOSES_PATH "\n"
+        "      --rules=FILE     other known failures than the installed ones\n"
         "      --timeout=SECONDS\n"
         "                       for reading the journal (default: 4)\n"
         "      --root=DIR       look at the system below DIR\n"
