@@ -83,7 +83,7 @@ static int print_clients(const Clients *clients, const char *next, Error *e) {
                 printf("\n");
         }
         if (k >= 0 && clients->hidden)
-                printf("Some processes could not be looked at: run as root to see which have a GPU open.\n");
+                printf("Some processes could not be looked at%s.\n", geteuid() == 0 ? "" : ": run as root to see which have a GPU open");
         if (k >= 0)
                 printf("Next: %s\n", next ? next : clients->n > 0 ? "nothing, every unit is ordered" : "nothing, no unit looks like a user of a GPU");
         free(cells);

@@ -6,6 +6,8 @@
 
 #include "node/log-line.h"
 
+#define PEM_LINES 120u /* a key of 16384 bits has no more; a BEGIN without END shall not swallow a log */
+
 static bool is_word(char c) {
         return isalnum((unsigned char) c) || c == '_' || c == '-';
 }
@@ -23,7 +25,7 @@ static bool contains_word(const char *s, size_t size, const char *word) {
 static bool names_secret(const char *s, size_t size) {
         static const char *const parts[] = { "password", "passwd", "passphrase", "secret", "token", "apikey", "api_key", "api-key", "accesskey",
                                              "access_key", "access-key", "privatekey", "private_key", "private-key", "credential",
-                                             "authorization", "cookie", "signature", "sessionid", "session_id", "userdata", "user_data", "user-data" };
+                                             "authorization", "cookie", "signature", "sessionid", "session_id", "userdata", "user_data", "user-data", "base64" };
         static const char *const ends[] = { "key", "pwd", "psk", "auth", "pass" };
 
         for (size_t i = 0; i < ELEMENTSOF(parts); i++)
@@ -109,12 +111,22 @@ static char *mask_named(const char *s) {
 /* Environment= of units: programs get their secrets so; only values of names that are known to be harmless stay. */
 static char *mask_environment(const char *s) {
         static const char *const harmless[] = { "CUDA_", "NVIDIA_", "NCCL_", "PATH=", "LANG=", "HOME=" };
-        const char *p = startswith(s, "Environment=");
+        const char *p = strstr(s, "Environment="), *end_of_line;
         _cleanup_text_ Text t = {};
 
         if (!p)
                 return strdup(s);
-        text_append(&t, "Environment=");
+        p += strlen("Environment=");
+        text_append_n(&t, s, (size_t) (p - s));
+        end_of_line = strstr(p, "\\n");
+        if (end_of_line) { /* a whole file as a string of JSON: without its quotes nothing is told apart */
+                _cleanup_free_ char *rest = mask_environment(end_of_line);
+
+                text_append(&t, MASKED);
+                if (rest)
+                        text_append(&t, rest);
+                return rest ? text_take(&t) : NULL;
+        }
         while (*p) {
                 char quote = *p == '"' || *p == '\'' ? *p : 0;
                 const char *name = quote ? p + 1 : p, *end = value_end(name, quote), *equals = memchr(name, '=', (size_t) (end - name));
@@ -274,14 +286,14 @@ static char *mask_identities(const char *s, char *const *words) {
         return text_take(&t);
 }
 
-/* In PEM the lines from BEGIN to END; where a file holds it as one line, that much of it. */
-static char *mask_pem(const char *s, bool *inside) {
-        const char *begin = *inside ? s : strstr(s, "-----BEGIN"), *end;
+/* In PEM the lines from BEGIN to END, at most PEM_LINES; where a file holds it as one line, that much of it. inside: lines that may follow. */
+static char *mask_pem(const char *s, unsigned *inside) {
+        const char *begin = *inside > 0 ? s : strstr(s, "-----BEGIN"), *end;
 
-        if (!begin || (!*inside && !strstr(begin, "PRIVATE KEY")))
+        if (!begin || (*inside == 0 && !strstr(begin, "PRIVATE KEY")))
                 return strdup(s);
         end = strstr(begin, "-----END");
-        *inside = !end;
+        *inside = end ? 0 : *inside > 0 ? *inside - 1 : PEM_LINES;
         return format("%.*s" MASKED "%s", (int) (begin - s), s, end ? end : "");
 }
 
@@ -292,7 +304,7 @@ static bool replace(char **s, char *by) {
         return by;
 }
 
-static char *mask_line(const char *line, size_t size, const Mask *m, bool *in_pem) {
+static char *mask_line(const char *line, size_t size, const Mask *m, unsigned *in_pem) {
         char *s = printable(line, size);
 
         if (!s || !replace(&s, mask_pem(s, in_pem)) || !replace(&s, mask_environment(s)) || !replace(&s, mask_named(s)) || !replace(&s, mask_userinfo(s)) ||
@@ -304,7 +316,7 @@ static char *mask_line(const char *line, size_t size, const Mask *m, bool *in_pe
 
 char *mask_text(const char *text, size_t size, const Mask *m) {
         _cleanup_text_ Text t = {};
-        bool in_pem = false;
+        unsigned in_pem = 0;
 
         for (size_t at = 0; at < size;) {
                 const char *newline = memchr(text + at, '\n', size - at);

@@ -22,6 +22,7 @@ START_TEST(secrets_go) {
                 "access_key_id='S3CR S3CR'", "Environment=HF=S3CR", "Environment=\"A=S3CR S3CR\" B=S3CR", "Environment=X=S3CR CUDA_A=1", "ExecStart=/bin/x --api-key S3CR",
                 "x -----BEGIN RSA PRIVATE KEY-----\\nS3CR\\n-----END RSA PRIVATE KEY-----", "-----BEGIN OPENSSH PRIVATE KEY-----\nS3CR\nS3CR\n-----END X-----",
                 "user_data: S3CR", "http://x/?Signature=S3CR&x=1", "my.pwd=S3CR", "psk=\"S3CR\"", "wpa-psk S3CR=1 psk: S3CR", "SetCredential=a:S3CR",
+                "{\"text\": \"[Service]\\nEnvironment=\\\"A=S3CR S3CR\\\" B=S3CR\\nX=1\"}", "{\"base64\": \"S3CR\"}",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
