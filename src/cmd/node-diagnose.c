@@ -38,11 +38,13 @@ static json_t *finding_to_json(const Finding *f) {
         json_t *lines = json_array();
 
         for (size_t i = 0; i < f->n_lines; i++)
-                (void) json_array_append_new(lines, json_pack("{s:s?, s:s?, s:s, s:b}", "time", f->lines[i].time, "origin", f->lines[i].origin,
-                                                              "message", f->lines[i].message, "context", f->lines[i].with));
-        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s?, s:s?, s:o}", "id", f->diagnosis->id, "summary", f->diagnosis->summary, "severity",
-                         severity_to_string(f->diagnosis->severity), "meaning", f->meaning, "cause", f->cause, "next", f->next, "count",
-                         (json_int_t) f->count, "last", f->last, "explained_by", f->explained_by ? f->explained_by->diagnosis->id : NULL, "lines", lines);
+                (void) json_array_append_new(lines,
+                                            json_pack("{s:s?, s:s?, s:s, s:b}", "time", f->lines[i].time, "origin", f->lines[i].origin,
+                                                      "message", f->lines[i].message, "context", f->lines[i].with));
+        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s?, s:s?, s:o}", "id", f->diagnosis->id, "summary", f->diagnosis->summary,
+                         "severity", severity_to_string(f->diagnosis->severity), "meaning", f->meaning, "cause", f->cause, "next", f->next,
+                         "count", (json_int_t) f->count, "last", f->last, "explained_by",
+                         f->explained_by ? f->explained_by->diagnosis->id : NULL, "lines", lines);
 }
 
 static json_t *diagnose_to_json(const Diagnose *d) {
@@ -67,7 +69,8 @@ static void print_finding(const Finding *f, unsigned number) {
         if (f->explained_by)
                 printf("   and, following from that: %s (%s)\n", d->summary, d->id);
         else
-                printf("%u. %s (%s, %s)\n   %s\n   Cause: %s\n", number, d->summary, d->id, severity_to_string(d->severity), f->meaning, f->cause);
+                printf("%u. %s (%s, %s)\n   %s\n   Cause: %s\n", number, d->summary, d->id, severity_to_string(d->severity), f->meaning,
+                       f->cause);
         for (size_t i = 0; i < f->n_lines; i++)
                 print_line(&f->lines[i]);
         if (f->count > f->n_lines - f->n_with) {

@@ -48,8 +48,9 @@ static json_t *clients_to_json(const Clients *clients, const char *next) {
 
                 STRV_FOREACH(s, c->why)
                         (void) json_array_append_new(why, json_string(*s));
-                (void) json_array_append_new(array, json_pack("{s:s, s:s, s:b, s:s?, s:o}", "unit", c->unit, "state", enablement_to_string(c->enablement),
-                                                              "ordered", c->ordered, "by", c->by, "why", why));
+                (void) json_array_append_new(array, json_pack("{s:s, s:s, s:b, s:s?, s:o}", "unit", c->unit, "state",
+                                                              enablement_to_string(c->enablement), "ordered", c->ordered, "by", c->by,
+                                                              "why", why));
         }
         return json_pack("{s:o, s:b, s:s?}", "units", array, "all_processes_seen", !clients->hidden, "next", next);
 }
@@ -85,7 +86,9 @@ static int print_clients(const Clients *clients, const char *next, Error *e) {
         if (k >= 0 && clients->hidden)
                 printf("Some processes could not be looked at%s.\n", geteuid() == 0 ? "" : ": run as root to see which have a GPU open");
         if (k >= 0)
-                printf("Next: %s\n", next ? next : clients->n > 0 ? "nothing, every unit is ordered" : "nothing, no unit looks like a user of a GPU");
+                printf("Next: %s\n", next             ? next
+                                     : clients->n > 0 ? "nothing, every unit is ordered"
+                                                      : "nothing, no unit looks like a user of a GPU");
         free(cells);
         return k;
 }
@@ -122,8 +125,8 @@ static json_t *resources_to_json(const ResourceList *l) {
                 const Resource *r = l->resources[i];
                 bool kept = r->action == ACTION_KEEP || r->action == ACTION_REFUSE || r->error.message;
 
-                (void) json_array_append_new(array, json_pack("{s:s, s:b, s:s?, s:s?}", "unit", r->name, "done", !kept, "note", resource_note(r),
-                                                              "hint", resource_hint(r)));
+                (void) json_array_append_new(array, json_pack("{s:s, s:b, s:s?, s:s?}", "unit", r->name, "done", !kept, "note",
+                                                             resource_note(r), "hint", resource_hint(r)));
         }
         return json_pack("{s:o}", "units", array);
 }
@@ -213,7 +216,8 @@ int verb_order(Command *c, int argc, char *argv[], Error *e) {
         if (!streq(word, "add") && !streq(word, "remove") && !streq(word, "list"))
                 return verb_usage("order", "%s: neither add, remove nor list", word);
         if (streq(word, "list") != (optind >= argc))
-                return optind < argc ? verb_usage("order", "%s: one word too many", argv[optind]) : verb_usage("order", "%s: which units?", word);
+                return optind < argc ? verb_usage("order", "%s: one word too many", argv[optind])
+                                     : verb_usage("order", "%s: which units?", word);
         r = node_open(&n, c->root, e);
         if (r < 0)
                 return r;

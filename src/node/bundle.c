@@ -60,7 +60,8 @@ int bundle_open(Bundle *b, Node *n, Diagnose *d, const char *path, bool full, Er
         if (!*path_basename(path))
                 return error_set(e, EISDIR, EXIT_USAGE, "%s: names no file", path);
         if (lstat(path, &st) >= 0)
-                return error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s: is there already, and is not overwritten", path), "give another name");
+                return error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s: is there already, and is not overwritten", path),
+                                  "give another name");
         if (errno != ENOENT)
                 return error_errno(e, errno, "%s", path);
         d->keep = keep_line;
@@ -167,13 +168,17 @@ static int add_verb(Bundle *b, const char *name, const char *verb, const char *w
                 return k;
         if (k >= 0 && size > 0)
                 return add_text(b, name, data, size, true);
-        why = status == 124 ? strdup("gave no answer in time") : format("exit status %d: %.*s", status, words ? (int) strcspn(words, "\n") : 0, words ? words : "");
+        why = status == 124 ? strdup("gave no answer in time")
+                            : format("exit status %d: %.*s", status, words ? (int) strcspn(words, "\n") : 0, words ? words : "");
         return why ? missing(b, name, why) : -ENOMEM;
 }
 
 static int add_packages(Bundle *b) {
-        static const char *const argv[] = { "rpm", "-qa", "--qf", "%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}\n", "gn8v-tee*", "*nvidia*", "kernel*", "cuda*",
-                                            "lib*cublas*", "systemd", "dkms", "dracut", "grubby", "gcc", "openssl3*", "dnf", "rpm", "glibc", "alinux-release", NULL };
+        static const char *const argv[] = { "rpm",         "-qa",      "--qf",           "%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}\n",
+                                            "gn8v-tee*",   "*nvidia*", "kernel*",        "cuda*",
+                                            "lib*cublas*", "systemd",  "dkms",           "dracut",
+                                            "grubby",      "gcc",      "openssl3*",      "dnf",
+                                            "rpm",         "glibc",    "alinux-release", NULL };
         _cleanup_free_ char *output = NULL;
         int status, k;
 
@@ -196,8 +201,8 @@ static void append_attribute(Bundle *b, Text *t, const char *device, const char 
 
 /* What lspci -d 10de: would say. */
 static int add_devices(Bundle *b) {
-        static const char *const attributes[] = { "class", "device", "subsystem_device", "revision", "numa_node", "enable", "power_state", "current_link_speed",
-                                                  "current_link_width" };
+        static const char *const attributes[] = { "class",  "device",      "subsystem_device",   "revision",          "numa_node",
+                                                  "enable", "power_state", "current_link_speed", "current_link_width" };
         _cleanup_strv_ char **devices = NULL;
         _cleanup_text_ Text t = {};
         int k = node_list(b->node, "/sys/bus/pci/devices", &devices);
@@ -278,9 +283,21 @@ static int add_diagnosis(Bundle *b, json_t *diagnosis) {
 
 static int collect(Bundle *b, json_t *diagnosis) {
         static const char *const files[] = {
-                "/proc/cmdline", "/proc/version", "/proc/modules", "/etc/os-release", "/etc/default/grub", "/etc/kernel/cmdline", "/boot/grub2/grubenv",
-                "/proc/driver/nvidia/version", "/proc/driver/nvidia/params", "/proc/driver/nvidia/registry", "/sys/kernel/debug/swiotlb/io_tlb_nslabs",
-                "/sys/kernel/debug/swiotlb/io_tlb_used", NODE_JOURNAL_PATH, NODE_PENDING_PATH, "/etc/docker/daemon.json",
+                "/proc/cmdline",
+                "/proc/version",
+                "/proc/modules",
+                "/etc/os-release",
+                "/etc/default/grub",
+                "/etc/kernel/cmdline",
+                "/boot/grub2/grubenv",
+                "/proc/driver/nvidia/version",
+                "/proc/driver/nvidia/params",
+                "/proc/driver/nvidia/registry",
+                "/sys/kernel/debug/swiotlb/io_tlb_nslabs",
+                "/sys/kernel/debug/swiotlb/io_tlb_used",
+                NODE_JOURNAL_PATH,
+                NODE_PENDING_PATH,
+                "/etc/docker/daemon.json",
         };
         static const char *const directories[][2] = {
                 { "/boot/loader/entries", ".conf" }, { "/etc/modprobe.d", ".conf" }, { "/usr/lib/modprobe.d", "nvidia" },

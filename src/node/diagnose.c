@@ -65,7 +65,8 @@ int diagnose_open(Diagnose *d, Node *n, const char *rules, Error *e) {
         *d = (Diagnose){};
         k = read_rules(n, rules, &data, &size);
         if (k < 0)
-                return error_hint(e, error_errno(e, -k, "%s", path), rules ? "give a file like " DIAGNOSES_PATH : "reinstall the package: yum reinstall gn8v-tee");
+                return error_hint(e, error_errno(e, -k, "%s", path),
+                                  rules ? "give a file like " DIAGNOSES_PATH : "reinstall the package: yum reinstall gn8v-tee");
         k = diagnoses_parse(path, data, size, &d->known, e);
         if (k < 0)
                 return error_hint(e, k, "correct that line, or reinstall the package: yum reinstall gn8v-tee");
@@ -150,7 +151,8 @@ static int record(Finding *f, const Pattern *p, const LogLine *l, const char *or
                 f->count += !counted;
                 for (size_t i = 0; i < p->regex.re_nsub && i < GROUPS_MAX; i++)
                         if (!f->values[i] && groups[i + 1].rm_so >= 0) {
-                                f->values[i] = strndup(l->message + groups[i + 1].rm_so, (size_t) (groups[i + 1].rm_eo - groups[i + 1].rm_so));
+                                f->values[i] =
+                                        strndup(l->message + groups[i + 1].rm_so, (size_t)(groups[i + 1].rm_eo - groups[i + 1].rm_so));
                                 if (!f->values[i])
                                         return -ENOMEM;
                         }

@@ -192,10 +192,12 @@ static int check_ids(const Parser *p, const Diagnosis *d, const char *key, char 
                 const Diagnosis *other = diagnoses_find(p->d, *id);
 
                 if (!other || other == d)
-                        return ini_error(e, p->path, d->line, "[Diagnosis %s] %s=%s: there is no other diagnosis of that id", d->id, key, *id);
+                        return ini_error(e, p->path, d->line, "[Diagnosis %s] %s=%s: there is no other diagnosis of that id", d->id, key,
+                                         *id);
                 if (streq(key, "UnlessFound") ? strv_contains(other->unless, d->id) : other->rank <= d->rank)
                         return ini_error(e, p->path, d->line, "[Diagnosis %s] %s=%s: %s", d->id, key, *id,
-                                         streq(key, "UnlessFound") ? "that one says the same the other way round" : "that one has no higher Rank=");
+                                         streq(key, "UnlessFound") ? "that one says the same the other way round"
+                                                                   : "that one has no higher Rank=");
         }
         return 0;
 }
@@ -205,7 +207,8 @@ static int check(const Parser *p, const Diagnosis *d, Error *e) {
 
         if (d->matches == 0 || !d->where || !d->summary || !d->meaning || !d->cause || !d->next || d->severity == _SEVERITY_MAX ||
             d->rank == UINT64_MAX)
-                return ini_error(e, p->path, d->line, "[Diagnosis %s] lacks one of Match, Where, Severity, Rank, Summary, Meaning, Cause, Next", d->id);
+                return ini_error(e, p->path, d->line,
+                                 "[Diagnosis %s] lacks one of Match, Where, Severity, Rank, Summary, Meaning, Cause, Next", d->id);
         if (strv_length(d->variables) > GROUPS_MAX)
                 return ini_error(e, p->path, d->line, "[Diagnosis %s] has more than %d variables", d->id, GROUPS_MAX);
         k = check_ids(p, d, "UnlessFound", d->unless, e);

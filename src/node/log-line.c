@@ -23,7 +23,8 @@ static size_t utf8_size(const unsigned char *s, size_t left) {
         for (size_t i = 1; i < n; i++)
                 if ((s[i] & 0xc0) != 0x80)
                         return 0;
-        if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90))
+        if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf0 && s[1] < 0x90) ||
+            (s[0] == 0xf4 && s[1] >= 0x90))
                 return 0;
         return n;
 }
@@ -191,7 +192,8 @@ static const char *skip_time(const char *line, const char *end, bool *monotonic)
 
                 if (!close || !(isdigit((unsigned char) *digits) || has_shape(p + 1, end, "aaa ")))
                         return line;
-                *monotonic = isdigit((unsigned char) *digits) && memchr(digits, '.', (size_t) (close - digits)) && !memchr(digits, ':', (size_t) (close - digits));
+                *monotonic = isdigit((unsigned char) *digits) && memchr(digits, '.', (size_t) (close - digits)) &&
+                             !memchr(digits, ':', (size_t) (close - digits));
                 return close + 1;
         }
         return line;

@@ -1,106 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the lines come from: the journal, the kernel's buffer, files of /var/log, and files that somebody saved. Memory is bounded, whatever
- * the size of the log: nothing is kept but the end of a line that is not complete yet. */
+/* diagnose_machine(): the journal, the kernel's buffer, files of /var/log. */
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "basic/fs.h"
 #include "basic/process.h"
 #include "node/clients.h"
-#include "node/diagnose.h"
-#include "node/journal.h"
-#include "node/resource.h"
-#include "node/tar.h"
+#include "node/log-feed.h"
 
-#define TAIL_MAX    ((off_t) 4 * 1024 * 1024) /* of a file of /var/log, its end is read */
-#define GUNZIP_SEC  60
-#define BUNDLE_TOP  "gn8v-tee-support/"
-
-typedef struct Lines {
-        Diagnose *diagnose;
-        size_t source;      /* its index: the array moves */
-        const char *origin; /* of lines that do not say it themselves; or NULL */
-        bool boots;         /* the log holds earlier boots, too */
-        bool json_only;     /* other lines are the reading program's own words */
-        char *words;        /* the last of those */
-        Text partial;
-        bool skipping; /* the rest of a line that was too long */
-} Lines;
-
-static void lines_free(Lines *l) {
-        text_free(&l->partial);
-        free(l->words);
-}
-#define _cleanup_lines_ _cleanup_(lines_free)
-
-static int take_line(Lines *l, const char *line, size_t size) {
-        if (l->json_only && (size == 0 || *line != '{')) {
-                if (size > 0 && !startswith(line, "-- ")) {
-                        free(l->words);
-                        l->words = printable(line, MIN(size, (size_t) 300));
-                }
-                return 0;
-        }
-        l->diagnose->sources[l->source].lines++;
-        if (l->boots && memmem(line, size, "kernel: ", 8) && memmem(line, size, "Linux version ", 14))
-                diagnose_reset(l->diagnose);
-        return diagnose_line(l->diagnose, line, size, l->origin);
-}
-
-static int feed(const char *data, size_t size, void *userdata) {
-        Lines *l = userdata;
-        int k = 0;
-
-        while (size > 0 && k == 0) {
-                const char *newline = memchr(data, '\n', size);
-                size_t n = newline ? (size_t) (newline - data) : size;
-
-                if (!newline || l->partial.size > 0) {
-                        if (!l->skipping)
-                                text_append_n(&l->partial, data, MIN(n, LOG_LINE_MAX - l->partial.size));
-                        l->skipping = l->partial.size >= LOG_LINE_MAX && !newline;
-                        if (l->partial.failed)
-                                return -ENOMEM;
-                        if (newline) {
-                                k = take_line(l, l->partial.data, l->partial.size);
-                                l->partial.size = 0;
-                        }
-                } else
-                        k = take_line(l, data, MIN(n, LOG_LINE_MAX));
-                data += n + (newline ? 1 : 0);
-                size -= n + (newline ? 1 : 0);
-        }
-        return k;
-}
-
-static int feed_end(Lines *l) {
-        int k = l->partial.size > 0 ? take_line(l, l->partial.data, l->partial.size) : 0;
-
-        l->partial.size = 0;
-        l->skipping = false;
-        return k;
-}
-
-static int read_all(int fd, Lines *l) {
-        _cleanup_free_ char *buffer = malloc(256 * 1024);
-
-        if (!buffer)
-                return -ENOMEM;
-        for (;;) {
-                ssize_t n = read(fd, buffer, 256 * 1024);
-                int k;
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        return feed_end(l);
-                k = feed(buffer, (size_t) n, l);
-                if (k < 0)
-                        return k;
-        }
-}
+#define TAIL_MAX ((off_t) 4 * 1024 * 1024) /* of a file of /var/log, its end is read */
 
 /* The units whose words matter: those that some diagnosis names, and the clients. */
 static int list_units(Diagnose *d, Node *n, char ***ret) {
@@ -154,7 +62,11 @@ static int append_matches(char ***argv, const char *field, char *const *values) 
 /* The journal finds by field, so that the size of the rest of it does not matter. _PID=1: systemd's own words about a unit. */
 static int journal_command(Diagnose *d, Node *n, char ***ret) {
         static const char *const words[] = {
-                "journalctl", "--boot", "--no-pager", "--output=json", "--output-fields=MESSAGE,_TRANSPORT,_SYSTEMD_UNIT,SYSLOG_IDENTIFIER,UNIT",
+                "journalctl",
+                "--boot",
+                "--no-pager",
+                "--output=json",
+                "--output-fields=MESSAGE,_TRANSPORT,_SYSTEMD_UNIT,SYSLOG_IDENTIFIER,UNIT",
                 "_TRANSPORT=kernel",
         };
         _cleanup_strv_ char **argv = NULL, **units = NULL, **programs = NULL;
@@ -205,25 +117,28 @@ static bool journal_is_hidden(Node *n) {
         return false;
 }
 
-static int run_journal(Diagnose *d, Node *n, char *const *argv, unsigned timeout_sec, size_t source, uint64_t *ret_lines, Error *e) {
-        _cleanup_lines_ Lines l = { .diagnose = d, .source = source, .json_only = true };
-        Process p = { .argv = (const char *const *) argv, .root = n->root, .timeout_sec = timeout_sec, .on_output = feed, .userdata = &l };
+int journal_run(Diagnose *d, Node *n, char *const *argv, unsigned timeout_sec, size_t source, Error *e) {
+        _cleanup_log_lines_ LogLines l = { .diagnose = d, .source = source, .json_only = true };
+        Process p = {
+                .argv = (const char *const *)argv, .root = n->root, .timeout_sec = timeout_sec, .on_output = log_feed, .userdata = &l
+        };
         LogSource *s = &d->sources[source];
         _cleanup_error_ Error why = ERROR_INIT;
         int status = 0, k;
 
         k = process_run(&p, &status, NULL, &why);
-        if (k >= 0 && feed_end(&l) < 0)
+        if (k >= 0 && log_feed_end(&l) < 0)
                 return error_oom(e);
-        *ret_lines = s->lines;
         if (k < 0)
                 k = source_note(s, "%s", why.message ? why.message : "cannot be run");
         else if (status == 124)
-                k = source_note(s, "came to no end within %u seconds and was stopped: what came later was not read; give --timeout=SECONDS", timeout_sec);
+                k = source_note(s, "came to no end within %u seconds and was stopped: what came later was not read; give --timeout=SECONDS",
+                                timeout_sec);
         else if (status != 0)
                 k = source_note(s, "exit status %d%s%s", status, l.words ? ": " : "", l.words ? l.words : "");
         else if (journal_is_hidden(n))
-                k = source_note(s, "the system's own messages are not readable for this user: run as root, or as a member of the group systemd-journal");
+                k = source_note(s, "the system's own messages are not readable for this user: run as root, or as a member of the group "
+                                   "systemd-journal");
         return k < 0 ? error_oom(e) : 0;
 }
 
@@ -235,7 +150,8 @@ static int read_kmsg(Diagnose *d, Error *e) {
         if (!s)
                 return error_oom(e);
         if (fd < 0)
-                return source_note(s, "%s%s", strerror(errno), errno == EPERM || errno == EACCES ? ": run as root" : "") < 0 ? error_oom(e) : 0;
+                return source_note(s, "%s%s", strerror(errno), errno == EPERM || errno == EACCES ? ": run as root" : "") < 0 ? error_oom(e)
+                                                                                                                             : 0;
         for (;;) {
                 ssize_t size = read(fd, record, sizeof(record) - 1);
 
@@ -263,10 +179,10 @@ static int64_t boot_time(Node *n) {
         return strtoll(line + strlen("\nbtime "), NULL, 10);
 }
 
-/* The end of a file of this boot; one that is not there is no source. origin as in Lines. */
+/* The end of a file of this boot; one that is not there is no source. origin as in LogLines. */
 static int read_tail(Diagnose *d, Node *n, const char *path, const char *origin, bool boots, Error *e) {
         _cleanup_close_ int fd = open_in_root(n->root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        _cleanup_lines_ Lines l = { .diagnose = d, .origin = origin, .boots = boots };
+        _cleanup_log_lines_ LogLines l = { .diagnose = d, .origin = origin, .boots = boots };
         LogSource *s;
         struct stat st;
         int k;
@@ -283,7 +199,7 @@ static int read_tail(Diagnose *d, Node *n, const char *path, const char *origin,
         l.source = d->n_sources - 1;
         if (st.st_size > TAIL_MAX)
                 (void) lseek(fd, st.st_size - TAIL_MAX, SEEK_SET);
-        k = read_all(fd, &l);
+        k = log_feed_all(fd, &l);
         if (k == -ENOMEM)
                 return error_oom(e);
         return k < 0 && source_note(&d->sources[l.source], "%s", strerror(-k)) < 0 ? error_oom(e) : 0;
@@ -346,15 +262,14 @@ static int read_without_journal(Diagnose *d, Node *n, Error *e) {
 
 int diagnose_machine(Diagnose *d, Node *n, unsigned timeout_sec, Error *e) {
         _cleanup_strv_ char **argv = NULL;
-        uint64_t lines = 0;
         int k = 0;
 
         if (program_exists(n->root, "journalctl")) {
                 if (journal_command(d, n, &argv) < 0 || !diagnose_source(d, "journal"))
                         return error_oom(e);
-                k = run_journal(d, n, argv, timeout_sec, d->n_sources - 1, &lines, e);
+                k = journal_run(d, n, argv, timeout_sec, 0, e);
         }
-        if (k >= 0 && lines == 0)
+        if (k >= 0 && (d->n_sources == 0 || d->sources[0].lines == 0))
                 k = read_without_journal(d, n, e);
         if (k >= 0)
                 k = read_named_files(d, n, e);
@@ -366,149 +281,3 @@ int diagnose_machine(Diagnose *d, Node *n, unsigned timeout_sec, Error *e) {
         return k;
 }
 
-/* A saved file: what it holds is seen by its first bytes. */
-typedef struct Saved {
-        Lines lines;
-        TarReader tar;
-        char first[512];
-        size_t n_first;
-        bool is_tar, bundle, wanted;
-        int error; /* of the bytes, told when the program that gives them has ended */
-} Saved;
-
-static int member_begin(const char *name, void *userdata) {
-        Saved *s = userdata;
-
-        /* Our own archive says in other members, too, what was found then. */
-        if (startswith(name, BUNDLE_TOP))
-                s->bundle = true;
-        s->wanted = !s->bundle || startswith(name, BUNDLE_TOP "logs/");
-        return 0;
-}
-
-static int member_data(const char *data, size_t size, void *userdata) {
-        Saved *s = userdata;
-
-        return s->wanted ? feed(data, size, &s->lines) : 0;
-}
-
-static int member_end(void *userdata) {
-        return feed_end(&((Saved *) userdata)->lines);
-}
-
-static int saved_pass(Saved *s, const char *data, size_t size) {
-        return s->is_tar ? tar_reader_feed(&s->tar, data, size) : feed(data, size, &s->lines);
-}
-
-static int saved_begin(Saved *s) {
-        s->is_tar = s->n_first == sizeof(s->first) && is_tar(s->first);
-        s->tar = (TarReader){ .begin = member_begin, .data = member_data, .end = member_end, .userdata = s };
-        return saved_pass(s, s->first, s->n_first);
-}
-
-static int saved_feed(const char *data, size_t size, void *userdata) {
-        Saved *s = userdata;
-        size_t more = MIN(sizeof(s->first) - s->n_first, size);
-        int k = 0;
-
-        if (s->n_first < sizeof(s->first)) {
-                memcpy(s->first + s->n_first, data, more);
-                s->n_first += more;
-                data += more;
-                size -= more;
-                if (s->n_first == sizeof(s->first))
-                        k = saved_begin(s);
-        }
-        if (k == 0 && size > 0)
-                k = saved_pass(s, data, size);
-        return s->error = k;
-}
-
-static int saved_end(Saved *s) {
-        int k = s->n_first < sizeof(s->first) ? saved_begin(s) : 0;
-
-        return k == 0 ? feed_end(&s->lines) : k;
-}
-
-static int read_plain(int fd, Saved *s) {
-        _cleanup_free_ char *buffer = malloc(256 * 1024);
-
-        if (!buffer)
-                return -ENOMEM;
-        for (;;) {
-                ssize_t n = read(fd, buffer, 256 * 1024);
-                int k;
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n <= 0)
-                        return n < 0 ? -errno : saved_end(s);
-                k = saved_feed(buffer, (size_t) n, s);
-                if (k < 0)
-                        return k;
-        }
-}
-
-static int read_gzip(int fd, const char *path, Saved *s, Error *e) {
-        static const char *const argv[] = { "gzip", "-dc", NULL };
-        Process p = { .argv = argv, .stdin_fd = fd, .timeout_sec = GUNZIP_SEC, .on_output = saved_feed, .userdata = s };
-        int status, k;
-
-        k = process_run(&p, &status, NULL, e);
-        if (k < 0)
-                return error_hint(e, k, "decompress it first: gunzip %s", path);
-        if (status != 0)
-                return error_set(e, EBADMSG, EXIT_INVALID, "%s: %s", path,
-                                 status == 124 ? "not decompressed within a minute" : "damaged: gzip cannot decompress it");
-        return s->error < 0 ? s->error : saved_end(s);
-}
-
-static int read_journal_file(Diagnose *d, const char *path, unsigned timeout_sec, Error *e) {
-        _cleanup_free_ char *file = format("--file=%s", path);
-        char *argv[] = { (char *) "journalctl", file, (char *) "--no-pager", (char *) "--output=json", NULL };
-        Node here = { .root_fd = AT_FDCWD };
-        uint64_t lines;
-
-        return file ? run_journal(d, &here, argv, timeout_sec, d->n_sources - 1, &lines, e) : error_oom(e);
-}
-
-static int open_saved(const char *path, Error *e) {
-        _cleanup_close_ int fd = streq(path, "-") ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-        struct stat st;
-
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return error_errno(e, errno, "%s", path);
-        if (S_ISDIR(st.st_mode))
-                return error_hint(e, error_errno(e, EISDIR, "%s", path), "name one file");
-        if (!streq(path, "-") && !S_ISREG(st.st_mode))
-                return error_hint(e, error_set(e, EINVAL, EXIT_FAILED, "%s: no regular file", path), "give it on standard input: --file=-");
-        return TAKE_FD(fd);
-}
-
-int diagnose_file(Diagnose *d, const char *path, unsigned timeout_sec, Error *e) {
-        static const struct { const char *magic, *name; } others[] = { { "\375" "7zXZ", "xz" }, { "BZh", "bzip2" }, { "\x28\xb5\x2f\xfd", "zstd" } };
-        _cleanup_free_ Saved *s = calloc(1, sizeof(Saved));
-        _cleanup_close_ int fd = open_saved(path, e);
-        char magic[8] = "";
-        int k;
-
-        if (fd < 0)
-                return fd;
-        if (!s || !diagnose_source(d, path))
-                return error_oom(e);
-        s->lines = (Lines){ .diagnose = d, .source = d->n_sources - 1 };
-        (void) !pread(fd, magic, sizeof(magic), 0); /* a pipe has no beginning to look at: it is text */
-        for (size_t i = 0; i < ELEMENTSOF(others); i++)
-                if (strncmp(magic, others[i].magic, strlen(others[i].magic)) == 0)
-                        return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: compressed by %s", path, others[i].name), "decompress it first");
-        if (memcmp(magic, "LPKSHHRH", 8) == 0)
-                k = read_journal_file(d, path, timeout_sec, e);
-        else if (memcmp(magic, "\x1f\x8b", 2) == 0)
-                k = read_gzip(fd, path, s, e);
-        else
-                k = read_plain(fd, s);
-        lines_free(&s->lines);
-        if (k == -EBADMSG)
-                return error_set(e, EBADMSG, EXIT_INVALID, "%s: a damaged tar archive", path);
-        return k < 0 ? error_errno(e, -k, "%s", path) : 0;
-}

@@ -23,9 +23,10 @@ static bool contains_word(const char *s, size_t size, const char *word) {
 
 /* Whether what stands behind this name is a secret. */
 static bool names_secret(const char *s, size_t size) {
-        static const char *const parts[] = { "password", "passwd", "passphrase", "secret", "token", "apikey", "api_key", "api-key", "accesskey",
-                                             "access_key", "access-key", "privatekey", "private_key", "private-key", "credential",
-                                             "authorization", "cookie", "signature", "sessionid", "session_id", "userdata", "user_data", "user-data", "base64" };
+        static const char *const parts[] = { "password",    "passwd",      "passphrase", "secret",        "token",      "apikey",
+                                             "api_key",     "api-key",     "accesskey",  "access_key",    "access-key", "privatekey",
+                                             "private_key", "private-key", "credential", "authorization", "cookie",     "signature",
+                                             "sessionid",   "session_id",  "userdata",   "user_data",     "user-data",  "base64" };
         static const char *const ends[] = { "key", "pwd", "psk", "auth", "pass" };
 
         for (size_t i = 0; i < ELEMENTSOF(parts); i++)
@@ -34,7 +35,8 @@ static bool names_secret(const char *s, size_t size) {
         for (size_t i = 0; i < ELEMENTSOF(ends); i++) {
                 size_t n = strlen(ends[i]);
 
-                if (size >= n && strncasecmp(s + size - n, ends[i], n) == 0 && (size == n || s[size - n - 1] == '_' || s[size - n - 1] == '-'))
+                if (size >= n && strncasecmp(s + size - n, ends[i], n) == 0 &&
+                    (size == n || s[size - n - 1] == '_' || s[size - n - 1] == '-'))
                         return true;
         }
         return false;
@@ -167,9 +169,13 @@ static char *mask_userinfo(const char *s) {
 }
 
 static bool is_token(const char *s, size_t n) {
-        static const struct { const char *prefix; size_t least; } known[] = {
-                { "LTAI", 16 }, { "AKIA", 16 },  { "ASIA", 16 },   { "STS-", 16 },  { "sk-", 20 },    { "ghp_", 20 }, { "gho_", 20 },
-                { "ghs_", 20 }, { "github_pat_", 20 }, { "glpat-", 16 }, { "hf_", 20 }, { "xoxb-", 16 }, { "xoxp-", 16 }, { "nvapi-", 20 }, { "eyJ", 20 },
+        static const struct {
+                const char *prefix;
+                size_t least;
+        } known[] = {
+                { "LTAI", 16 }, { "AKIA", 16 },  { "ASIA", 16 },  { "STS-", 16 },        { "sk-", 20 },
+                { "ghp_", 20 }, { "gho_", 20 },  { "ghs_", 20 },  { "github_pat_", 20 }, { "glpat-", 16 },
+                { "hf_", 20 },  { "xoxb-", 16 }, { "xoxp-", 16 }, { "nvapi-", 20 },      { "eyJ", 20 },
         };
         size_t upper = 0, lower = 0, digits = 0, slashes = 0;
 
@@ -286,7 +292,8 @@ static char *mask_identities(const char *s, char *const *words) {
         return text_take(&t);
 }
 
-/* In PEM the lines from BEGIN to END, at most PEM_LINES; where a file holds it as one line, that much of it. inside: lines that may follow. */
+/* In PEM the lines from BEGIN to END, at most PEM_LINES; where a file holds it as one line, that much of it.
+ * inside: lines that may follow. */
 static char *mask_pem(const char *s, unsigned *inside) {
         const char *begin = *inside > 0 ? s : strstr(s, "-----BEGIN"), *end;
 
@@ -307,9 +314,9 @@ static bool replace(char **s, char *by) {
 static char *mask_line(const char *line, size_t size, const Mask *m, unsigned *in_pem) {
         char *s = printable(line, size);
 
-        if (!s || !replace(&s, mask_pem(s, in_pem)) || !replace(&s, mask_environment(s)) || !replace(&s, mask_named(s)) || !replace(&s, mask_userinfo(s)) ||
-            (m->tokens && !replace(&s, mask_tokens(s))) || (m->addresses && !replace(&s, mask_addresses(s))) ||
-            (m->identities && !replace(&s, mask_identities(s, m->words))))
+        if (!s || !replace(&s, mask_pem(s, in_pem)) || !replace(&s, mask_environment(s)) || !replace(&s, mask_named(s)) ||
+            !replace(&s, mask_userinfo(s)) || (m->tokens && !replace(&s, mask_tokens(s))) ||
+            (m->addresses && !replace(&s, mask_addresses(s))) || (m->identities && !replace(&s, mask_identities(s, m->words))))
                 return NULL;
         return s;
 }

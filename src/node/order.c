@@ -95,8 +95,9 @@ static int refuse_loop(const UnitGraph *graph, const char *unit, Error *e) {
         int k;
 
         if (streq(unit, PERSISTENCED_UNIT))
-                return error_hint(e, error_set(e, ELOOP, EXIT_FAILED, "%s: would make a loop: it is the unit that the others start after", unit),
-                                  "name a unit that uses the GPU; see: gn8v-tee order list");
+                return error_hint(
+                        e, error_set(e, ELOOP, EXIT_FAILED, "%s: would make a loop: it is the unit that the others start after", unit),
+                        "name a unit that uses the GPU; see: gn8v-tee order list");
         k = unit_graph_chain(graph, PERSISTENCED_UNIT, unit, &chain);
         /* FabricManager comes first even where no file says so yet. */
         if (k >= 0 && !chain && streq(unit, FABRICMANAGER_UNIT) &&
@@ -109,8 +110,9 @@ static int refuse_loop(const UnitGraph *graph, const char *unit, Error *e) {
         words = chain_words(chain);
         if (!words)
                 return error_oom(e);
-        return error_hint(e, error_set(e, ELOOP, EXIT_FAILED, "%s: would make a loop, in which systemd drops a unit from the boot: %s", unit, words),
-                          "order the unit that uses the GPU instead; see: gn8v-tee order list");
+        return error_hint(
+                e, error_set(e, ELOOP, EXIT_FAILED, "%s: would make a loop, in which systemd drops a unit from the boot: %s", unit, words),
+                "order the unit that uses the GPU instead; see: gn8v-tee order list");
 }
 
 /* A word without a suffix is a service, as for systemctl. */
@@ -146,9 +148,11 @@ static int describe(Node *n, const char *asked, const char *unit, char **ret_not
                 return k;
         if (!streq(asked, unit))
                 text_printf(&t, "%s is ordered in place of %s%s", unit, asked,
-                            unit_name_suffix(asked) && streq(unit_name_suffix(asked), ".service") ? ", another name of it" : ", which starts it");
+                            unit_name_suffix(asked) && streq(unit_name_suffix(asked), ".service") ? ", another name of it"
+                                                                                                  : ", which starts it");
         if (!path || masked)
-                text_printf(&t, "%s%s %s", t.size > 0 ? "; " : "", unit, masked ? "is masked: it does not start" : "does not exist (yet): this takes effect once it does");
+                text_printf(&t, "%s%s %s", t.size > 0 ? "; " : "", unit,
+                            masked ? "is masked: it does not start" : "does not exist (yet): this takes effect once it does");
         if (t.size == 0) {
                 *ret_note = NULL;
                 return 0;

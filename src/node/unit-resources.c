@@ -149,7 +149,9 @@ static int order_probe(Node *n, Resource *r, Error *e) {
                 return k < 0 ? k : resource_say(&r->hint, e, "gn8v-tee order add %s, or: gn8v-tee order remove %s", r->name, r->name);
         }
         k = resource_say(&r->note, e, "%s is not as gn8v-tee writes it: kept", path);
-        return k < 0 ? k : resource_say(&r->hint, e, "write After=%s into it, or move it away and run: gn8v-tee order add %s", PERSISTENCED_UNIT, r->name);
+        return k < 0 ? k
+                     : resource_say(&r->hint, e, "write After=%s into it, or move it away and run: gn8v-tee order add %s",
+                                    PERSISTENCED_UNIT, r->name);
 }
 
 const ResourceType order_type = {

@@ -95,6 +95,42 @@ huge_log() {
         said '1638401 lines'
         [ $((SECONDS - started)) -lt 30 ] || die "took $((SECONDS - started)) s"
 }
+# The real journald and journalctl, on a /run of their own: also what is not asked for, and the kernel's own lines of this machine.
+real_journal() {
+        local journald=/lib/systemd/systemd-journald
+        [ -x $journald ] && [ -s /etc/machine-id ] || skip_scenario "no journald"
+        unshare -m true 2> /dev/null || skip_scenario "no mount namespaces"
+        cat > "$SCRATCH/inside" <<'SH'
+set -e
+mount -t tmpfs tmpfs /run
+mkdir -p /run/systemd/journal /run/log/journal
+"$1" & journald=$!
+trap 'kill $journald' EXIT
+python3 - <<'PY'
+import os, socket, subprocess, time
+for _ in range(100):
+    if os.path.exists("/run/systemd/journal/socket"): break
+    time.sleep(0.05)
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+send = lambda who, what: s.sendto(b"MESSAGE=" + what + b"\nSYSLOG_IDENTIFIER=" + who + b"\n", "/run/systemd/journal/socket")
+send(b"nvidia-persistenced", b"Unable to find any NVIDIA devices")
+send(b"somebody", b"fabric manager don't have access permissions to directory /x")
+s.sendto(b"SYSLOG_IDENTIFIER=nv-fabricmanager\nMESSAGE\n" + (14).to_bytes(8, "little") + b"\xff\x1b not UTF-8 \x00\n", "/run/systemd/journal/socket")
+send(b"last", b"the end")
+for _ in range(100):
+    if b"the end" in subprocess.run(["journalctl", "-o", "cat", "-t", "last"], capture_output=True).stdout: break
+    time.sleep(0.05)
+PY
+rc=0
+"$2" diagnose --rules "$3" --json || rc=$?
+exit $rc
+SH
+        unshare -m bash "$SCRATCH/inside" $journald "$NODE" "$RULES" > "$SCRATCH/json" 2> "$SCRATCH/err" || [ $? = 3 ] || { cat "$SCRATCH/err"; die "failed"; }
+        python3 -c 'import json, sys
+d = json.load(open(sys.argv[1]))
+f = {x["id"]: x for x in d["findings"]}
+assert "persistenced-no-device" in f and "fm-directory" not in f and d["sources"][0]["name"] == "journal" and d["sources"][0]["complete"], d' "$SCRATCH/json"
+}
 saved_logs() {
         local f=$SCRATCH/saved
         rm -f "$BIN/journalctl"
@@ -257,6 +293,7 @@ scenario "nothing found is said" finds_nothing
 scenario "one more entry is one more diagnosis" one_entry_more
 scenario "journalctl hangs or fails" hanging_journalctl
 scenario "a huge log, in little memory" huge_log
+scenario "the real journald" real_journal
 scenario "saved logs of every kind" saved_logs
 scenario "no journal: syslog, the kernel's buffer, logs of services" without_a_journal
 scenario "an archive without secrets, whole or not at all" archive
