@@ -189,7 +189,8 @@ int read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_
 }
 
 int read_file_in_root(int root_fd, const char *path, size_t max, char **ret, size_t *ret_size) {
-        _cleanup_close_ int fd = open_in_root(root_fd, path, O_RDONLY);
+        /* A pipe that somebody put there must not make us wait. */
+        _cleanup_close_ int fd = open_in_root(root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
         return fd < 0 ? fd : read_fd(fd, max, ret, ret_size);
 }
 

@@ -257,14 +257,16 @@ int clients_find(Node *n, Clients *ret, Error *e) {
 
         k = units_wanted(n, &wanted);
         STRV_FOREACH(unit, wanted)
-                if (k >= 0)
-                        k = add_wanted(n, &c, *unit);
+                if (k >= 0 && (k = add_wanted(n, &c, *unit)) == -EACCES)
+                        k = 0;
         if (k >= 0)
                 k = add_known(n, &c);
         if (k >= 0)
                 k = gpu_processes(n, add_process, &c, &c.hidden);
+        /* What only root can read stays as far as it is known. */
         for (size_t i = 0; i < c.n && k >= 0; i++)
-                k = judge(n, &c.v[i]);
+                if ((k = judge(n, &c.v[i])) == -EACCES)
+                        k = 0;
         if (k < 0)
                 return error_errno(e, -k, "the units cannot be looked at");
         drop_others(&c);

@@ -199,7 +199,7 @@ int unit_graph_load(Node *n, UnitGraph *ret, Error *e) {
                 if (unit != units && streq(unit[0], unit[-1]))
                         continue;
                 k = read_unit(n, &g, *unit);
-                if (k < 0)
+                if (k < 0 && k != -EACCES) /* one that only root reads orders nothing for us */
                         return error_errno(e, -k, "%s: its files cannot be read", *unit);
         }
         for (size_t i = 0; i < ELEMENTSOF(early); i++)

@@ -92,7 +92,8 @@ static int file_read(Node *n, const char *path, UnitAssignment on, void *userdat
         _cleanup_free_ char *text = NULL;
         int k = node_read(n, path, UNIT_FILE_MAX, &text, NULL);
 
-        if (k == -ENOENT || k == -ENOTDIR || k == -ELOOP)
+        /* What is no file of a sane size is none for systemd either. */
+        if (k == -ENOENT || k == -ENOTDIR || k == -ELOOP || k == -EISDIR || k == -EFBIG)
                 return 0;
         return k < 0 ? k : parse_unit(text, on, userdata);
 }

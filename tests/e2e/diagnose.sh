@@ -265,6 +265,10 @@ ordering() {
         find "$r/etc" "$r/var" -printf '%p %i %T@\n' | sort > "$SCRATCH/one"
         expect 0 order add my.service
         find "$r/etc" "$r/var" -printf '%p %i %T@\n' | sort | diff "$SCRATCH/one" -
+        "$NODE" --root "$r" plan --json > "$SCRATCH/json" || [ $? = 3 ]
+        python3 -c 'import json, sys
+a = {x["id"]: x["action"] for x in json.load(open(sys.argv[1]))["resources"]}
+assert a["order:my.service"] == "none" and a["order:new@.service"] == "none", a' "$SCRATCH/json"
         expect 3 order add mine
         said 'kept'
         # All names are right, or nothing is done.

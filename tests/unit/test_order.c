@@ -95,6 +95,7 @@ START_TEST(loops_are_refused) {
         scratch_put(LIB "overruled.service", "[Unit]\nAfter=first.target\n");
         link_to("/x", ETC "first.target.wants/overruled.service");
         scratch_put(LIB "my.timer", "[Timer]\nOnBootSec=1\n");
+        scratch_put(LIB "directory.service/file", "");
         resolves("nvidia-persistenced", NULL, EXIT_FAILED);
         resolves("nvidia-fabricmanager", NULL, EXIT_FAILED);
         resolves("basic.target", NULL, EXIT_FAILED);
@@ -208,6 +209,15 @@ START_TEST(clients_are_seen) {
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
                 want(cases[i].unit, cases[i].text);
         want("plain.service", "[Service]\nExecStart=/bin/true\n");
+        want("odd.service", "[Service]\nExecStart=/pipe\n");
+        {
+                _cleanup_free_ char *pipe_path = format("%s/pipe", scratch), *unit = format("%s" LIB "odd.service.d", scratch);
+                _cleanup_free_ char *conf = format("%s/x.conf", unit);
+
+                ck_assert_int_eq(mkfifo(pipe_path, 0600), 0);
+                ck_assert_int_eq(mkdir(unit, 0755), 0);
+                ck_assert_int_eq(mkfifo(conf, 0600), 0);
+        }
         want("nvidia-persistenced.service", "[Service]\nExecStart=/usr/bin/nvidia-smi\n");
         scratch_put(LIB "disabled.service", "[Service]\nExecStart=/usr/bin/nvidia-smi\n");
         scratch_put("/etc/docker/daemon.json", "{\"runtimes\": {\"nvidia\": {\"path\": \"nvidia-container-runtime\"}}}");
