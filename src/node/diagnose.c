@@ -38,6 +38,7 @@ void diagnose_close(Diagnose *d) {
                 free(d->sources[i].name);
                 free(d->sources[i].note);
         }
+        strv_free(d->already);
         free(d->findings);
         free(d->hits);
         free(d->sources);
@@ -113,6 +114,7 @@ static bool where_fits(const Diagnosis *d, const LogLine *l, const char *origin)
         STRV_FOREACH(w, d->where)
                 if (streq(*w, "any") || (streq(*w, "kernel") && l->kernel) || (streq(*w, "clients") && !l->kernel) ||
                     (**w == '/' && fnmatch(*w, origin, FNM_PATHNAME) == 0) || (!l->kernel && is_unit_of(*w, origin)) ||
+                    (l->program && is_unit_of(*w, l->program)) ||
                     (l->about && streq(*w, l->about)))
                         return true;
         return false;
@@ -200,6 +202,25 @@ static bool is_escaped(const char *line, size_t size) {
         return false;
 }
 
+static bool was_read(const Diagnose *d, const LogLine *l) {
+        const char *const names[] = { l->origin, l->program, l->about };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (names[i] && strv_contains(d->already, names[i]))
+                        return true;
+        return l->kernel;
+}
+
+/* Programs that write down the commands of others, and our own words, are about failures and none themselves. */
+static bool only_quotes(const char *program) {
+        static const char *const names[] = { "sudo", "su", "audit", "auditd", "cron", "CRON", "crond", "CROND" };
+
+        for (size_t i = 0; program && i < ELEMENTSOF(names); i++)
+                if (is_unit_of(names[i], program) || is_unit_of(program, names[i]))
+                        return true;
+        return program && startswith(program, "gn8v-tee");
+}
+
 int diagnose_line(Diagnose *d, const char *line, size_t size, const char *origin) {
         _cleanup_log_line_ LogLine l = {};
         int k;
@@ -213,8 +234,7 @@ int diagnose_line(Diagnose *d, const char *line, size_t size, const char *origin
                 return k;
         if (!origin)
                 origin = l.origin;
-        /* Our own words are about failures, and none themselves. */
-        if (origin && startswith(origin, "gn8v-tee"))
+        if (only_quotes(origin) || only_quotes(l.program) || (d->already && was_read(d, &l)))
                 return 0;
         k = match(d, &l, origin);
         if (k >= 0 && d->keep)

@@ -42,6 +42,7 @@ struct Diagnose {
         bool *hits;
         LogSource *sources;
         size_t n_sources;
+        char **already; /* units and programs whose lines (and the kernel's) were read before, and are not counted again; or NULL */
         OnKept keep; /* gets every line that is read; or NULL */
         void *userdata;
         /* By diagnose_conclude(): */

@@ -10,6 +10,7 @@ void log_line_free(LogLine *l) {
         free(l->message);
         free(l->time);
         free(l->origin);
+        free(l->program);
         free(l->about);
         *l = (LogLine){};
 }
@@ -109,6 +110,8 @@ static int parse_json(const char *line, size_t size, LogLine *l) {
                 k = set_time(l, field(o, "__REALTIME_TIMESTAMP"));
         if (k >= 0 && origin)
                 k = set(&l->origin, origin, strlen(origin));
+        if (k >= 0 && unit && identifier)
+                k = set(&l->program, identifier, strlen(identifier));
         if (k >= 0 && about)
                 k = set(&l->about, about, strlen(about));
         json_decref(o);

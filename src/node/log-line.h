@@ -14,6 +14,7 @@ typedef struct LogLine {
         char *message; /* printable UTF-8, at most LOG_MESSAGE_MAX bytes */
         char *time;    /* as it stands there; of the journal: UTC, RFC 3339; or NULL */
         char *origin;  /* "kernel", a unit, or the program's name; NULL: the line does not say */
+        char *program; /* of the journal: the program's name, where origin is its unit; or NULL */
         char *about;   /* the unit that systemd speaks about, or NULL */
         bool kernel;
 } LogLine;

@@ -2,6 +2,7 @@
 /* diagnose_machine(): the journal, the kernel's buffer, files of /var/log. */
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "basic/fs.h"
 #include "basic/process.h"
@@ -59,24 +60,16 @@ static int append_matches(char ***argv, const char *field, char *const *values) 
         return 0;
 }
 
+#define JOURNAL_WORDS                                        \
+        "journalctl --boot --no-pager --output=json " \
+        "--output-fields=MESSAGE,_TRANSPORT,_SYSTEMD_UNIT,SYSLOG_IDENTIFIER,UNIT"
+
 /* The journal finds by field, so that the size of the rest of it does not matter. _PID=1: systemd's own words about a unit. */
-static int journal_command(Diagnose *d, Node *n, char ***ret) {
-        static const char *const words[] = {
-                "journalctl",
-                "--boot",
-                "--no-pager",
-                "--output=json",
-                "--output-fields=MESSAGE,_TRANSPORT,_SYSTEMD_UNIT,SYSLOG_IDENTIFIER,UNIT",
-                "_TRANSPORT=kernel",
-        };
-        _cleanup_strv_ char **argv = NULL, **units = NULL, **programs = NULL;
+static int journal_command(char *const *units, char *const *programs, char ***ret) {
+        _cleanup_strv_ char **argv = NULL;
         int k;
 
-        k = list_units(d, n, &units);
-        if (k >= 0)
-                k = list_programs(d, &programs);
-        for (size_t i = 0; i < ELEMENTSOF(words) && k >= 0; i++)
-                k = strv_append(&argv, words[i]);
+        k = strv_append_words(&argv, JOURNAL_WORDS " _TRANSPORT=kernel");
         if (k >= 0 && units) {
                 k = strv_append(&argv, "+");
                 if (k >= 0)
@@ -93,6 +86,34 @@ static int journal_command(Diagnose *d, Node *n, char ***ret) {
         }
         if (k < 0)
                 return k;
+        *ret = TAKE_PTR(argv);
+        return 0;
+}
+
+/* What any program may say is looked for in all of the journal, by journalctl itself (PCRE): only lines that may matter are passed on. */
+static int search_command(const Diagnose *d, char ***ret) {
+        _cleanup_strv_ char **argv = NULL;
+        _cleanup_free_ char *words = NULL;
+        _cleanup_text_ Text t = {};
+
+        for (size_t i = 0; i < d->known->n_patterns; i++) {
+                const Pattern *p = &d->known->patterns[i];
+                char *const *where = d->known->v[p->diagnosis].where;
+                _cleanup_free_ char *literal = NULL;
+                const char *reason;
+
+                if (p->role == PATTERN_NOT || !(strv_contains(where, "any") || strv_contains(where, "clients")) ||
+                    pattern_literal(p->text, &literal, &reason) < 0 || strstr(literal, "\\E"))
+                        continue;
+                text_printf(&t, "%s\\Q%s\\E", t.size == 0 ? "--grep=" : "|", literal);
+        }
+        if (t.size == 0 && !t.failed) {
+                *ret = NULL;
+                return 0;
+        }
+        words = text_take(&t);
+        if (!words || strv_append_words(&argv, JOURNAL_WORDS) < 0 || strv_append(&argv, words) < 0)
+                return -ENOMEM;
         *ret = TAKE_PTR(argv);
         return 0;
 }
@@ -260,15 +281,56 @@ static int read_without_journal(Diagnose *d, Node *n, Error *e) {
         return k;
 }
 
-int diagnose_machine(Diagnose *d, Node *n, unsigned timeout_sec, Error *e) {
+/* The second pass: programs that were not asked for by name. */
+static int search_journal(Diagnose *d, Node *n, unsigned timeout_sec, Error *e) {
         _cleanup_strv_ char **argv = NULL;
+        LogSource *s;
+        int k;
+
+        if (search_command(d, &argv) < 0)
+                return error_oom(e);
+        if (!argv)
+                return 0;
+        s = diagnose_source(d, "journal, other programs");
+        if (!s)
+                return error_oom(e);
+        k = journal_run(d, n, argv, timeout_sec, d->n_sources - 1, e);
+        s = &d->sources[d->n_sources - 1];
+        /* A newer journalctl exits 1 when it found nothing; an older one may not be able to search. */
+        if (k >= 0 && s->lines == 0 && s->note && startswith(s->note, "exit status 1") && !strstr(s->note, "pattern")) {
+                s->complete = true;
+                freep(&s->note);
+                s->note = NULL;
+        }
+        return k;
+}
+
+static int read_journal(Diagnose *d, Node *n, unsigned timeout_sec, Error *e) {
+        _cleanup_strv_ char **argv = NULL, **units = NULL, **programs = NULL;
+        time_t begun = time(NULL), spent;
+        int k;
+
+        if (list_units(d, n, &units) < 0 || list_programs(d, &programs) < 0 || journal_command(units, programs, &argv) < 0 ||
+            !diagnose_source(d, "journal"))
+                return error_oom(e);
+        k = journal_run(d, n, argv, timeout_sec, 0, e);
+        if (k < 0 || !d->sources[0].complete || d->sources[0].lines == 0)
+                return k;
+        STRV_FOREACH(program, programs)
+                if (strv_append(&units, *program) < 0)
+                        return error_oom(e);
+        d->already = TAKE_PTR(units);
+        spent = time(NULL) - begun;
+        k = search_journal(d, n, spent >= 0 && spent < (time_t) timeout_sec ? timeout_sec - (unsigned) spent : 1, e);
+        d->already = strv_free(d->already);
+        return k;
+}
+
+int diagnose_machine(Diagnose *d, Node *n, unsigned timeout_sec, Error *e) {
         int k = 0;
 
-        if (program_exists(n->root, "journalctl")) {
-                if (journal_command(d, n, &argv) < 0 || !diagnose_source(d, "journal"))
-                        return error_oom(e);
-                k = journal_run(d, n, argv, timeout_sec, 0, e);
-        }
+        if (program_exists(n->root, "journalctl"))
+                k = read_journal(d, n, timeout_sec, e);
         if (k >= 0 && (d->n_sources == 0 || d->sources[0].lines == 0))
                 k = read_without_journal(d, n, e);
         if (k >= 0)

@@ -13,7 +13,9 @@ mkdir -p "$BIN"
 
 # journalctl BODY: stands in for journalctl; its arguments go to $SCRATCH/asked.
 journalctl() {
-        printf '#!/bin/bash\nprintf "%%s\\n" "$@" > %q\n%s\n' "$SCRATCH/asked" "$1" > "$BIN/journalctl"
+        printf '#!/bin/bash\nif [[ "$*" == *--grep=* ]]; then cat %q; exit; fi\nprintf "%%s\\n" "$@" > %q\n%s\n' "$SCRATCH/others" "$SCRATCH/asked" "$1" \
+                > "$BIN/journalctl"
+        : > "$SCRATCH/others"
         chmod 755 "$BIN/journalctl"
 }
 entry() { # IDENTIFIER MESSAGE [KEY VALUE...]: one line of journalctl -o json
@@ -49,6 +51,12 @@ reads_the_journal() {
 d = json.load(open(sys.argv[1]))
 f = {x["id"]: x for x in d["findings"]}
 assert f["spdm-failed"]["explained_by"] == "lkca-stubs" and f["lkca-stubs"]["count"] == 1 and d["next"] == f["lkca-stubs"]["next"], d' "$SCRATCH/json"
+        # Other programs are searched for what any program may say; what was read already does not count twice.
+        { cat "$SCRATCH/journal"; entry training 'CUDA error 802' _SYSTEMD_UNIT user-1.slice; } > "$SCRATCH/others"
+        diagnose --json > "$SCRATCH/json" || [ $? = 3 ]
+        python3 -c 'import json, sys
+f = {x["id"]: x["count"] for x in json.load(open(sys.argv[1]))["findings"]}
+assert f == {"lkca-stubs": 1, "spdm-failed": 1, "persistenced-timeout": 1, "not-ready": 1}, f' "$SCRATCH/json"
         expect 3 diagnose --quiet
         ! grep -E "^(Next|[0-9]\.)" "$SCRATCH/output"
 }
@@ -114,6 +122,7 @@ for _ in range(100):
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 send = lambda who, what: s.sendto(b"MESSAGE=" + what + b"\nSYSLOG_IDENTIFIER=" + who + b"\n", "/run/systemd/journal/socket")
 send(b"nvidia-persistenced", b"Unable to find any NVIDIA devices")
+send(b"training", b"cudaErrorSystemNotReady")
 send(b"somebody", b"fabric manager don't have access permissions to directory /x")
 s.sendto(b"SYSLOG_IDENTIFIER=nv-fabricmanager\nMESSAGE\n" + (14).to_bytes(8, "little") + b"\xff\x1b not UTF-8 \x00\n", "/run/systemd/journal/socket")
 send(b"last", b"the end")
@@ -129,7 +138,7 @@ SH
         python3 -c 'import json, sys
 d = json.load(open(sys.argv[1]))
 f = {x["id"]: x for x in d["findings"]}
-assert "persistenced-no-device" in f and "fm-directory" not in f and d["sources"][0]["name"] == "journal" and d["sources"][0]["complete"], d' "$SCRATCH/json"
+assert "persistenced-no-device" in f and f["not-ready"]["count"] == 1 and "fm-directory" not in f and d["sources"][0]["name"] == "journal" and d["sources"][0]["complete"], d' "$SCRATCH/json"
 }
 saved_logs() {
         local f=$SCRATCH/saved

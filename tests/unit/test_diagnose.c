@@ -87,6 +87,7 @@ static const struct {
         { "sxid-minion", "kernel: nvidia-nvswitch2: SXid (PCI:0000:07:00.0): 22013, Non-fatal, Link 41 Minion Link DLREQ interrupt" },
         { "-", "kernel: nvidia-nvswitch2: SXid (PCI:0000:07:00.0): 12028, Non-fatal, Link 41" },
         { "host-dma-mappings", "qemu[2]: VFIO_MAP_DMA failed: possibly running out of DMA mappings. Maximum possible is 65535" },
+        { "-", "sudo[9]: root : TTY=pts/0 ; USER=root ; COMMAND=/usr/bin/grep CUDA error 802" },
         { "-", "gn8v-tee[8]: libspdm expects LKCA but found stubs" },
 };
 /* Of files that are read where they are: a line there has no origin of its own. */
