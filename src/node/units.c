@@ -144,11 +144,13 @@ static int has_wants_link(Node *n, const char *unit) {
 
 int unit_enablement(Node *n, const char *unit, Enablement *ret) {
         static const WordSearch install = { .section = "Install" };
-        _cleanup_free_ char *path = NULL;
+        _cleanup_free_ char *path = NULL, *template = unit_name_template(unit);
         bool masked;
         int k;
 
         k = unit_path(n, unit, &path, &masked);
+        if (k >= 0 && !path && template)
+                k = unit_path(n, template, &path, &masked);
         if (k < 0)
                 return k;
         if (masked) {
