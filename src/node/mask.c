@@ -110,25 +110,10 @@ static char *mask_named(const char *s) {
         return text_take(&t);
 }
 
-/* Environment= of units: programs get their secrets so; only values of names that are known to be harmless stay. */
-static char *mask_environment(const char *s) {
+/* One line of assignments: only values of names that are known to be harmless stay. */
+static void mask_assignments(Text *t, const char *p) {
         static const char *const harmless[] = { "CUDA_", "NVIDIA_", "NCCL_", "PATH=", "LANG=", "HOME=" };
-        const char *p = strstr(s, "Environment="), *end_of_line;
-        _cleanup_text_ Text t = {};
 
-        if (!p)
-                return strdup(s);
-        p += strlen("Environment=");
-        text_append_n(&t, s, (size_t) (p - s));
-        end_of_line = strstr(p, "\\n");
-        if (end_of_line) { /* a whole file as a string of JSON: without its quotes nothing is told apart */
-                _cleanup_free_ char *rest = mask_environment(end_of_line);
-
-                text_append(&t, MASKED);
-                if (rest)
-                        text_append(&t, rest);
-                return rest ? text_take(&t) : NULL;
-        }
         while (*p) {
                 char quote = *p == '"' || *p == '\'' ? *p : 0;
                 const char *name = quote ? p + 1 : p, *end = value_end(name, quote), *equals = memchr(name, '=', (size_t) (end - name));
@@ -137,15 +122,32 @@ static char *mask_environment(const char *s) {
                 for (size_t i = 0; i < ELEMENTSOF(harmless); i++)
                         keep = keep || startswith(name, harmless[i]);
                 if (keep)
-                        text_append_n(&t, p, (size_t) (end - p));
+                        text_append_n(t, p, (size_t) (end - p));
                 else {
-                        text_append_n(&t, p, (size_t) (equals + 1 - p));
-                        text_append(&t, MASKED);
+                        text_append_n(t, p, (size_t) (equals + 1 - p));
+                        text_append(t, MASKED);
                 }
                 p = end;
                 if (*p)
-                        text_append_n(&t, p++, 1);
+                        text_append_n(t, p++, 1);
         }
+}
+
+/* Environment= of units: programs get their secrets so. */
+static char *mask_environment(const char *s) {
+        _cleanup_text_ Text t = {};
+
+        for (const char *p; (p = strstr(s, "Environment="));) {
+                const char *values = p + strlen("Environment="), *end = strstr(values, "\\n");
+
+                text_append_n(&t, s, (size_t) (values - s));
+                if (end) /* a whole file as a string of JSON: without its quotes nothing is told apart */
+                        text_append(&t, MASKED);
+                else
+                        mask_assignments(&t, values);
+                s = end ? end : strchr(values, '\0');
+        }
+        text_append(&t, s);
         return text_take(&t);
 }
 
@@ -274,8 +276,12 @@ static char *mask_identities(const char *s, char *const *words) {
                                 text_append(&t, prefixes[i]);
                                 n = 4 + strspn(s + 4, "0123456789abcdefABCDEF-");
                         }
-                if (n == 0 && strncasecmp(s, "serial", 6) == 0 && s[skip = 6 + strcspn(s + 6, ":=")]) {
-                        skip++;
+                /* "Serial Number : 12"; the sign is near the word. */
+                if (n == 0 && strncasecmp(s, "serial", 6) == 0)
+                        while (skip < 32 && s[6 + skip] && !strchr(":=", s[6 + skip]))
+                                skip++;
+                if (n == 0 && strncasecmp(s, "serial", 6) == 0 && skip < 32 && s[6 + skip]) {
+                        skip += 7;
                         skip += strspn(s + skip, " \t\"");
                         text_append_n(&t, s, skip);
                         n = skip + strcspn(s + skip, " \t\",");

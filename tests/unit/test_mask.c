@@ -70,6 +70,23 @@ START_TEST(the_rest_stays) {
 }
 END_TEST
 
+/* One long line of each, as a hostile file may have it: time grows with its size, and no more. */
+START_TEST(no_line_takes_long) {
+        static const char *const pieces[] = { "Environment=\\n", "Environment=", "serial", "serial:", "://", ":", "a:", "1.", "eyJ.", "password=\"", "password ",
+                                              "-----BEGIN PRIVATE KEY", "GPU-", "bearer ", "'", "\\\"", "/aA1", "token:" };
+
+        for (size_t i = 0; i < ELEMENTSOF(pieces); i++) {
+                _cleanup_free_ char *masked = NULL;
+                _cleanup_text_ Text t = {};
+
+                while (t.size < 40 * 1024)
+                        text_append(&t, pieces[i]);
+                masked = mask_text(t.data, t.size, &strict);
+                ck_assert_ptr_nonnull(masked);
+        }
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("mask");
         TCase *t = tcase_create("mask");
@@ -77,6 +94,7 @@ int main(void) {
         tcase_add_test(t, secrets_go);
         tcase_add_test(t, shapes_go);
         tcase_add_test(t, the_rest_stays);
+        tcase_add_test(t, no_line_takes_long);
         suite_add_tcase(suite, t);
         return run_suite(suite);
 }
