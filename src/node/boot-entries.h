@@ -21,6 +21,7 @@ typedef struct BootEntries {
         char *missing_variable; /* a variable that an entry uses and grubenv does not have, or NULL; tuned's may be missing */
         char *missing_in;       /* path of that entry */
         char *saved_entry;      /* grubenv's, or NULL */
+        bool grubenv_broken;    /* it is there, and GRUB would not read it */
 } BootEntries;
 
 int boot_entries_load(Node *n, BootEntries *ret, Error *e);

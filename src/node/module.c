@@ -249,6 +249,25 @@ static int dkms(Node *n, const char *verb, bool force, const char *version, cons
         return error_hint(e, k, "see /var/lib/dkms/" DKMS_NAME "/%s/build/make.log; then run: gn8v-tee apply", version);
 }
 
+/* The modules, depmod's tables and DKMS's own record of them. */
+static int sync_module(Node *n, const char *kernel, Error *e) {
+        _cleanup_free_ char *path = NULL, *top = format("/lib/modules/%s", kernel);
+        int k;
+
+        if (!top)
+                return error_oom(e);
+        k = module_find(n, kernel, &path);
+        if (k >= 0 && path) {
+                *strrchr(path, '/') = '\0';
+                k = node_sync_directory(n, path);
+        }
+        if (k >= 0)
+                k = node_sync_directory(n, top);
+        if (k >= 0)
+                k = node_sync_directory(n, "/var/lib/dkms/" DKMS_NAME);
+        return k < 0 ? error_errno(e, -k, "%s: cannot be flushed to the disk", top) : 0;
+}
+
 static int module_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
         _cleanup_free_ char *missing = NULL;
         bool added = !is_registered(n, r->wanted);
@@ -267,6 +286,8 @@ static int module_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
                 k = dkms(n, "build", false, r->wanted, r->name, e);
         if (k >= 0)
                 k = dkms(n, "install", true, r->wanted, r->name, e);
+        if (k >= 0)
+                k = sync_module(n, r->name, e);
         if (k < 0)
                 return k;
         json_decref(entry->after);
@@ -283,11 +304,20 @@ static int module_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
         return dkms(n, "remove", false, version, r->name, e);
 }
 
+/* A version is a part of a path and of a command line, as a kernel's is. */
+static bool module_check(const char *name, const JournalEntry *entry) {
+        const json_t *version = json_object_get(entry->after, "version");
+
+        return kernel_name_is_valid(name) && (!version || (json_is_string(version) && kernel_name_is_valid(json_string_value(version)))) &&
+               string_or_nothing(json_object_get(entry->after, "boot"));
+}
+
 const ResourceType module_type = {
         .name = "module",
         .tool = "dkms",
         .slow = true,
         .sticky = true,
+        .check = module_check,
         .list = module_list,
         .probe = module_probe,
         .remember = module_remember,

@@ -165,9 +165,15 @@ static int pause_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
         return start_again(n, r, entry, e);
 }
 
+static bool pause_check(const char *name, const JournalEntry *entry) {
+        return unit_name_is_valid(name) && string_or_nothing(json_object_get(entry->before, "boot")) &&
+               (!entry->before || json_is_boolean(json_object_get(entry->before, "active")));
+}
+
 const ResourceType pause_type = {
         .name = "pause",
         .tool = "systemctl stop",
+        .check = pause_check,
         .list = pause_list,
         .probe = pause_probe,
         .remember = pause_remember,

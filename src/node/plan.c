@@ -13,7 +13,8 @@ static int load(Node *n, Error *e) {
                 if (k < 0)
                         return k;
         }
-        return n->journal ? 0 : journal_load(n, &n->journal, e);
+        k = n->journal ? 0 : journal_load(n, &n->journal, e);
+        return k < 0 ? k : resource_check_journal(n->journal, e);
 }
 
 /* What the journal has and the release does not want: to be reverted, unless it belongs to a kernel rather than to a release. */
@@ -24,9 +25,6 @@ static int list_leftovers(Node *n, ResourceList *l, Error *e) {
                 const ResourceType *type = resource_type_of(entry->id, &name);
                 Resource *r;
 
-                if (!type)
-                        return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: %s: no such type", NODE_JOURNAL_PATH, entry->id),
-                                          "a newer gn8v-tee wrote it: install that one again");
                 if (type->sticky || resource_list_find(l, entry->id))
                         continue;
                 r = resource_list_add(l, type, name);

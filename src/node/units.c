@@ -18,6 +18,23 @@ const char *enablement_to_string(Enablement e) {
         return names[e];
 }
 
+bool enablement_is_valid(const char *word) {
+        for (Enablement i = 0; word && i < _ENABLEMENT_MAX; i++)
+                if (streq(word, enablement_to_string(i)))
+                        return true;
+        return false;
+}
+
+bool unit_name_is_valid(const char *unit) {
+        static const char *const types[] = { ".service", ".socket", ".path", ".timer", ".target", ".mount", ".slice" };
+        bool known = false;
+
+        for (size_t i = 0; i < ELEMENTSOF(types); i++)
+                known = known || endswith(unit, types[i]);
+        return known && strlen(unit) < 256 && !strchr("-.", *unit) &&
+               unit[strspn(unit, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.@\\-")] == '\0';
+}
+
 /* Called for every assignment of a unit file; non-zero stops. */
 typedef int (*OnAssignment)(const char *section, const char *key, char *value, void *userdata);
 
@@ -255,4 +272,21 @@ int units_reload(Node *n, Error *e) {
         const char *const argv[] = { "systemctl", "daemon-reload", NULL };
 
         return node_tool(n, argv, SYSTEMCTL_TIMEOUT_SEC, NULL, e);
+}
+
+int units_sync(Node *n, Error *e) {
+        _cleanup_strv_ char **names = NULL;
+        int k = node_list(n, unit_dirs[0], &names);
+
+        STRV_FOREACH(name, names) {
+                _cleanup_free_ char *path = NULL;
+
+                if (k < 0 || (!endswith(*name, ".wants") && !endswith(*name, ".requires")))
+                        continue;
+                path = format("%s/%s", unit_dirs[0], *name);
+                k = path ? node_sync_directory(n, path) : -ENOMEM;
+        }
+        if (k >= 0)
+                k = node_sync_directory(n, unit_dirs[0]);
+        return k < 0 ? error_errno(e, -k, "%s: cannot be flushed to the disk", unit_dirs[0]) : 0;
 }

@@ -9,7 +9,10 @@
 
 typedef enum Enablement { UNIT_ABSENT, UNIT_MASKED, UNIT_DISABLED, UNIT_ENABLED, UNIT_STATIC, _ENABLEMENT_MAX } Enablement;
 const char *enablement_to_string(Enablement e);
+bool enablement_is_valid(const char *word);
 
+/* A unit's full name, and no path and no option. */
+bool unit_name_is_valid(const char *unit);
 /* By the files and links that `systemctl is-enabled` looks at. */
 int unit_enablement(Node *n, const char *unit, Enablement *ret);
 /* Whether some file orders unit after the other: its own After=, or the other's Before=. */
@@ -22,3 +25,5 @@ static inline bool is_active_word(const char *state) {
 /* systemctl VERB [OPTION] UNIT */
 int unit_control(Node *n, const char *verb, const char *option, const char *unit, Error *e);
 int units_reload(Node *n, Error *e);
+/* The links that systemctl enable and disable have made and removed are on the disk when it returns. */
+int units_sync(Node *n, Error *e);
