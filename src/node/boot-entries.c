@@ -96,6 +96,12 @@ static int expand(const char *s, const char *grubenv, char **ret, char **missing
         return (*ret = text_take(&t)) ? 0 : -ENOMEM;
 }
 
+int boot_options_expand(const char *text, const char *grubenv, char **ret) {
+        _cleanup_free_ char *missing = NULL;
+
+        return expand(text, grubenv, ret, &missing);
+}
+
 static int set_once(char **field, const char *value) {
         if (*field)
                 return 0;

@@ -193,8 +193,8 @@ static int image_remembered(const json_t *section, const char *path, Image *ret,
 /* How path would be without us. ret->data NULL: not there. */
 static int image_without_us(Node *n, const JournalEntry *entry, const char *key, char *const *ours, const char *path, const Image *current,
                             Image *ret, bool *ret_edited, Error *e) {
-        _cleanup_(image_free) Image before = {}, after = {};
-        bool known_before, known_after;
+        _cleanup_(image_free) Image before = {}, after = {}, grubenv = {};
+        bool known_before, known_after, known_grubenv;
         int k;
 
         *ret_edited = false;
@@ -203,9 +203,13 @@ static int image_without_us(Node *n, const JournalEntry *entry, const char *key,
         k = image_remembered(entry->before, path, &before, &known_before, e);
         if (k >= 0)
                 k = image_remembered(entry->after, path, &after, &known_after, e);
+        if (k >= 0)
+                k = image_remembered(entry->before, BOOT_GRUBENV_PATH, &grubenv, &known_grubenv, e);
+        if (k >= 0 && !known_grubenv) /* not changed by us */
+                k = image_read(n, BOOT_GRUBENV_PATH, &grubenv, e);
         if (k < 0)
                 return k;
-        k = argument_revert_text(path, key, ours, before.data, before.size, after.data, after.size, current->data, current->size,
+        k = argument_revert_text(path, key, ours, grubenv.data, before.data, before.size, after.data, after.size, current->data, current->size,
                                  &ret->data, &ret->size, ret_edited);
         return k < 0 ? error_errno(e, -k, "%s", path) : 0;
 }

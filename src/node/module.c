@@ -221,10 +221,15 @@ static bool is_registered(Node *n, const char *version) {
         return path && node_exists(n, path);
 }
 
+/* What is going to be made is remembered too: a run that dies after DKMS has done it must not leave it behind at the revert. */
 static int module_remember(Node *n, Resource *r, JournalEntry *entry, Error *e) {
         _cleanup_free_ char *version = NULL;
         int k;
 
+        json_decref(entry->after);
+        entry->after = json_pack("{s:s, s:b, s:s}", "version", r->wanted, "added", !is_registered(n, r->wanted), "boot", n->boot_id ? n->boot_id : "");
+        if (!entry->after)
+                return error_oom(e);
         if (entry->before)
                 return 0;
         k = module_version(n, r->name, &version);
@@ -270,7 +275,6 @@ static int sync_module(Node *n, const char *kernel, Error *e) {
 
 static int module_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
         _cleanup_free_ char *missing = NULL;
-        bool added = !is_registered(n, r->wanted);
         int k;
 
         k = missing_symbols(n, r->name, &missing, e);
@@ -280,7 +284,7 @@ static int module_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
                 return error_hint(e, error_set(e, ENOTSUP, EXIT_FAILED, "kernel %s is built without %s: the GPU's encrypted session would fail",
                                                r->name, missing),
                                   "boot an Alibaba Cloud Linux 3 kernel, at least %s: yum install kernel", n->release->minimum_kernel);
-        if (added)
+        if (!is_registered(n, r->wanted))
                 k = dkms(n, "add", false, r->wanted, NULL, e);
         if (k >= 0)
                 k = dkms(n, "build", false, r->wanted, r->name, e);
@@ -288,11 +292,7 @@ static int module_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
                 k = dkms(n, "install", true, r->wanted, r->name, e);
         if (k >= 0)
                 k = sync_module(n, r->name, e);
-        if (k < 0)
-                return k;
-        json_decref(entry->after);
-        entry->after = json_pack("{s:s, s:b, s:s}", "version", r->wanted, "added", added, "boot", n->boot_id ? n->boot_id : "");
-        return entry->after ? 0 : error_oom(e);
+        return k;
 }
 
 static int module_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {

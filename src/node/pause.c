@@ -19,12 +19,14 @@ static char *drop_in_directory(const char *unit) {
 }
 
 static int bar(Node *n, const char *unit, Error *e) {
-        _cleanup_free_ char *path = format("/run/systemd/system/%s.d/" DROP_IN_NAME, unit);
+        _cleanup_free_ char *path = format("/run/systemd/system/%s.d/" DROP_IN_NAME, unit), *directory = drop_in_directory(unit);
         int k;
 
-        if (!path)
+        if (!path || !directory)
                 return error_oom(e);
         k = node_write(n, path, drop_in_text, strlen(drop_in_text), 0644);
+        if (k >= 0) /* of a run that was killed here */
+                k = node_sweep(n, directory, DROP_IN_NAME);
         return k < 0 ? error_errno(e, -k, "%s: cannot be written", path) : units_reload(n, e);
 }
 
@@ -34,7 +36,7 @@ static int unbar(Node *n, const char *unit, Error *e) {
 
         if (!path || !directory)
                 return error_oom(e);
-        if (!node_exists(n, path))
+        if (!node_exists(n, path) && !node_exists(n, directory)) /* an empty directory: of a run that was killed here */
                 return 0;
         k = node_remove(n, path);
         if (k >= 0)

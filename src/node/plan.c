@@ -337,6 +337,7 @@ int plan_pause(Node *n, PlanReport report, void *userdata, PlanResult *ret, Erro
         k = load(n, e);
         if (k < 0 || !n->release)
                 return k;
+        sweep(n);
         k = pause_type.list(n, &l, e);
         if (k < 0)
                 return k;
@@ -413,6 +414,7 @@ int plan_finish(Node *n, PlanReport report, void *userdata, PlanResult *ret, Err
         k = load(n, e);
         if (k < 0)
                 return k;
+        sweep(n);
         for (size_t i = n->journal->n_entries; i-- > 0 && !n->release;) {
                 _cleanup_(resource_freep) Resource *r = NULL;
                 JournalEntry *entry = n->journal->entries[i];
