@@ -37,6 +37,7 @@ struct Node {
         char *boot_id;    /* of this boot, or NULL */
         Release *release; /* of RELEASE_INSTALLED_PATH; NULL: none installed */
         Journal *journal;
+        const char *kernel; /* one that was installed just now, and gets its module even if another boots by default; or NULL */
         NodeRun run;    /* runs a tool inside the root; a unit test puts its own here */
         void *userdata; /* of that test */
 };

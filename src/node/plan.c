@@ -145,7 +145,7 @@ static int apply_one(Node *n, Resource *r, PlanReport report, void *userdata) {
 static int settle(Node *n, Resource *r) {
         JournalEntry *entry = journal_find(n->journal, r->id);
 
-        if (!entry || entry->state == ENTRY_APPLIED || r->type == &pause_type)
+        if (!entry || entry->state == ENTRY_APPLIED || r->type == &pause_type || (r->action == ACTION_KEEP && entry->state == ENTRY_FAILED))
                 return 0;
         if (!entry->before) { /* it only waited; somebody else did it */
                 journal_drop(n->journal, entry);
@@ -235,6 +235,22 @@ static int forget_removed_kernels(Node *n, Error *e) {
         return changed ? journal_save(n, n->journal, e) : 0;
 }
 
+int plan_forget_kernel(Node *n, const char *kernel, Error *e) {
+        bool changed = false;
+        int k = load(n, e);
+
+        for (size_t i = k < 0 ? 0 : n->journal->n_entries; i-- > 0;) {
+                const char *name;
+                const ResourceType *type = resource_type_of(n->journal->entries[i]->id, &name);
+
+                if (!type->sticky || !streq(name, kernel))
+                        continue;
+                journal_drop(n->journal, n->journal->entries[i]);
+                changed = true;
+        }
+        return k < 0 || !changed ? k : journal_save(n, n->journal, e);
+}
+
 /* The list of what is left for the first boot, and for every boot until nothing is: the unit's condition is this file. */
 static int write_pending(Node *n, const ResourceList *l, Error *e) {
         _cleanup_text_ Text t = {};
@@ -244,7 +260,7 @@ static int write_pending(Node *n, const ResourceList *l, Error *e) {
         for (size_t i = 0; i < l->n; i++) {
                 const Resource *r = l->resources[i];
                 const JournalEntry *entry = journal_find(n->journal, r->id);
-                bool failed = entry && entry->state != ENTRY_APPLIED;
+                bool failed = entry && entry->state != ENTRY_APPLIED && r->action != ACTION_KEEP;
 
                 if (r->action == ACTION_DEFER || r->action == ACTION_WAIT || failed || (r->type == &pause_type && entry))
                         text_printf(&t, "%s\n", r->id);

@@ -344,10 +344,110 @@ config_missing() {
         begin "$MULTI"
         symbol=$(sed -n 's/^KernelConfig=//p' "$MULTI" | tr ' ' '\n' | head -n 1)
         sed -i "/^CONFIG_$symbol=/d" "$R/lib/modules/$KERNEL/build/.config"
-        expect 1 node apply
+        expect 3 node apply
         said "CONFIG_$symbol"
+        said 'DO NOT REBOOT'
         ! grep -q 'dkms build' "$R/var/log/tools"
         everywhere "$(argument "$MULTI")"
+}
+
+# A kernel's package: its files, its boot entry, which becomes the default, and then kernel-install's plugins, of which ours is one. The program
+# runs as on a machine, in the root; what it says is what "yum update kernel" shows.
+new_kernel() { # [without-default]
+        local k=$NEXT_KERNEL
+        mkdir -p "$R/lib/modules/$k"
+        kernel_headers "$R/usr/src/kernels/$k" "$k"
+        ln -s "/usr/src/kernels/$k" "$R/lib/modules/$k/build"
+        cp "$R/usr/src/kernels/$k/.config" "$R/lib/modules/$k/config"
+        cp "$R/usr/src/kernels/$k/.config" "$R/boot/config-$k"
+        sed "s/$OLD_KERNEL/$k/g; s/ swiotlb=[^ ]*//" "$(entry "$OLD_KERNEL")" > "$(entry "$k")"
+        in_root "$R" dracut -f "/boot/initramfs-$k.img" "$k" # 50-dracut.install
+        [ "${1:-}" = without-default ] || in_root "$R" grubby --set-default "/boot/vmlinuz-$k"
+        install -D -m755 "$SOURCE/systemd/95-gn8v-tee.install" "$R/usr/lib/kernel/install.d/95-gn8v-tee.install"
+}
+plugin() { in_root "$R" /usr/lib/kernel/install.d/95-gn8v-tee.install "$@"; }
+a_new_kernel_gets_everything() { # [without-default]
+        begin "$MULTI"
+        expect 0 node apply
+        new_kernel "$@"
+        expect 0 plugin add "$NEXT_KERNEL" "/boot/$MACHINE_ID/$NEXT_KERNEL" "/boot/vmlinuz-$NEXT_KERNEL"
+        ! grep -v '^+' "$SCRATCH/output" || die "said something where all is well"
+        has "$NEXT_KERNEL" "$(argument "$MULTI")"
+        [ -e "$R/lib/modules/$NEXT_KERNEL/extra/nvidia.ko.xz" ]
+        grep -q options "$R/boot/initramfs-$NEXT_KERNEL.img"
+        expect 0 node plan
+        # And the oldest goes, as installonly_limit has it: entry and plugin first, then the files.
+        rm "$(entry "$OLD_KERNEL")"
+        expect 0 plugin remove "$OLD_KERNEL"
+        ! grep -v '^+' "$SCRATCH/output"
+        ! journal | grep ":$OLD_KERNEL=" || die "still in the journal"
+        journaled "module:$NEXT_KERNEL=applied"
+        rm -r "$R/lib/modules/$OLD_KERNEL"
+        expect 0 node plan
+}
+# Wherever it can be seen, and even if DKMS has built a module all the same.
+a_new_kernel_lacks_a_symbol() { # CONFIG-FILE
+        local symbol file
+        begin "$MULTI"
+        expect 0 node apply
+        new_kernel
+        symbol=$(release_value "$MULTI" KernelConfig | tr ' ' '\n' | tail -n 1)
+        file=$R/${1//KERNEL/$NEXT_KERNEL}
+        sed -i "s/^CONFIG_$symbol=.*/# CONFIG_$symbol is not set/" "$file"
+        mkdir "$R/lib/modules/$NEXT_KERNEL/extra"
+        cp "$R/lib/modules/$KERNEL/extra/nvidia.ko.xz" "$R/lib/modules/$NEXT_KERNEL/extra/"
+        ln -s "$(driver "$MULTI")/$NEXT_KERNEL/x86_64" "$R/var/lib/dkms/nvidia/kernel-$NEXT_KERNEL-x86_64"
+        expect 0 plugin add "$NEXT_KERNEL"
+        said "built without CONFIG_$symbol:"
+        said "DO NOT REBOOT YET: kernel $NEXT_KERNEL, .*grubby --set-default /boot/vmlinuz-$KERNEL\$"
+        expect 3 node status
+        said "^Next: .*CONFIG_$symbol.*grubby --set-default /boot/vmlinuz-$KERNEL\$"
+        # What it says helps, and what must not be booted stays in sight.
+        in_root "$R" grubby --set-default "/boot/vmlinuz-$KERNEL"
+        expect 0 node apply
+        expect 0 node plan
+        said 'does not boot by default, and must not'
+        [ ! -e "$R/var/lib/gn8v-tee/pending" ]
+        node status > "$SCRATCH/output" 2>&1 || :
+        said "do not boot kernel $NEXT_KERNEL"
+}
+dkms_fails_for_a_new_kernel() {
+        begin "$MULTI"
+        expect 0 node apply
+        new_kernel
+        fault dkms exit
+        expect 0 plugin add "$NEXT_KERNEL"
+        said "module:$NEXT_KERNEL: failed: dkms build"
+        said "DO NOT REBOOT YET: kernel $NEXT_KERNEL, .*make.log.*grubby --set-default /boot/vmlinuz-$KERNEL"
+        expect 3 node status
+        said "^Next: .*told to fail.*grubby --set-default /boot/vmlinuz-$KERNEL"
+        in_root "$R" grubby --set-default "/boot/vmlinuz-$KERNEL"
+        : > "$R/var/log/tools"
+        expect 0 node apply
+        ! grep -q ^dkms "$R/var/log/tools" || die "tried again unasked"
+        expect 0 node plan
+        said "apply --kernel=$NEXT_KERNEL tries again"
+        fault dkms
+        expect 0 node apply --kernel="$NEXT_KERNEL"
+        [ -e "$R/lib/modules/$NEXT_KERNEL/extra/nvidia.ko.xz" ]
+        ! journal | grep -v =applied
+        expect 0 node revert
+        [ ! -e "$R/lib/modules/$NEXT_KERNEL/extra" ]
+}
+# The default kernel is removed, and the one that boots then has no module: said at once, and apply heals it.
+the_booting_kernel_is_removed() {
+        begin "$MULTI"
+        expect 0 node apply
+        rm "$(entry "$KERNEL")"
+        install -D -m755 "$SOURCE/systemd/95-gn8v-tee.install" "$R/usr/lib/kernel/install.d/95-gn8v-tee.install"
+        expect 0 plugin remove "$KERNEL"
+        said "DO NOT REBOOT YET: kernel $OLD_KERNEL, .*gn8v-tee apply"
+        expect 0 node apply
+        [ -e "$R/lib/modules/$OLD_KERNEL/extra/nvidia.ko.xz" ]
+        expect 2 node apply --kernel=../x
+        expect 2 node apply --removed-kernel=--all
+        expect 0 plugin
+        expect 0 plugin frobnicate x
 }
 clients_are_paused() {
         begin "$MULTI"
@@ -556,6 +656,13 @@ scenario "inert in an image, done at the first boot" inert_in_an_image
 scenario "ostree is left alone" ostree_is_left_alone
 scenario "headers of the kernel that boots are missing" headers_missing
 scenario "a CONFIG symbol is missing" config_missing
+scenario "a new kernel gets everything" a_new_kernel_gets_everything
+scenario "a new kernel that does not boot yet gets everything" a_new_kernel_gets_everything without-default
+for file in boot/config-KERNEL lib/modules/KERNEL/config usr/src/kernels/KERNEL/.config; do
+        scenario "a new kernel lacks a symbol: $file" a_new_kernel_lacks_a_symbol $file
+done
+scenario "DKMS fails for a new kernel" dkms_fails_for_a_new_kernel
+scenario "the kernel that boots is removed" the_booting_kernel_is_removed
 scenario "clients are paused until the reboot" clients_are_paused
 scenario "what was started by hand runs again" what_was_started_by_hand_runs_again
 scenario "no reboot needed: clients run again at once" nothing_to_wait_for_resumes_at_once
