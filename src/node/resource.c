@@ -136,11 +136,17 @@ int resource_probe(Node *n, Resource *r, Error *e) {
         if (r->action == ACTION_NONE || r->action == ACTION_KEEP || n->environment == ENVIRONMENT_MACHINE)
                 return 0;
         if (n->environment == ENVIRONMENT_OSTREE) {
-                if (r->type == &kernel_argument_type)
-                        k = resource_say(&r->hint, e, "put kargs = [\"%s\"] into /usr/lib/bootc/kargs.d/50-gn8v-tee.toml of the image",
-                                         r->wanted);
+                if (r->type == &kernel_argument_type && node_exists(n, "/usr/lib/bootc/kargs.d/50-gn8v-tee.toml"))
+                        k = resource_say(&r->hint, e, "/usr/lib/bootc/kargs.d/50-gn8v-tee.toml of the image has it: bootc upgrade, or bootc switch, and reboot; "
+                                                      "without bootc: rpm-ostree kargs --append-if-missing=%s", r->wanted);
+                else if (r->type == &kernel_argument_type)
+                        k = resource_say(&r->hint, e, "put kargs = [\"%s\"] into /usr/lib/bootc/kargs.d/50-gn8v-tee.toml of the image", r->wanted);
+                else if (r->type == &module_type)
+                        k = resource_say(&r->hint, e, "when the image is built: dkms install -m nvidia -v %s -k %s", r->wanted, r->name);
+                else if (r->type == &initramfs_type)
+                        k = resource_say(&r->hint, e, "when the image is built: dracut -f /usr/lib/modules/%s/initramfs.img %s", r->name, r->name);
                 else
-                        k = resource_say(&r->hint, e, "do it when the image is built: a deployed tree is not changed");
+                        k = resource_say(&r->hint, e, "when the image is built: a deployed tree is not changed");
                 r->action = ACTION_REFUSE;
                 return k;
         }
