@@ -90,6 +90,11 @@ static int apply(Command *c, const Options *o, Node *n, Error *e) {
         reason = n->environment == ENVIRONMENT_MACHINE ? reboot_reason(n) : NULL;
         if (!warn_about_module(n, &l) && reason && (result.changed > 0 || o->boot))
                 log_info("reboot needed: %s", reason);
+        if (o->boot && reason && result.changed > 0) {
+                r = node_write(n, RELEASE_REBOOT_FIRST_PATH, reason, strlen(reason), 0644);
+                if (r < 0)
+                        log_warning("%s: %s: the GPUs' services start before the reboot", RELEASE_REBOOT_FIRST_PATH, strerror(-r));
+        }
         if (result.deferred > 0)
                 log_info("the rest is done at the first boot by gn8v-tee-apply.service; see " NODE_PENDING_PATH);
         if (c->json) {

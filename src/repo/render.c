@@ -107,7 +107,7 @@ static int persistenced(Render *r, Error *e) {
         const Release *l = r->release;
         _cleanup_text_ Text t = {};
 
-        text_append(&t, "[Unit]\n");
+        text_append(&t, "[Unit]\nConditionPathExists=!" RELEASE_REBOOT_FIRST_PATH "\n");
         order(l, &t);
         text_append(&t, "\n[Service]\n");
         if (l->persistenced_options && *l->persistenced_options)
@@ -137,7 +137,7 @@ static int fabric_manager(Render *r, Error *e) {
 
         if (!has_fabric_manager(r->release))
                 return 0;
-        text_append(&t, "[Unit]\nBefore=" PERSISTENCED "\n");
+        text_append(&t, "[Unit]\nConditionPathExists=!" RELEASE_REBOOT_FIRST_PATH "\nBefore=" PERSISTENCED "\n");
         return drop_in(r, FABRIC, &t, e);
 }
 

@@ -598,6 +598,103 @@ one_run_at_a_time() {
         expect 9 flock "$R/var/lib/gn8v-tee/lock" "$NODE" --root "$R" --lock-timeout 1 revert
         expect 4 flock "$R/var/lib/gn8v-tee/lock" env GN8V_TEE_ENVIRONMENT=machine "$NODE" --root "$R" status || said TDX
 }
+# While one run is in the middle of its work: who looks sees a whole journal, who wants to change something waits or is told.
+runs_at_once() {
+        local one two
+        begin "$MULTI"
+        mkfifo "$R/fail/waiting" "$R/fail/go"
+        fault grubby wait
+        node apply > "$SCRATCH/one" 2>&1 &
+        one=$!
+        read -r _ < "$R/fail/waiting"
+        expect 9 node apply
+        said 'another gn8v-tee holds the lock'
+        expect 9 node --lock-timeout 1 revert
+        expect 9 node pause
+        expect 3 node plan
+        journaled 'kernel-argument:swiotlb=applying'
+        timeout 5 env GN8V_TEE_ENVIRONMENT=machine "$NODE" --root "$R" status --json > "$SCRATCH/output" 2> /dev/null || [ $? -lt 5 ]
+        python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$SCRATCH/output"
+        fault grubby
+        node --lock-timeout=60 apply > "$SCRATCH/two" 2>&1 &
+        two=$!
+        echo > "$R/fail/go"
+        wait "$one"
+        wait "$two"
+        [ "$(grep -c ^grubby "$R/var/log/tools")" = 1 ] || die "done twice"
+        [ "$(grep -c '^dkms build' "$R/var/log/tools")" = 1 ] || die "built twice"
+        expect 0 node plan
+        remove_all
+        unchanged
+}
+# The journal's words become root's deeds: it is taken as a whole, or not at all.
+hostile_journals_do_nothing() {
+        local entry verb
+        begin "$MULTI"
+        echo root > "$R/etc/passwd"
+        mkdir -p "$R/var/lib/gn8v-tee"
+        picture > "$R.before"
+        for entry in \
+                '{"id":"kernel-argument:swiotlb","state":"applied","before":{"files":{"/etc/passwd":{"text":"mine"}}},"after":{"files":{"/etc/passwd":{"text":"root\n"}}}}' \
+                '{"id":"kernel-argument:swiotlb","state":"applied","before":{"files":{"/boot/loader/entries/../../../etc/x.conf":{"text":"mine"}}}}' \
+                '{"id":"kernel-argument:root","state":"applied","before":{},"after":{"values":["root=/dev/vda1","init=x"]}}' \
+                '{"id":"drop-in:../../../etc/x.service","state":"applied","before":{"file":{"text":"mine"}}}' \
+                '{"id":"enable:--root=x.service","state":"applied","before":{"state":"disabled"}}' \
+                '{"id":"module:../../../etc","state":"applied","before":{},"after":{"version":"1.2.3"}}' \
+                '{"id":"initramfs:..","state":"pending","before":{}}'; do
+                echo "{\"version\":1,\"entries\":[$entry]}" > "$R/var/lib/gn8v-tee/journal.json"
+                for verb in revert 'revert --finish' apply plan status pause; do
+                        # shellcheck disable=SC2086
+                        expect 6 node $verb
+                        said 'cannot have written this'
+                        unchanged
+                done
+        done
+        echo '{"version":1,"entries":[]}' > "$R/var/lib/gn8v-tee/journal.json"
+        chmod 666 "$R/var/lib/gn8v-tee/journal.json"
+        expect 6 node revert
+        said 'only root can write'
+        [ ! -s "$R/var/log/tools" ] || ! grep -v -E 'is-active|daemon-reload' "$R/var/log/tools"
+}
+# /boot as nobody wants it: said with the file's name, quickly, and nothing is changed.
+broken_boot_files() {
+        local i
+        begin "$MULTI"
+        head -c 1024 /dev/urandom > "$R/boot/grub2/grubenv"
+        picture > "$R.before"
+        expect 1 node apply
+        said 'grubenv: not an environment block'
+        unchanged_boot
+        boot_files "$R"
+        mkfifo "$(entry fifo)"
+        expect 1 timeout 5 env GN8V_TEE_ENVIRONMENT=machine "$NODE" --root "$R" apply
+        said 'fifo.conf'
+        rm "$(entry fifo)"
+        ln -s /etc/passwd "$(entry link)"
+        expect 1 node apply
+        said 'symbolic link, to /etc/passwd'
+        rm "$(entry link)"
+        head -c 100000 /dev/zero | tr '\0' x > "$(entry huge)"
+        expect 1 node apply
+        said 'huge.conf'
+        rm "$(entry huge)"
+        : > "$R/var/log/tools"
+        for ((i = 0; i < 3000; i++)); do echo "linux /vmlinuz-1.$i" > "$R/boot/loader/entries/many-$i.conf"; done
+        expect 3 timeout 5 env GN8V_TEE_ENVIRONMENT=machine "$NODE" --root "$R" plan
+        timeout 5 env GN8V_TEE_ENVIRONMENT=machine "$NODE" --root "$R" status > "$SCRATCH/output" 2>&1 || [ $? = 3 ]
+        ! grep -q ^grubby "$R/var/log/tools"
+}
+# The first boot's session would be made without what it needs: it waits for the reboot.
+first_boot_waits_for_the_reboot() {
+        begin "$MULTI"
+        AS='' expect 0 node apply
+        expect 0 node apply --boot
+        grep -q swiotlb "$R/run/gn8v-tee/reboot-first"
+        rm -r "$R/run/gn8v-tee"
+        running_release
+        expect 0 node apply --boot
+        [ ! -e "$R/run/gn8v-tee" ]
+}
 words_and_help() {
         begin "$MULTI"
         expect 0 "$NODE" --help
@@ -672,5 +769,9 @@ scenario "kernelopts missing from grubenv" kernelopts_must_be_there
 scenario "a masked unit is left" masked_is_left
 scenario "what was enabled or written before us stays" enabled_before_us_stays
 scenario "one run at a time" one_run_at_a_time
+scenario "two runs at once" runs_at_once
+scenario "hostile journals do nothing" hostile_journals_do_nothing
+scenario "broken boot files" broken_boot_files
+scenario "the first boot waits for the reboot" first_boot_waits_for_the_reboot
 scenario "words, help, JSON" words_and_help
 finish
