@@ -11,7 +11,7 @@ packages=(
         # scratch roots
         mmdebstrap tar dracut-core dkms kmod python3-dbus systemd-container file procps util-linux
         # tests
-        rpmlint shellcheck strace clang libclang-rt-14-dev time
+        rpmlint shellcheck strace clang libclang-rt-14-dev time hyperfine
         ansible-core python3-yaml python3-jsonschema python3-jinja2 python3-configobj python3-jsonpatch
 )
 missing=()

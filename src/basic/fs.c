@@ -189,17 +189,8 @@ int read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_
 }
 
 int read_file_in_root(int root_fd, const char *path, size_t max, char **ret, size_t *ret_size) {
-        _cleanup_close_ int fd = open_in_root(root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-        struct stat st;
-
-        if (fd < 0)
-                return fd;
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        if (S_ISDIR(st.st_mode))
-                return -EISDIR;
-        /* A character device is /dev/null, which hides a file. */
-        return S_ISREG(st.st_mode) || S_ISCHR(st.st_mode) ? read_fd(fd, max, ret, ret_size) : -EINVAL;
+        _cleanup_close_ int fd = open_in_root(root_fd, path, O_RDONLY);
+        return fd < 0 ? fd : read_fd(fd, max, ret, ret_size);
 }
 
 int write_all(int fd, const void *data, size_t size) {

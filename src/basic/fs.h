@@ -24,7 +24,7 @@ int open_in_root(int root_fd, const char *path, int flags);
  * Works on /proc and /sys, whose sizes lie. */
 int read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_size);
 int read_fd(int fd, size_t max, char **ret, size_t *ret_size);
-/* read_file() through open_in_root(). -EINVAL for what is no file (a FIFO would keep its reader waiting). */
+/* read_file() through open_in_root(). */
 int read_file_in_root(int root_fd, const char *path, size_t max, char **ret, size_t *ret_size);
 
 int write_all(int fd, const void *data, size_t size);

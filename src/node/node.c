@@ -151,7 +151,7 @@ static bool is_the_lock(Node *n, int fd) {
 
 int node_lock(Node *n, unsigned wait_sec, Error *e) {
         for (;;) {
-                _cleanup_close_ int fd = node_open_file(n, NODE_LOCK_PATH, 0600);
+                _cleanup_close_ int fd = node_make_file(n, NODE_LOCK_PATH, 0600);
                 int r;
 
                 if (fd < 0)

@@ -55,6 +55,10 @@ int node_lock(Node *n, unsigned wait_sec, Error *e);
 
 /* Files, by absolute path, links followed as inside the root. -errno without a message: the caller knows what it means. */
 int node_read(Node *n, const char *path, size_t max, char **ret, size_t *ret_size);
+/* The file's first bytes, at most max, NUL-terminated: for files of which the beginning says it. */
+int node_read_head(Node *n, const char *path, size_t max, char **ret, size_t *ret_size);
+/* A descriptor for reading; a pipe or socket is -EINVAL, for nobody may make us wait. */
+int node_open_file(Node *n, const char *path);
 int node_stat(Node *n, const char *path, struct stat *ret);
 bool node_exists(Node *n, const char *path);
 /* Target of the symbolic link itself; -EINVAL when it is none. */
@@ -64,7 +68,7 @@ int node_list(Node *n, const char *path, char ***ret);
 /* Replaces atomically what path names in the end, keeping the mode and owner that it has; mode is for a new file. Makes directories. */
 int node_write(Node *n, const char *path, const void *data, size_t size, mode_t mode);
 /* Opens for reading and writing, and makes if it is not there, a file that is never replaced: a descriptor. Makes directories. */
-int node_open_file(Node *n, const char *path, mode_t mode);
+int node_make_file(Node *n, const char *path, mode_t mode);
 /* What a tool has written to a file, or to all files of a directory, is on the disk when these return: tools do not fsync(), and the
  * journal must never be ahead of them. What is not there needs nothing. */
 int node_sync(Node *n, const char *path);

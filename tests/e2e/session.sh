@@ -123,6 +123,10 @@ removes() { # [KEEP-GN8V-TEE]
         ! grep -E '(modprobe|dracut.conf).d/.*(gn8v-tee|nvidia-lkca)' "$SCRATCH/initrd" || die "our files are still in the initramfs"
         [ "$(grep -c '^dracut ' "$ROOT/var/log/calls")" = "$(ls "$ROOT"/boot/initramfs-5*.img | wc -l)" ] || die "not once for each kernel"
         [ ! -e "$ROOT/$STATE/journal.json" ] || die "a journal is left"
+        [ -n "${1:-}" ] || return 0
+        in_root "$ROOT" gn8v-tee status > "$SCRATCH/output" 2>&1 || :
+        cat "$SCRATCH/output"
+        said "driver loaded +not installed +$(driver multi "$NEW"), until the reboot"
 }
 # The plugin of dnf-plugins-core, unpacked: the package itself excludes others.
 needs_restarting() {

@@ -37,8 +37,8 @@ small_root() {
         ln -s /real-proc/self/fd "$root/dev/fd" # what bash needs; /proc itself is files that the scenarios write
         : > "$root/var/log/tools"
         cp "$ROOTFILES/rpm-sort" "$root/usr/libexec/grubby/rpm-sort"
-        cp "$ROOTFILES/grubby" "$TOOLS/systemctl" "$TOOLS/dracut" "$TOOLS/dkms" "$root/usr/libexec/tools/"
-        for program in grubby systemctl dracut dkms; do cp "$TOOLS/tool" "$root/usr/bin/$program"; done
+        cp "$ROOTFILES/grubby" "$TOOLS/systemctl" "$TOOLS/dracut" "$TOOLS/lsinitrd" "$TOOLS/dkms" "$root/usr/libexec/tools/"
+        for program in grubby systemctl dracut lsinitrd dkms; do cp "$TOOLS/tool" "$root/usr/bin/$program"; done
         boot_files "$root"
         printf 'GRUB_TIMEOUT=1\nGRUB_CMDLINE_LINUX="root=/dev/vda1 ro admin.own=grub"\nGRUB_ENABLE_BLSCFG=true\n' > "$root/etc/default/grub"
         for file in "$KERNEL" "$OLD_KERNEL"; do
@@ -61,6 +61,9 @@ put_release() { # ROOT RELEASE
         for unit in nvidia-persistenced.service cloudmonitor.service; do
                 printf '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n' > "$lib/$unit"
         done
+        mkdir -p "$lib/nvidia-persistenced.service.d"
+        printf '[Unit]\nAfter=%s\n' "$(release_value "$release" After)" > "$lib/nvidia-persistenced.service.d/50-gn8v-tee.conf"
+        release_software "$root" "$release"
         grep -q '^Package=nvidia-fabric-manager' "$release" && cp "$lib/cloudmonitor.service" "$lib/nvidia-fabricmanager.service"
         for unit in $(sed -n 's/^Unit=//p' "$release"); do
                 [ "$unit" != ollama.service ] || continue # one without a packaged drop-in
@@ -68,7 +71,7 @@ put_release() { # ROOT RELEASE
                 printf '[Unit]\nAfter=nvidia-persistenced.service\n' > "$lib/$unit.d/50-gn8v-tee.conf"
         done
         echo "# options of $(basename "$release")" > "$root/usr/lib/modprobe.d/nvidia-lkca.conf"
-        echo "# drivers of $(basename "$release")" > "$root/usr/lib/dracut/dracut.conf.d/50-gn8v-tee.conf"
+        printf '# drivers of %s\nadd_drivers+=" %s "\n' "$(basename "$release")" "$(release_value "$release" Initramfs)" > "$root/usr/lib/dracut/dracut.conf.d/50-gn8v-tee.conf"
 }
 take_release() {
         rm -rf "$1"/usr/share/gn8v-tee "$1"/usr/src/nvidia-* "$1/usr/lib/modprobe.d/nvidia-lkca.conf" "$1/usr/lib/dracut/dracut.conf.d/50-gn8v-tee.conf"
