@@ -168,8 +168,9 @@ static int pause_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
 }
 
 static bool pause_check(const char *name, const JournalEntry *entry) {
-        return unit_name_is_valid(name) && string_or_nothing(json_object_get(entry->before, "boot")) &&
-               (!entry->before || json_is_boolean(json_object_get(entry->before, "active")));
+        const json_t *active = json_object_get(entry->before, "active");
+
+        return unit_name_is_valid(name) && string_or_nothing(json_object_get(entry->before, "boot")) && (!active || json_is_boolean(active));
 }
 
 const ResourceType pause_type = {
