@@ -19,6 +19,9 @@ int cuda_version_parse(const char *text, size_t size, char **ret);
  * NULL: no such program, or no version in it. */
 char *program_version(Node *n, const char *path, const char *expected);
 
+/* What stands behind the last such words in the end of a log, if it is a version; else NULL. */
+char *logged_version(Node *n, const char *path, const char *words);
+
 typedef struct PythonLibrary {
         char *place;   /* the folder that has site-packages, for people */
         char *version; /* of its dist-info, or NULL */

@@ -38,6 +38,8 @@ struct Node {
         Release *release; /* of RELEASE_INSTALLED_PATH; NULL: none installed */
         Journal *journal;
         const char *kernel; /* one that was installed just now, and gets its module even if another boots by default; or NULL */
+        struct Bus *bus; /* to the running systemd, once it was needed; or NULL */
+        int bus_error;   /* -errno: it did not answer */
         NodeRun run;    /* runs a tool inside the root; a unit test puts its own here */
         void *userdata; /* of that test */
 };

@@ -6,6 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/../e2e/lib.sh"
 . "$SOURCE/tests/e2e/root.sh"
 . "$SOURCE/tests/e2e/repo.sh"
+. "$SOURCE/tests/e2e/gpu-machine.sh"
 measure() { "$SOURCE/tests/bench/measure" "$@"; }
 
 # row NAME PEER LIMIT "OURS-SECONDS PEAK" "PEER-SECONDS PEAK": limit null where none is set
@@ -73,6 +74,18 @@ status_row() {
         # Its exit status says what it found, which is no failure here.
         printf 'GN8V_TEE_ENVIRONMENT=machine "%s" --root "%s" status\n[ $? != 1 ]\n' "$NODE" "$root" > "$SCRATCH/ours.sh"
         row status "the document's shell commands" 0.030 "$(fastest "$SCRATCH/ours.sh")" "$(fastest "$SCRATCH/document.sh")"
+}
+
+# The same on a machine with eight GPUs whose look-alike library answers at once: what asking it in a child costs.
+status_gpu_row() {
+        local ours peer RELEASE
+        can_play || return 0
+        RELEASE=$(newest_conf multi)
+        library gpus=8 feature=0 multi=1 fabric=3
+        printf '"%s" status\n[ $? != 1 ]\n' "$NODE" > "$SCRATCH/ours.sh"
+        ours=$(machine "$RELEASE" "$(driver_of "$RELEASE")" 8 4 sse "$SOURCE/tests/bench/measure" 20 sh "$SCRATCH/ours.sh" 2>/dev/null)
+        peer=$(measure 20 sh "$SCRATCH/document.sh" 2>/dev/null)
+        row status-8-gpus "the document's shell commands" null "$ours" "$peer"
 }
 
 # The release file of a driver .run that no release pins: a single-GPU release with another version.
@@ -149,5 +162,6 @@ PEER
 base_root >&2
 workspace >&2
 status_row
+status_gpu_row
 wrap_row
 publish_row
