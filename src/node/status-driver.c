@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Step "install the NVIDIA driver": the module of the kernel that boots, the libraries, and what is loaded. */
 #include "node/installed.h"
+#include "node/module.h"
 #include "node/reboot.h"
 #include "node/status-rows.h"
 
@@ -127,6 +128,16 @@ static void add_blacklisted(StatusContext *c) {
                 }
 }
 
+/* The packages have gone, the driver that runs has not: it answers nobody who is newer than it, and cannot be loaded again. */
+static void add_removed(StatusContext *c, const char *loaded) {
+        _cleanup_free_ char *kernel = default_kernel(c->node), *path = NULL;
+
+        if (!kernel || module_find(c->node, kernel, &path) < 0 || path)
+                return; /* somebody else's driver */
+        row_add(c, ROW_PENDING, "driver loaded", "not installed", "%s, until the reboot", loaded);
+        row_next(c, FIRST_REBOOT, "reboot: its packages were removed");
+}
+
 void status_driver(StatusContext *c) {
         const Release *release = c->node->release;
         const Artifact *driver = release ? release_artifact_of_kind(release, ARTIFACT_DRIVER) : NULL;
@@ -141,8 +152,11 @@ void status_driver(StatusContext *c) {
                 name = format("module of %s", r->name);
                 row_add_resource(c, name ? name : r->name, r, FIRST_APPLY);
         }
-        if (!driver)
+        if (!driver) {
+                if (loaded)
+                        add_removed(c, loaded);
                 return;
+        }
         add_libraries(c, driver);
         add_loaded(c, driver, loaded);
         add_match(c, loaded);

@@ -9,6 +9,7 @@
 
 typedef enum Enablement { UNIT_ABSENT, UNIT_MASKED, UNIT_DISABLED, UNIT_ENABLED, UNIT_STATIC, _ENABLEMENT_MAX } Enablement;
 const char *enablement_to_string(Enablement e);
+bool enablement_is_valid(const char *word);
 
 /* Where units and drop-ins are looked for, the strongest first. */
 extern const char *const unit_dirs[];
@@ -35,3 +36,5 @@ static inline bool is_active_word(const char *state) {
 /* systemctl VERB [OPTION] UNIT */
 int unit_control(Node *n, const char *verb, const char *option, const char *unit, Error *e);
 int units_reload(Node *n, Error *e);
+/* The links that systemctl enable and disable have made and removed are on the disk when it returns. */
+int units_sync(Node *n, Error *e);
