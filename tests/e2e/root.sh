@@ -175,7 +175,8 @@ do_strip="no"
 drivers="ecc"
 DRACUT
         # A service of the administrator that uses the GPU, as the cloud installs it: no package owns it.
-        printf '[Unit]\nDescription=CloudMonitor look-alike\n[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n' \
+        # It asks nvidia-smi, if there is one, as soon as it runs.
+        printf '[Unit]\nDescription=CloudMonitor look-alike\n[Service]\nExecStart=/bin/sh -c "nvidia-smi -L; exec sleep infinity"\n[Install]\nWantedBy=multi-user.target\n' \
                 > "$root/etc/systemd/system/cloudmonitor.service"
         mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
         ln -s /etc/systemd/system/cloudmonitor.service "$root/etc/systemd/system/multi-user.target.wants/cloudmonitor.service"
@@ -277,4 +278,11 @@ changes() { # ROOT
                 elif [ "$(stat -c %a:%u:%g "$upper/$f")" != "$(stat -c %a:%u:%g "$CACHE/root/$f")" ] || ! cmp -s "$upper/$f" "$CACHE/root/$f"; then echo "changed $f"
                 fi
         done
+}
+# The options of a boot entry of $ROOT as GRUB sees them.
+effective_options() { # ENTRY
+        local options
+        options=$(sed -n 's/^options //p' "$1")
+        # shellcheck disable=SC2016
+        echo "${options/'$kernelopts'/$(sed -n 's/^kernelopts=//p' "$ROOT/boot/grub2/grubenv")}"
 }

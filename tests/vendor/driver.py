@@ -107,8 +107,9 @@ def libraries(t):
 
 
 def programs(t):
-    t.elf.program(t.path("nvidia-smi"), "nvidia-smi.c")
-    t.elf.program(t.path("nvidia-persistenced"), "daemon.c", '-DGN8V_NAME="nvidia-persistenced"', '-DGN8V_DIRECTORY="nvidia-persistenced"')
+    version = '-DGN8V_VERSION="%s"' % t.version
+    t.elf.program(t.path("nvidia-smi"), "nvidia-smi.c", version)
+    t.elf.program(t.path("nvidia-persistenced"), "persistenced.c", version)
     for name in PROGRAMS + ["nvidia-modprobe"]:
         t.elf.program(t.path(name), "modprobe.c")
     for name in ["nvidia-smi", "nvidia-persistenced"] + PROGRAMS:
