@@ -543,7 +543,7 @@ status_on_both_sides() {
         # Not root: less is told, and nothing is made up.
         chmod 755 "$R" "$SCRATCH"
         expect 0 setpriv --reuid=65534 --regid=65534 --clear-groups env GN8V_TEE_ENVIRONMENT=machine "$NODE" --root "$R" status
-        said 'not readable: run as root'
+        said 'run as root'
         echo 1.2.3 > "$R/sys/module/nvidia/version"
         expect 4 node status
         said '1\.2\.3'
