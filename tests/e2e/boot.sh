@@ -20,7 +20,7 @@ default_entry() { echo "$1/boot/loader/entries/$(sed -n 's/^saved_entry=//p' "$1
 # What a boot takes from outside the root: the command line that the edited default entry gives, a TDX guest's CPU, a new boot id, 8 GPUs and 4 NVSwitches.
 # The pool has the size that the cloud's own kernel would make of swiotlb=; or, with POOL, that many slots.
 fakes() { # ROOT
-        local f=$1.machine/run/fakes slots i
+        local f=$1.machine/run/fakes slots i at
         mkdir -p "$f/sys/kernel/debug/swiotlb" "$f/sys/bus/pci/devices" "$f/proc/sys/kernel/random" "$1.machine/run/nvidia-look-alike.d"/{driver,module}
         echo "BOOT_IMAGE=(hd0,gpt2)/boot/vmlinuz-$KERNEL $(effective_options "$(default_entry "$1")" | sed 's/ *$tuned_params//')" > "$f/proc/cmdline"
         sed 's/^flags[ \t]*:.*/& tdx_guest/' /proc/cpuinfo > "$f/proc/cpuinfo"
@@ -30,12 +30,10 @@ fakes() { # ROOT
         echo "${POOL:-${slots:-524288}}" > "$f/sys/kernel/debug/swiotlb/io_tlb_nslabs"
         echo 0 > "$f/sys/kernel/debug/swiotlb/io_tlb_used"
         for ((i = 0; i < 12; i++)); do
-                mkdir -p "$f/sys/bus/pci/devices/$(printf '0000:%02x:00.0' $((16 + i)))"
-                (
-                        cd "$f/sys/bus/pci/devices/$(printf '0000:%02x:00.0' $((16 + i)))"
-                        echo 0x10de > vendor
-                        if [ $i -lt 8 ]; then echo 0x2329 > device; echo 0x030200 > class; else echo 0x22a3 > device; echo 0x068000 > class; fi
-                )
+                printf -v at '%s/sys/bus/pci/devices/0000:%02x:00.0' "$f" $((16 + i))
+                mkdir -p "$at"
+                echo 0x10de > "$at/vendor"
+                if [ $i -lt 8 ]; then echo 0x2329 > "$at/device"; echo 0x030200 > "$at/class"; else echo 0x22a3 > "$at/device"; echo 0x068000 > "$at/class"; fi
         done
 }
 # The same over the places below PREFIX, from RUN.
@@ -58,7 +56,7 @@ boot() {
         {
                 printf '#!/bin/bash\nset -e\nmount --bind /mnt /run\numount -l /mnt\n[ -d /sys/module ] || mount -t sysfs -o ro sysfs /sys\numount /proc/sys/kernel/random/boot_id 2>/dev/null || :\n'
                 declare -f over
-                printf 'over "" /run\nexec /lib/systemd/systemd\n'
+                printf 'over "" /run\nmknod /dev/tdx_guest c 10 126\nexec /lib/systemd/systemd\n'
         } > "$run/init"
         # The programs are to take this for a machine.
         mkdir -p "$root/etc/systemd/system.conf.d"
@@ -68,9 +66,11 @@ boot() {
         NSPAWN=$!
         echo "$NSPAWN" >> "$SCRATCH/booted"
         # Busy, not asleep: it takes a third of a second.
+        { set +x; } 2> /dev/null
         until LEADER=$(pgrep -P "$NSPAWN") && [ "$(cat "/proc/$LEADER/comm")" = systemd ] && [ -S "$run/systemd/private" ]; do
                 kill -0 "$NSPAWN" 2>/dev/null || die "nspawn ended: $(cat "$root.machine/console")"
         done
+        set -x
         [ -n "${NO_WAIT:-}" ] || timeout 60 nsenter -t "$LEADER" -m -u -i -n -p -C -r -w env -i PATH=/usr/bin:/bin systemctl is-system-running --wait || :
 }
 inside() { nsenter -t "$LEADER" -m -u -i -n -p -C -r -w env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 GN8V_TEE_ENVIRONMENT=machine "$@"; }

@@ -72,7 +72,7 @@ class Tree:
     def library(self, name, soname, kind, path, arch, needed=()):
         at = name if arch == "NATIVE" else "./32/" + name
         if arch == "NATIVE" and soname == "libnvidia-ml.so.1":
-            self.elf.nvml(self.path(at))
+            self.elf.nvml(self.path(at), self.version)
         else:
             self.elf.library(self.path(at), soname, needed, 64 if arch == "NATIVE" else 32)
         self.entry(at, "0755", kind, arch, path, "MODULE:gpgpu")
