@@ -64,7 +64,10 @@ workspace() {
         dist
         repo_key
         vendor_site
+        # A first use is locked for good: other look-alikes need another lock.
+        cmp -s "$VENDOR/cache/made-by" "$WORKSPACE/made-by" || rm -rf "${WORKSPACE:?}"
         mkdir -p "$WORKSPACE"
+        cp "$VENDOR/cache/made-by" "$WORKSPACE/made-by"
         builder lock
         builder fetch
         builder build --source "$GN8V_DIST" --key "$KEY" --gnupghome "$KEYHOME" --baseurl "$SITE_URL"
