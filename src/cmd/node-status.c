@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <jansson.h>
 
+#include "cmd/gpu-json.h"
 #include "cmd/node.h"
 #include "cmd/output.h"
 #include "node/status.h"
@@ -10,6 +11,9 @@ static const char help[] =
         "Everything that matters on this instance, in one table with one next action.\n"
         "Changes nothing.\n\n"
         "      --root=DIR       look at the system below DIR\n"
+        "      --wait[=SECONDS] wait first, until the GPU services are active, or will\n"
+        "                       not become so; at most SECONDS, or as long as systemd\n"
+        "                       gives them to start\n"
         "      --json           one JSON document on standard output\n"
         "  -q, --quiet          the exit code only\n"
         "  -h, --help           this text\n\n"
@@ -27,8 +31,8 @@ static json_t *status_to_json(const Status *s) {
                 if (json_array_append_new(array, o) < 0)
                         break;
         }
-        return json_pack("{s:s?, s:s, s:s, s:s?, s:o}", "release", s->release, "environment", s->environment, "state",
-                         row_state_to_string(s->state), "next", s->next, "rows", array);
+        return json_pack("{s:s?, s:s, s:s, s:s?, s:o, s:o}", "release", s->release, "environment", s->environment, "state",
+                         row_state_to_string(s->state), "next", s->next, "rows", array, "gpu", gpu_to_json(&s->gpu));
 }
 
 static void print_status(const Status *s) {
@@ -54,14 +58,32 @@ static void print_status(const Status *s) {
         printf("%sNext: %s\n", s->next ? "\n" : "", s->next ? s->next : "nothing, everything is as wanted");
 }
 
+enum { ARG_WAIT = 256 };
+static const struct option options[] = { COMMON_OPTIONS, { "wait", optional_argument, NULL, ARG_WAIT }, {} };
+
 int verb_status(Command *c, int argc, char *argv[], Error *e) {
         _cleanup_node_ Node n = { .root_fd = -1 };
         _cleanup_status_ Status s = {};
-        int r;
+        unsigned limit = 0;
+        bool wait = false;
+        int k, r;
 
-        r = common_only(c, argc, argv, help);
-        if (r >= 0)
+        while ((k = getopt_long(argc, argv, "qvh", options, NULL)) >= 0) {
+                switch (k) {
+                case 'h': fputs(help, stdout); return EXIT_OK;
+                case ARG_WAIT: wait = true; r = parse_wait(argv[0], optarg, &limit); break;
+                default: r = common_option(c, argv[0], k, optarg);
+                }
+                if (r != 0)
+                        return r;
+        }
+        if (optind < argc)
+                return verb_usage(argv[0], "%s: one word too many", argv[optind]);
+        if (wait && (r = wait_verbosely(c, limit, e)) != 0) {
+                if (r > 0)
+                        raise_again(r);
                 return r;
+        }
         r = node_open(&n, c->root, e);
         if (r >= 0)
                 r = status_make(&n, &s, e);

@@ -106,7 +106,8 @@ int bus_poll(Bus *b, int *ret_fd, short *ret_events, int *ret_timeout_ms) {
                 return k;
         *ret_fd = fd;
         *ret_events = (short) events;
-        *ret_timeout_ms = until == UINT64_MAX ? -1 : until <= now ? 0 : (int) MIN((until - now + USEC_PER_MS - 1) / USEC_PER_MS, (uint64_t) 3600 * 1000);
+        /* What came while an answer was waited for has been read already. */
+        *ret_timeout_ms = b->changed ? 0 : until == UINT64_MAX ? -1 : until <= now ? 0 : (int) MIN((until - now + USEC_PER_MS - 1) / USEC_PER_MS, (uint64_t) 3600 * 1000);
         return 0;
 }
 
@@ -240,8 +241,11 @@ int bus_start_limit(Bus *b, const char *unit, uint64_t *ret) {
 
 static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Bus *b = userdata;
+        const char *member = sd_bus_message_get_member(m);
 
-        b->changed = true;
+        /* Asking about a unit makes systemd load it, and drop it again: that is no news. */
+        if (!member || (!streq(member, "UnitNew") && !streq(member, "UnitRemoved")))
+                b->changed = true;
         return 0;
 }
 

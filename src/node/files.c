@@ -8,8 +8,49 @@
 
 #define LINKS_MAX 16
 
+int node_open_file(Node *n, const char *path) {
+        _cleanup_close_ int fd = open_in_root(n->root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        struct stat st;
+
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) ? -EINVAL : TAKE_FD(fd);
+}
+
 int node_read(Node *n, const char *path, size_t max, char **ret, size_t *ret_size) {
-        return read_file_in_root(n->root_fd, path, max, ret, ret_size);
+        _cleanup_close_ int fd = node_open_file(n, path);
+
+        return fd < 0 ? fd : read_fd(fd, max, ret, ret_size);
+}
+
+int node_read_head(Node *n, const char *path, size_t max, char **ret, size_t *ret_size) {
+        _cleanup_close_ int fd = node_open_file(n, path);
+        _cleanup_free_ char *data = NULL;
+        size_t size = 0;
+
+        if (fd < 0)
+                return fd;
+        data = malloc(max + 1);
+        if (!data)
+                return -ENOMEM;
+        while (size < max) {
+                ssize_t k = read(fd, data + size, max - size);
+
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k < 0)
+                        return -errno;
+                if (k == 0)
+                        break;
+                size += (size_t) k;
+        }
+        data[size] = '\0';
+        *ret = TAKE_PTR(data);
+        if (ret_size)
+                *ret_size = size;
+        return 0;
 }
 
 int node_stat(Node *n, const char *path, struct stat *ret) {

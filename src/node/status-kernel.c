@@ -2,19 +2,20 @@
 /* Step "adjust the kernel parameters": configured in every boot entry, on the running command line, and by its effect. */
 #include "node/kernel-argument.h"
 #include "node/status-rows.h"
+#include "node/swiotlb.h"
 
-/* Whether the running kernel was given it. */
-static bool add_running(StatusContext *c, const Resource *r) {
+static void add_running(StatusContext *c, const Resource *r) {
         _cleanup_free_ char *cmdline = NULL, *found = NULL, *merged = NULL, *name = format("%s running", r->name);
         bool same;
 
         if (!name) {
                 c->failed = true;
-                return false;
+                return;
         }
         if (node_read(c->node, "/proc/cmdline", (size_t) 64 * 1024, &cmdline, NULL) < 0) {
                 row_add(c, ROW_UNKNOWN, name, r->wanted, "no /proc");
-                return false;
+                row_next(c, FIRST_NEVER, "boot this system");
+                return;
         }
         found = cmdline_find(cmdline, r->name);
         merged = argument_merge(found, r->wanted);
@@ -22,26 +23,43 @@ static bool add_running(StatusContext *c, const Resource *r) {
         row_add(c, same ? ROW_OK : ROW_PENDING, name, r->wanted, "%s", found ? found : "absent");
         if (!same)
                 row_next_reboot(c);
-        return same;
 }
 
-/* What the kernel made of it, if it was given it: upstream kernels do not know "any", and give a much smaller pool. */
-static void add_swiotlb_effect(StatusContext *c, const Resource *r, bool given) {
-        _cleanup_free_ char *slabs = first_line(c->node, "/sys/kernel/debug/swiotlb/io_tlb_nslabs"), *words = NULL, *expected = NULL;
-        const char *value = startswith(r->wanted, "swiotlb=");
-        uint64_t have = 0, want = 0;
+/* Upstream kernels do not know the word "any": there the pool has to fit below 4 GiB, and is made much smaller, or not at all. */
+static void next_for_small_pool(StatusContext *c, bool given) {
+        _cleanup_free_ char *kernel = first_line(c->node, "/proc/sys/kernel/osrelease");
 
-        if (!value || !slabs)
-                return;
-        words = strndup(value, strcspn(value, ","));
-        if (!words || parse_u64(words, &want) < 0 || parse_u64(slabs, &have) < 0)
-                return;
-        expected = format("%llu MiB", (unsigned long long) (want / 512));
-        row_add(c, have >= want ? ROW_OK : given ? ROW_FAIL : ROW_PENDING, "swiotlb pool", expected, "%llu MiB", (unsigned long long) (have / 512));
-        if (have < want && given)
-                row_next(c, FIRST_KERNEL, "this kernel does not make of %s what it should: yum update kernel && reboot", r->wanted);
-        else if (have < want)
+        if (!given)
                 row_next_reboot(c);
+        else if (kernel && !strstr(kernel, ".al8"))
+                row_next(c, FIRST_KERNEL, "boot an Alibaba Cloud Linux 3 kernel: %s does not know \"any\", and made a smaller pool", kernel);
+        else
+                row_next(c, FIRST_KERNEL, "the kernel did not make the pool it was given: yum update kernel && reboot; if it stays so, open a ticket");
+}
+
+/* What the kernel made of swiotlb=SLABS,any: the size that counts. */
+static void add_pool(StatusContext *c, const Resource *r) {
+        const char *value = startswith(r->wanted, "swiotlb=");
+        _cleanup_free_ char *slabs = value ? strndup(value, strcspn(value, ",")) : NULL, *expected = NULL;
+        bool given = c->status.n > 0 && c->status.rows[c->status.n - 1].state == ROW_OK;
+        SwiotlbPool pool;
+        uint64_t want;
+        int k;
+
+        if (!slabs || parse_u64(slabs, &want) < 0)
+                return;
+        want /= 512;
+        expected = format(">= %llu MiB", (unsigned long long) want);
+        k = swiotlb_pool(c->node, &pool);
+        if (k < 0) {
+                row_add(c, ROW_UNKNOWN, "swiotlb pool", expected, "%s", k == -EACCES ? "not readable" : "neither debugfs nor the kernel log says it");
+                row_next(c, FIRST_NEVER, k == -EACCES ? "run as root: gn8v-tee status" : "mount -t debugfs none /sys/kernel/debug");
+                return;
+        }
+        row_add(c, pool.mib >= want ? ROW_OK : given ? ROW_FAIL : ROW_PENDING, "swiotlb pool", expected, "%llu MiB (%s)",
+                (unsigned long long) pool.mib, pool.source);
+        if (pool.mib < want)
+                next_for_small_pool(c, given);
 }
 
 void status_kernel(StatusContext *c) {
@@ -53,6 +71,7 @@ void status_kernel(StatusContext *c) {
                         continue;
                 name = format("%s configured", r->name);
                 row_add_resource(c, name ? name : r->name, r, FIRST_APPLY);
-                add_swiotlb_effect(c, r, add_running(c, r));
+                add_running(c, r);
+                add_pool(c, r);
         }
 }

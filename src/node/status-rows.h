@@ -2,6 +2,7 @@
 /* What the groups of status are made with: one file a group, one function each, that appends its rows. */
 #pragma once
 
+#include "node/metadata.h"
 #include "node/resource.h"
 #include "node/status.h"
 
@@ -27,6 +28,7 @@ typedef struct StatusContext {
         ResourceList plan;   /* probed */
         bool journal_hidden; /* it is there, but only root may read it */
         char *reboot;        /* why a reboot is due, or NULL */
+        Metadata metadata;   /* what the cloud says about this instance, or why it does not */
         Status status;
         const char *group;   /* of the rows that are added */
         bool failed;         /* out of memory: remembered, told once at the end */

@@ -7,6 +7,8 @@
 #include "node/plan.h"
 #include "node/reboot.h"
 
+#define WORDS_MAX 1024 /* bytes of one cell */
+
 const char *row_state_to_string(RowState s) {
         static const char *const names[_ROW_STATE_MAX] = {
                 [ROW_OK] = "ok", [ROW_UNKNOWN] = "unknown", [ROW_WARN] = "warn", [ROW_PENDING] = "pending", [ROW_FAIL] = "fail",
@@ -24,6 +26,7 @@ void status_free(Status *s) {
         free(s->rows);
         free(s->release);
         free(s->next);
+        gpu_facts_free(&s->gpu);
         *s = (Status){};
 }
 
@@ -44,6 +47,12 @@ void row_add(StatusContext *c, RowState state, const char *name, const char *exp
                 row->found = format_va(found, ap);
                 va_end(ap);
         }
+        if (row->name)
+                text_clean(row->name, WORDS_MAX);
+        if (row->expected)
+                text_clean(row->expected, WORDS_MAX);
+        if (row->found)
+                text_clean(row->found, WORDS_MAX);
         if (!row->name || (expected && !row->expected) || (found && !row->found))
                 c->failed = true;
 }
@@ -58,7 +67,9 @@ void row_next(StatusContext *c, unsigned priority, const char *fmt, ...) {
         row->next = format_va(fmt, ap);
         va_end(ap);
         row->priority = priority;
-        if (!row->next)
+        if (row->next)
+                text_clean(row->next, WORDS_MAX);
+        else
                 c->failed = true;
 }
 
@@ -157,6 +168,8 @@ static int load(StatusContext *c, Error *e) {
         }
         if (k >= 0)
                 k = plan_make(n, &c->plan, e);
+        if (k >= 0)
+                k = metadata_load(n, &c->metadata) < 0 ? error_oom(e) : 0;
         return k;
 }
 
@@ -188,6 +201,7 @@ int status_make(Node *n, Status *ret, Error *e) {
                 k = c.failed ? error_oom(e) : 0;
         }
         resource_list_free(&c.plan);
+        metadata_free(&c.metadata);
         free(c.reboot);
         if (k < 0)
                 status_free(&c.status);
