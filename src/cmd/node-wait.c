@@ -8,7 +8,7 @@
 #include "node/journal.h"
 #include "node/wait.h"
 
-#define BAR_WIDTH 16
+#define BAR_WIDTH 8
 
 typedef struct Display {
         bool quiet, terminal;
@@ -23,23 +23,24 @@ int parse_wait(const char *verb, const char *value, unsigned *ret) {
         return 0;
 }
 
-/* "nvidia-fabricmanager active, nvidia-persistenced activating (start), 3 of 8 GPUs attached" */
-static char *describe(const WaitView *v) {
+/* "3 of 8 GPUs attached, nvidia-fabricmanager active, nvidia-persistenced activating (start)"; in short, for one line of a terminal. */
+static char *describe(const WaitView *v, bool in_short) {
         _cleanup_text_ Text t = {};
 
+        if (v->expected > 0)
+                text_printf(&t, "%zu of %zu GPUs%s", v->gpus, v->expected, in_short ? "" : " attached");
+        else
+                text_printf(&t, "%zu GPUs%s", v->gpus, in_short ? "" : " attached");
         for (size_t i = 0; i < v->n; i++) {
                 const UnitState *s = &v->units[i].state;
-                const char *name = v->units[i].name;
+                const char *name = v->units[i].name, *shorter = startswith(name, "nvidia-");
 
-                text_printf(&t, "%.*s %s", (int) strcspn(name, "."), name, s->job && streq(s->active, "inactive") ? "waits for its turn" : s->active);
-                if (streq(s->active, "activating"))
+                if (in_short && shorter)
+                        name = shorter;
+                text_printf(&t, ", %.*s %s", (int) strcspn(name, "."), name, s->job && streq(s->active, "inactive") ? "waits" : s->active);
+                if (!in_short && streq(s->active, "activating"))
                         text_printf(&t, " (%s)", s->sub);
-                text_append(&t, ", ");
         }
-        if (v->expected > 0)
-                text_printf(&t, "%zu of %zu GPUs attached", v->gpus, v->expected);
-        else
-                text_printf(&t, "%zu GPUs attached", v->gpus);
         return text_take(&t);
 }
 
@@ -47,22 +48,23 @@ static void draw(const WaitView *v, const char *text) {
         struct winsize w = {};
         int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : 80, used;
 
-        used = fprintf(stderr, "\r%4u s ", v->elapsed_sec);
-        if (v->expected > 0 && width > 60) {
+        used = fprintf(stderr, "\r%4u s ", v->elapsed_sec) - 1;
+        if (v->expected > 0 && width > 40) {
+                char bar[BAR_WIDTH + 1];
                 size_t full = MIN(v->gpus, v->expected) * BAR_WIDTH / v->expected;
 
-                used += fprintf(stderr, "[");
-                for (size_t i = 0; i < BAR_WIDTH; i++)
-                        used += fprintf(stderr, "%c", i < full ? '#' : '.');
-                used += fprintf(stderr, "] ");
+                memset(bar, '.', BAR_WIDTH);
+                memset(bar, '#', full);
+                bar[BAR_WIDTH] = '\0';
+                used += fprintf(stderr, "[%s] ", bar);
         }
-        fprintf(stderr, "%.*s\033[K", MAX(width - used, 0), text);
+        fprintf(stderr, "%.*s\033[K", MAX(width - used - 1, 0), text);
         fflush(stderr);
 }
 
 static void tell(const WaitView *v, void *userdata) {
         Display *d = userdata;
-        _cleanup_free_ char *text = d->quiet ? NULL : describe(v);
+        _cleanup_free_ char *text = d->quiet ? NULL : describe(v, d->terminal);
 
         if (!text)
                 return;

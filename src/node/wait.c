@@ -11,8 +11,8 @@
 #include "node/pci.h"
 #include "node/reboot.h"
 
-#define RECONNECT_MS  200 /* systemd executes itself anew: its socket is away for a moment */
-#define RECONNECT_MAX 50
+#define RECONNECT_MS 200 /* systemd executes itself anew: for a moment it does not answer */
+#define LOST_MS      10000
 
 typedef struct Waiting {
         Node *node;
@@ -20,8 +20,7 @@ typedef struct Waiting {
         WaitView view;
         char *reboot;
         int signals, kernel; /* descriptors */
-        unsigned reconnects;
-        int64_t started_ms, retry_ms; /* retry_ms 0: connected */
+        int64_t started_ms, lost_ms, retry_ms; /* lost_ms 0: connected */
 } Waiting;
 
 static int64_t now_ms(void) {
@@ -40,12 +39,17 @@ static bool in_motion(const WaitUnit *u) {
         return u->state.job || is_word(u->state.active, "activating") || is_word(u->state.active, "reloading") || is_word(u->state.active, "deactivating");
 }
 
-static char *why_not_started(const WaitUnit *u) {
+static WaitEnd not_started(const WaitUnit *u, const char *reboot, char **ret_why) {
         switch (u->enablement) {
-        case UNIT_ABSENT: return format("%s is not installed", u->name);
-        case UNIT_MASKED: return format("%s is masked", u->name);
-        case UNIT_DISABLED: return format("%s is not enabled, and nothing else starts it", u->name);
-        default: return format("%s does not run, and nothing will start it in this boot", u->name);
+        case UNIT_ABSENT: *ret_why = format("%s is not installed", u->name); return WAIT_NOT_STARTED;
+        case UNIT_MASKED: *ret_why = format("%s is masked", u->name); return WAIT_NOT_STARTED;
+        case UNIT_DISABLED: *ret_why = format("%s is not enabled, and nothing else starts it", u->name); return WAIT_NOT_STARTED;
+        default:
+                if (reboot)
+                        *ret_why = format("%s does not run, and only a reboot helps: %s", u->name, reboot);
+                else
+                        *ret_why = format("%s does not run, and nothing will start it in this boot", u->name);
+                return reboot ? WAIT_REBOOT : WAIT_NOT_STARTED;
         }
 }
 
@@ -63,10 +67,8 @@ WaitEnd wait_decide(const WaitUnit *units, size_t n, const char *reboot, char **
 
                 if (is_word(u->state.active, "active"))
                         active++;
-                else if (!in_motion(u)) {
-                        *ret_why = reboot ? format("%s does not run, and only a reboot helps: %s", u->name, reboot) : why_not_started(u);
-                        return reboot ? WAIT_REBOOT : WAIT_NOT_STARTED;
-                }
+                else if (!in_motion(u))
+                        return not_started(u, reboot, ret_why);
         }
         if (active < n)
                 return WAIT_GOES_ON;
@@ -114,6 +116,24 @@ static void count_gpus(Waiting *w) {
                 w->view.gpus = strv_length(gpus);
 }
 
+static unsigned default_limit(Waiting *w) {
+        uint64_t sum = 0, usec;
+
+        for (size_t i = 0; i < w->view.n; i++) {
+                if (bus_start_limit(w->bus, w->view.units[i].name, &usec) < 0 || usec / 1000000 > 24 * 60 * 60)
+                        usec = (uint64_t) WAIT_FOREVER_SEC * 1000000;
+                sum += usec / 1000000;
+        }
+        return (unsigned) MAX(sum, (uint64_t) 1);
+}
+
+static void lost(Waiting *w) {
+        w->bus = bus_close(w->bus);
+        w->retry_ms = now_ms() + RECONNECT_MS;
+        if (w->lost_ms == 0)
+                w->lost_ms = now_ms();
+}
+
 static int connect_bus(Waiting *w) {
         const char *names[WAIT_UNITS_MAX];
         int k;
@@ -127,23 +147,14 @@ static int connect_bus(Waiting *w) {
                 k = bus_subscribe(w->bus, names, w->view.n);
         if (k >= 0)
                 k = look(w);
-        return k;
-}
-
-static void lost(Waiting *w) {
-        w->bus = bus_close(w->bus);
-        w->retry_ms = now_ms() + RECONNECT_MS;
-}
-
-static unsigned default_limit(Waiting *w) {
-        uint64_t sum = 0, usec;
-
-        for (size_t i = 0; i < w->view.n; i++) {
-                if (bus_start_limit(w->bus, w->view.units[i].name, &usec) < 0 || usec == UINT64_MAX || usec / 1000000 > 24 * 60 * 60)
-                        usec = (uint64_t) WAIT_FOREVER_SEC * 1000000;
-                sum += usec / 1000000;
+        if (k < 0) {
+                lost(w);
+                return k;
         }
-        return (unsigned) MAX(sum, (uint64_t) 1);
+        w->lost_ms = 0;
+        if (w->view.limit_sec == 0)
+                w->view.limit_sec = default_limit(w);
+        return 0;
 }
 
 /* Kernel events: a GPU that is bound shows itself in procfs, which has no events of its own. None: the display is less lively, no more. */
@@ -164,7 +175,7 @@ static void drain(int fd) {
 /* Until something happens, the display's next second, or the limit. 1: a signal came; 0; -errno. */
 static int wait_event(Waiting *w, bool every_second) {
         struct pollfd fds[] = { { .fd = w->signals, .events = POLLIN }, { .fd = w->kernel, .events = POLLIN }, { .fd = -1 } };
-        int64_t now = now_ms(), until = w->started_ms + (int64_t) w->view.limit_sec * 1000;
+        int64_t now = now_ms(), until = w->started_ms + (int64_t) (w->view.limit_sec > 0 ? w->view.limit_sec : WAIT_FOREVER_SEC) * 1000;
         struct signalfd_siginfo info;
         int timeout = -1, k = 0;
 
@@ -174,7 +185,7 @@ static int wait_event(Waiting *w, bool every_second) {
                 lost(w);
         if (every_second)
                 until = MIN(until, now + 1000 - (now - w->started_ms) % 1000);
-        if (w->retry_ms > 0)
+        if (w->lost_ms > 0)
                 until = MIN(until, w->retry_ms);
         if (timeout < 0 || timeout > until - now)
                 timeout = (int) MAX(until - now, (int64_t) 0);
@@ -202,14 +213,7 @@ static int take_changes(Waiting *w) {
         }
         if (w->bus || now_ms() < w->retry_ms)
                 return 0;
-        if (++w->reconnects > RECONNECT_MAX)
-                return -ENOTCONN;
-        k = connect_bus(w);
-        if (k < 0)
-                lost(w);
-        else
-                w->retry_ms = 0;
-        return 0;
+        return connect_bus(w) < 0 && now_ms() - w->lost_ms > LOST_MS ? -ENOTCONN : 0;
 }
 
 /* All that a reader sees, as one number: told only when it changes. */
@@ -245,7 +249,7 @@ static int wait_loop(Waiting *w, bool every_second, void (*tell)(const WaitView 
                 *ret = w->bus ? wait_decide(w->view.units, w->view.n, w->reboot, ret_why) : WAIT_GOES_ON;
                 if (*ret != WAIT_GOES_ON)
                         return *ret_why ? 0 : -ENOMEM;
-                if (w->view.elapsed_sec >= w->view.limit_sec) {
+                if (w->view.limit_sec > 0 && w->view.elapsed_sec >= w->view.limit_sec) {
                         *ret = WAIT_LIMIT;
                         *ret_why = format("not ready after %u s", w->view.limit_sec);
                         return *ret_why ? 0 : -ENOMEM;
@@ -263,23 +267,34 @@ static int wait_loop(Waiting *w, bool every_second, void (*tell)(const WaitView 
         }
 }
 
+static int no_systemd(const char *reason, WaitEnd *ret, char **ret_why) {
+        *ret = WAIT_NO_SYSTEMD;
+        *ret_why = format("systemd cannot be asked: %s", reason);
+        return *ret_why ? 0 : -ENOMEM;
+}
+
+/* With the signals that end it blocked. */
+static int wait_blocked(Waiting *w, bool every_second, void (*tell)(const WaitView *v, void *userdata), void *userdata, WaitEnd *ret, char **ret_why) {
+        int k = connect_bus(w);
+
+        /* It may be busy with itself; what is not there is another thing. */
+        if (k == -ENOENT || k == -EACCES || k == -EPERM)
+                return no_systemd(strerror(-k), ret, ret_why);
+        k = wait_loop(w, every_second, tell, userdata, ret, ret_why);
+        return k == -ENOTCONN ? no_systemd("it does not answer", ret, ret_why) : k;
+}
+
 int wait_for_gpus(Node *n, unsigned limit_sec, bool every_second, void (*tell)(const WaitView *v, void *userdata), void *userdata,
                   WaitEnd *ret, char **ret_why, int *ret_signal, Error *e) {
-        Waiting w = { .node = n, .started_ms = now_ms(), .signals = -1, .kernel = -1 };
+        Waiting w = { .node = n, .started_ms = now_ms(), .view.limit_sec = limit_sec };
         sigset_t set, before;
         int k;
 
-        choose_units(&w);
-        k = n->root || !n->booted ? -ENOTCONN : connect_bus(&w);
-        if (k < 0 && k != -ENOMEM) {
-                *ret = WAIT_NO_SYSTEMD;
-                *ret_why = format("systemd cannot be asked: %s", n->root || !n->booted ? "it does not run here" : strerror(-k));
-                k = *ret_why ? 0 : -ENOMEM;
-                goto finish;
+        if (n->root || !n->booted) {
+                k = no_systemd("it does not run here", ret, ret_why);
+                return k < 0 ? error_oom(e) : 0;
         }
-        if (k < 0)
-                goto finish;
-        w.view.limit_sec = limit_sec > 0 ? limit_sec : default_limit(&w);
+        choose_units(&w);
         w.reboot = reboot_reason(n);
         w.kernel = open_kernel_events();
         (void) sigemptyset(&set);
@@ -288,21 +303,15 @@ int wait_for_gpus(Node *n, unsigned limit_sec, bool every_second, void (*tell)(c
         (void) sigaddset(&set, SIGHUP);
         (void) sigprocmask(SIG_BLOCK, &set, &before);
         w.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-        k = w.signals < 0 ? -errno : wait_loop(&w, every_second, tell, userdata, ret, ret_why);
+        k = w.signals < 0 ? -errno : wait_blocked(&w, every_second, tell, userdata, ret, ret_why);
+        (void) safe_close(w.signals);
+        (void) safe_close(w.kernel);
         (void) sigprocmask(SIG_SETMASK, &before, NULL);
-        if (k == -ENOTCONN) {
-                *ret = WAIT_NO_SYSTEMD;
-                *ret_why = strdup("systemd cannot be asked any more");
-                k = *ret_why ? 0 : -ENOMEM;
-        }
         *ret_signal = w.view.signal;
-finish:
         for (size_t i = 0; i < w.view.n; i++) {
                 unit_state_free(&w.view.units[i].state);
                 free(w.view.units[i].result);
         }
-        (void) safe_close(w.signals);
-        (void) safe_close(w.kernel);
         bus_close(w.bus);
         free(w.reboot);
         return k < 0 ? error_errno(e, -k, "waiting for the GPU services") : 0;
