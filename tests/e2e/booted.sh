@@ -28,8 +28,6 @@ sites() {
         publish_to "$SITE/all"
         publish_to "$SITE/older" "multi-$OLD" "single-$SINGLE"
 }
-prepare base_root workspace sites
-
 # a_machine NAME SITE LINE...: a root with that hardware and two clients of the administrator, before anything of ours.
 a_machine() {
         local name=$1 site=$2 unit
@@ -41,24 +39,125 @@ a_machine() {
                 ln -s "/etc/systemd/system/$unit.service" "$ROOT/etc/systemd/system/multi-user.target.wants/$unit.service"
         done
 }
+# As the administrator of two_sides does it.
+order_client() {
+        mkdir -p "$ROOT/etc/systemd/system/nobody-knows.service.d"
+        printf '[Unit]\nAfter=nvidia-persistenced.service\n' > "$ROOT/etc/systemd/system/nobody-knows.service.d/gpu.conf"
+}
+# What most scenarios begin with: installed, and off.
+installed() {
+        a_machine installed all "${EIGHT[@]}"
+        order_client
+        run_dnf "$ROOT" install gn8v-tee-multi
+        umount "$ROOT"/{proc,sys,dev}
+        ! mountpoint -q "$ROOT" || umount "$ROOT"
+}
+prepare base_root workspace sites installed
+
+# again NAME LINE...: another machine as that one.
+again() {
+        local UNDER=installed name=$1
+        shift
+        new_root "$name"
+        published_repo all
+        gpus "$ROOT" "$@"
+}
 # status CODE NEXT: its exit status, and the one next action.
 status() {
         expect "$1" inside gn8v-tee status
         said "^Next: $2"
 }
+row() { grep -E "$1" "$SCRATCH/output" || die "no such row: $1"; }
+is_not_active() { [ "$(inside systemctl is-active "$1" || :)" != active ] || die "$1 is active"; }
+before() { [ "$1" -le "$2" ] || die "$3"; } # A B COMPLAINT
+
+in_order() {
+        local unit
+        is_active nvidia-fabricmanager
+        is_active nvidia-persistenced
+        before "$(when 'nv-fabricmanager: ready')" "$(when 'nvidia-persistenced: started')" "persistenced began before Fabric Manager was ready"
+        before "$(when 'nvidia-persistenced: ready')" "$(when 'nvidia-smi: ready state set')" "the ready state was set too early"
+        [[ $(when 'nvidia-persistenced: gpu 0 session made') ]] || die "persistenced was not the first"
+        for unit in cloudmonitor docker nobody-knows; do
+                is_active $unit
+                before "$(when 'nvidia-smi: ready state set')" "$(stamp $unit ExecMainStartTimestampMonotonic)" "$unit began too early"
+        done
+        before "$(stamp nvidia-fabricmanager ActiveEnterTimestampMonotonic)" "$(stamp nvidia-persistenced InactiveExitTimestampMonotonic)" "systemd says another order"
+        ! events | grep 'cannot attach'
+}
 
 two_sides() {
         a_machine sides all "${EIGHT[@]}"
+        order_client
         boot "$ROOT"
         is_active cloudmonitor
         expect 0 live_dnf "$ROOT" install gn8v-tee-multi
         ! grep -i -E 'scriptlet failed|error:' "$SCRATCH/output" || die "a scriptlet failed"
         [ "$(inside systemctl is-active cloudmonitor || :)" = inactive ] || die "cloudmonitor could open the GPU"
+        [ ! -e "$ROOT.machine/run/nvidia-look-alike.d/events" ] || { events; die "something opened a GPU before the reboot"; }
         status 4 reboot
         reboot "$ROOT"
+        in_order
+        status 0 nothing
+        expect 0 inside gn8v-tee plan
+}
+
+slow() {
+        again slow gpus=8 switches=4 attach-ms=400 fabric-ms=600
+        NO_WAIT=1 boot "$ROOT"
+        status 4 wait
+        row 'nvidia-persistenced.service running .*pending'
+        expect 0 inside timeout 60 gn8v-tee status --wait
+        said '^Next: nothing'
+        in_order
+}
+
+lost() {
+        again lost "${EIGHT[@]}"
+        boot "$ROOT"
+        in_order
+        for unit in docker nobody-knows cloudmonitor; do inside systemctl stop $unit; done
+        inside systemctl restart nvidia-persistenced || :
         events
+        status 3 .
+        reboot "$ROOT"
+        in_order
         status 0 nothing
 }
 
+mismatch() {
+        again mismatch "${EIGHT[@]}" fm-driver=1.2.3 uvm-ms=20
+        boot "$ROOT"
+        is_not_active nvidia-fabricmanager
+        status 3 .
+}
+
+not_ready() {
+        again ready "${EIGHT[@]}" ready=fail
+        boot "$ROOT"
+        events
+        status 3 .
+}
+taken_away() {
+        again away "${EIGHT[@]}"
+        boot "$ROOT"
+        inside nvidia-smi conf-compute -srs 0
+        status 3 .
+}
+
+too_early() {
+        again early "${EIGHT[@]}"
+        rm -r "$ROOT/etc/systemd/system/nobody-knows.service.d"
+        boot "$ROOT"
+        events | grep -q 'nvidia-persistenced: gpu . cannot attach' || die "that client did no harm"
+        status 3 .
+}
+
 scenario "install on a running machine, reboot, all in order" two_sides
+scenario "waiting while 8 GPUs attach slowly" slow
+scenario "the session is lost when persistenced restarts" lost
+scenario "FabricManager of another driver" mismatch
+scenario "the ready state cannot be set" not_ready
+scenario "the ready state was taken away" taken_away
+scenario "a client opens the GPUs too early" too_early
 finish

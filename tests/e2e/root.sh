@@ -202,13 +202,15 @@ DRACUT
         echo "$want" > "$stamp"
 }
 
-# new_root NAME [with-headers]: sets ROOT to a fresh writable copy of the base root, and makes its dnf settings. The repositories come later.
+# new_root NAME [with-headers]: sets ROOT to a fresh writable copy of the base root (with UNDER=NAME: of that root, which is not mounted any more), and
+# makes its dnf settings. The repositories come later.
 new_root() {
-        local top=$SCRATCH/roots
+        local top=$SCRATCH/roots lower=$CACHE/root
+        [ -z "${UNDER:-}" ] || lower=$top/.$UNDER.upper:$lower
         ROOT=$top/$1
         mkdir -p "$ROOT" "$top/.$1.upper" "$top/.$1.work"
-        if ! mount -t overlay overlay -o "lowerdir=$CACHE/root,upperdir=$top/.$1.upper,workdir=$top/.$1.work" "$ROOT"; then
-                cp -a "$CACHE/root/." "$ROOT/" # no overlay here: slower, and as good
+        if ! mount -t overlay overlay -o "lowerdir=$lower,upperdir=$top/.$1.upper,workdir=$top/.$1.work" "$ROOT"; then
+                if [ -n "${UNDER:-}" ]; then cp -a "$top/$UNDER/." "$ROOT/"; else cp -a "$CACHE/root/." "$ROOT/"; fi # no overlay here: slower, and as good
         fi
         root_settings "$ROOT"
         mount_root "$ROOT"
