@@ -118,8 +118,36 @@ static int compare_names(const void *a, const void *b) {
         return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
+/* A folder may have any number of names, so that appending has to cost the same each time. */
+static int read_names(DIR *d, char ***names, size_t *n) {
+        size_t room = 0;
+
+        for (;;) {
+                struct dirent *entry;
+
+                errno = 0;
+                entry = readdir(d);
+                if (!entry)
+                        return -errno;
+                if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+                        continue;
+                if (*n + 2 > room) {
+                        char **grown = reallocarray(*names, room = MAX(room * 2, (size_t) 16), sizeof(char *));
+
+                        if (!grown)
+                                return -ENOMEM;
+                        *names = grown;
+                }
+                (*names)[*n + 1] = NULL;
+                (*names)[*n] = strdup(entry->d_name);
+                if (!(*names)[(*n)++])
+                        return -ENOMEM;
+        }
+}
+
 int node_list(Node *n, const char *path, char ***ret) {
-        _cleanup_strv_ char **names = NULL;
+        char **names = NULL;
+        size_t count = 0;
         int fd, r;
         DIR *d;
 
@@ -136,28 +164,15 @@ int node_list(Node *n, const char *path, char ***ret) {
                 (void) safe_close(fd);
                 return r;
         }
-        r = 0;
-        for (;;) {
-                struct dirent *entry;
-
-                errno = 0;
-                entry = readdir(d);
-                if (!entry) {
-                        r = -errno;
-                        break;
-                }
-                if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
-                        continue;
-                r = strv_append(&names, entry->d_name);
-                if (r < 0)
-                        break;
-        }
+        r = read_names(d, &names, &count);
         (void) closedir(d);
-        if (r < 0)
+        if (r < 0) {
+                strv_free(names);
                 return r;
+        }
         if (names)
-                qsort(names, strv_length(names), sizeof(char *), compare_names);
-        *ret = TAKE_PTR(names);
+                qsort(names, count, sizeof(char *), compare_names);
+        *ret = names;
         return 0;
 }
 

@@ -220,7 +220,8 @@ static void base_free(Base *b) {
 
 static int parse_base(const char *text, Base *ret) {
         const char *p = startswith(text, "http://"), *host, *end;
-        size_t port_size;
+        size_t port_size = 0;
+        bool has_port;
 
         if (!p)
                 return -EINVAL;
@@ -234,8 +235,10 @@ static int parse_base(const char *text, Base *ret) {
                 host = p;
                 end = p = host + strcspn(host, ":/");
         }
-        port_size = *p == ':' ? strcspn(++p, "/") : 0;
-        if (end == host || (*p && *p != '/' && port_size == 0) || strspn(p, "0123456789") < port_size)
+        has_port = *p == ':';
+        if (has_port)
+                port_size = strcspn(++p, "/");
+        if (end == host || (has_port ? port_size == 0 : *p && *p != '/') || strspn(p, "0123456789") < port_size)
                 return -EINVAL;
         ret->host = strndup(host, (size_t) (end - host));
         ret->port = port_size > 0 ? strndup(p, port_size) : strdup("80");

@@ -53,7 +53,9 @@ static void add_pool(StatusContext *c, const Resource *r) {
         k = swiotlb_pool(c->node, &pool);
         if (k < 0) {
                 row_add(c, ROW_UNKNOWN, "swiotlb pool", expected, "%s", k == -EACCES ? "not readable" : "neither debugfs nor the kernel log says it");
-                row_next(c, FIRST_NEVER, k == -EACCES ? "run as root: gn8v-tee status" : "mount -t debugfs none /sys/kernel/debug");
+                row_next(c, FIRST_NEVER, k == -EACCES        ? "run as root: gn8v-tee status"
+                                           : c->node->root ? "boot this system"
+                                                           : "mount -t debugfs none /sys/kernel/debug");
                 return;
         }
         row_add(c, pool.mib >= want ? ROW_OK : given ? ROW_FAIL : ROW_PENDING, "swiotlb pool", expected, "%llu MiB (%s)",

@@ -27,6 +27,22 @@ static void add_activity(StatusContext *c, const char *unit) {
         }
 }
 
+/* Fabric Manager before persistenced, where the release has both: NVLink must be routed before the GPUs attach. */
+static void add_order(StatusContext *c) {
+        const Release *release = c->node->release;
+
+        STRV_FOREACH(unit, release ? release->persistenced_after : NULL) {
+                _cleanup_free_ char *name = format("%s after %s", PERSISTENCED_UNIT, *unit);
+                bool ordered;
+
+                if (!name || unit_is_ordered(c->node, PERSISTENCED_UNIT, *unit, &ordered) < 0)
+                        continue;
+                row_add(c, ordered ? ROW_OK : ROW_FAIL, name, "ordered", "%s", ordered ? "ordered" : "not ordered");
+                if (!ordered)
+                        row_next(c, FIRST_APPLY, "yum reinstall gn8v-tee-%s: its drop-in for %s is missing", release->profile, PERSISTENCED_UNIT);
+        }
+}
+
 void status_services(StatusContext *c) {
         for (size_t i = 0; i < c->plan.n; i++) {
                 const Resource *r = c->plan.resources[i];
@@ -36,6 +52,7 @@ void status_services(StatusContext *c) {
                 row_add_resource(c, r->name, r, FIRST_APPLY);
                 add_activity(c, r->name);
         }
+        add_order(c);
 }
 
 void status_clients(StatusContext *c) {
@@ -46,10 +63,11 @@ void status_clients(StatusContext *c) {
                         row_add_resource(c, c->plan.resources[i]->name, c->plan.resources[i], FIRST_APPLY);
         for (size_t i = 0; i < journal->n_entries; i++) {
                 const char *unit = startswith(journal->entries[i]->id, "pause:");
+                _cleanup_free_ char *name = unit ? format("%s running", unit) : NULL;
 
-                if (!unit || journal->entries[i]->state != ENTRY_APPLIED)
+                if (!name || journal->entries[i]->state != ENTRY_APPLIED)
                         continue;
-                row_add(c, ROW_PENDING, unit, "running", "paused");
+                row_add(c, ROW_PENDING, name, "active", "paused");
                 row_next(c, FIRST_REBOOT, "reboot: it runs again after that");
         }
 }

@@ -129,6 +129,18 @@ static void add_release(StatusContext *c) {
                 row_next(c, FIRST_RELEASE, "yum install gn8v-tee-single (1 GPU) or gn8v-tee-multi (8 GPUs)");
 }
 
+/* Nothing that is not ok is without a sentence. */
+static void explain(StatusContext *c) {
+        for (size_t i = 0; i < c->status.n; i++) {
+                StatusRow *row = &c->status.rows[i];
+
+                if (row->state == ROW_OK || row->next)
+                        continue;
+                row->next = strdup(c->node->root || !c->node->booted ? "boot this system" : "run as root: gn8v-tee status");
+                c->failed = c->failed || !row->next;
+        }
+}
+
 /* The worst state, the first of the next actions, the exit code. */
 static void conclude(StatusContext *c) {
         Status *s = &c->status;
@@ -197,6 +209,7 @@ int status_make(Node *n, Status *ret, Error *e) {
                         c.group = groups[i].name;
                         groups[i].add(&c);
                 }
+                explain(&c);
                 conclude(&c);
                 k = c.failed ? error_oom(e) : 0;
         }

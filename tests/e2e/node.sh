@@ -63,6 +63,9 @@ put_release() { # ROOT RELEASE
         for unit in nvidia-persistenced.service cloudmonitor.service; do
                 printf '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n' > "$lib/$unit"
         done
+        mkdir -p "$lib/nvidia-persistenced.service.d"
+        printf '[Unit]\nAfter=%s\n' "$(release_value "$release" After)" > "$lib/nvidia-persistenced.service.d/50-gn8v-tee.conf"
+        release_software "$root" "$release"
         grep -q '^Package=nvidia-fabric-manager' "$release" && cp "$lib/cloudmonitor.service" "$lib/nvidia-fabricmanager.service"
         for unit in $(sed -n 's/^Unit=//p' "$release"); do
                 [ "$unit" != ollama.service ] || continue # one without a packaged drop-in
@@ -522,6 +525,8 @@ running_release() {
         printf 'flags\t\t: fpu tdx_guest vme\n' > "$R/proc/cpuinfo"
         : > "$R/dev/tdx_guest"
         mkdir -p "$R/sys/module/nvidia" "$R/proc/driver/nvidia"
+        for i in $(release_value "$MULTI" Initramfs); do mkdir -p "$R/sys/module/$i"; done
+        kernel_lists "$R" "$KERNEL" "$MULTI"
         driver "$MULTI" > "$R/sys/module/nvidia/version"
         for i in $(seq "$(release_value "$MULTI" GPUs)"); do mkdir -p "$R/proc/driver/nvidia/gpus/0000:0$i:00.0"; done
 }

@@ -15,6 +15,44 @@ KERNEL=$MINIMUM_KERNEL.1.al8.x86_64
 NEXT_KERNEL=$MINIMUM_KERNEL.2.al8.x86_64
 MACHINE_ID=0123456789abcdef0123456789abcdef
 
+artifact_value() { sed -n "/^\[Artifact $2\]/,/^\[/s/^$3=//p" "$1" | head -n 1; } # FILE ARTIFACT KEY
+
+# release_software ROOT RELEASE: what status looks at of the packages' files, by their names alone.
+release_software() {
+        local root=$1 release=$2 lib=$1/usr/lib64 driver cuda cublas manager nscq name
+        driver=$(artifact_value "$release" driver Version) cuda=$(artifact_value "$release" cuda Version)
+        cublas=$(artifact_value "$release" cublas Version) manager=$(artifact_value "$release" fabric-manager Version)
+        nscq=$(artifact_value "$release" nscq Version)
+        rm -rf "$lib"/libcuda.so.* "$lib"/libnvidia-*.so.* "$lib/gn8v-tee" "$root"/usr/local/cuda-* "$root/usr/bin/nv-fabricmanager"
+        mkdir -p "$lib" "$root/usr/bin" "$root/usr/local/cuda-${cuda%.*}" "$root/usr/share/gn8v-tee"
+        for name in libcuda libnvidia-ml; do
+                : > "$lib/$name.so.$driver"
+                ln -s "$name.so.$driver" "$lib/$name.so.1"
+        done
+        : > "$lib/libcrypto.so.3"
+        printf '{ "cuda": { "name": "CUDA SDK", "version": "%s" } }\n' "$cuda" > "$root/usr/local/cuda-${cuda%.*}/version.json"
+        if [ -n "$cublas" ]; then
+                name=$(cut -d. -f1-2 <<< "$cublas" | tr . -)
+                mkdir -p "$lib/gn8v-tee/cublas-$name/lib"
+                : > "$lib/gn8v-tee/cublas-$name/lib/libcublas.so.${cublas%%.*}"
+                printf '# pip install -c\nnvidia-cublas-cu%s==%s\n' "${cublas%%.*}" "$cublas" > "$root/usr/share/gn8v-tee/constraints.txt"
+        fi
+        if [ -n "$manager" ]; then { head -c 300000 /dev/zero; printf '\0%s\0' "$manager"; } > "$root/usr/bin/nv-fabricmanager"; fi
+        if [ -n "$nscq" ]; then
+                : > "$lib/libnvidia-nscq.so.$nscq"
+                ln -s "libnvidia-nscq.so.$nscq" "$lib/libnvidia-nscq.so.2.0"
+                ln -s libnvidia-nscq.so.2.0 "$lib/libnvidia-nscq.so.2"
+        fi
+}
+# kernel_lists ROOT KERNEL RELEASE: depmod's lists of a kernel that has the release's crypto modules, one of them built in.
+kernel_lists() {
+        local lists=$1/lib/modules/$2 modules
+        mkdir -p "$lists"
+        modules=$(release_value "$3" Initramfs)
+        printf 'kernel/fs/ext4/ext4.ko.xz: kernel/fs/jbd2/jbd2.ko.xz\nkernel/crypto/%s.ko.xz: kernel/crypto/ecc.ko.xz\n' "${modules%% *}" > "$lists/modules.dep"
+        printf 'kernel/crypto/%s.ko\n' "${modules##* }" > "$lists/modules.builtin"
+}
+
 # kernel_headers DIR KERNEL: a build folder for out-of-tree modules, and a .config with what the driver's encryption needs.
 kernel_headers() {
         local f word
