@@ -9,7 +9,7 @@ packages=(
         # to make packages, sign and serve them, and to install them
         rpm gnupg dnf createrepo-c nginx-light makeself xz-utils binutils python3 curl
         # scratch roots
-        mmdebstrap tar dracut-core dkms kmod systemd-container file procps util-linux
+        mmdebstrap tar dracut-core dkms kmod systemd-container file procps util-linux iproute2
         # tests
         rpmlint shellcheck strace clang libclang-rt-14-dev time
 )

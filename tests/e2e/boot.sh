@@ -5,14 +5,14 @@
 # as files mounted over their places (see fakes), and the GPUs of tests/vendor/src/gpu.h.
 
 # ROOT.machine/run is the machine's /run, a file system of this side, so that dnf of this side can act on the running machine. It ends with the boot.
-LEADER='' NSPAWN=''
+LEADER='' NSPAWN='' METADATA=''
+INSTANCE_TYPE=$(sed -n 's/^InstanceType=//p' "$(conf multi "$NEW")" | tail -n 1)
 
 # Whether any of this can be had here; the reason is in $WHY_NOT.
 can_boot() {
-        WHY_NOT=
         if [ "$(id -u)" != 0 ]; then WHY_NOT="only root can start systemd-nspawn"; return 1; fi
-        command -v systemd-nspawn > /dev/null || { WHY_NOT="no systemd-nspawn"; return 1; }
-        unshare --mount --pid --uts --ipc --fork mount -t tmpfs tmpfs /mnt 2>/dev/null || { WHY_NOT="namespaces and mounts are not permitted here"; return 1; }
+        for WHY_NOT in systemd-nspawn ip nginx nsenter; do command -v $WHY_NOT > /dev/null || { WHY_NOT="no $WHY_NOT"; return 1; }; done
+        unshare --mount --pid --uts --ipc --net --fork mount -t tmpfs tmpfs /mnt 2>/dev/null || { WHY_NOT="namespaces and mounts are not permitted here"; return 1; }
 }
 
 default_entry() { echo "$1/boot/loader/entries/$(sed -n 's/^saved_entry=//p' "$1/boot/grub2/grubenv").conf"; } # ROOT
@@ -46,6 +46,40 @@ over() { # PREFIX RUN
         mount --bind "$2/nvidia-look-alike.d/module" "$1/sys/module"
 }
 
+# The cloud's metadata service, in the machine's own network, where there is nobody else.
+metadata() {
+        METADATA=$(mktemp -d "$SCRATCH/nginx.XXXXXX")
+        cat > "$METADATA/conf" <<NGINX
+user root; worker_processes 1; pid $METADATA/pid; error_log $METADATA/error.log;
+events { worker_connections 64; }
+http {
+        access_log $METADATA/access.log; default_type text/plain;
+        client_body_temp_path $METADATA/t1; proxy_temp_path $METADATA/t2; fastcgi_temp_path $METADATA/t3; uwsgi_temp_path $METADATA/t4; scgi_temp_path $METADATA/t5;
+        server {
+                listen 100.100.100.200:80;
+                location = /latest/api/token { return 200 TOKEN; }
+                location = /latest/meta-data/instance/instance-type { return 200 $INSTANCE_TYPE; }
+                location = /latest/meta-data/region-id { return 200 $(release_value "$(conf multi "$NEW")" Region); }
+                location = /latest/meta-data/zone-id { return 200 $(release_value "$(conf multi "$NEW")" Zone); }
+        }
+}
+NGINX
+        nsenter -t "$LEADER" -n ip address add 100.100.100.200/32 dev lo
+        nsenter -t "$LEADER" -n nginx -e "$METADATA/error.log" -c "$METADATA/conf"
+}
+
+# Its own place in every hierarchy of control groups: two systemds in one place kill each other's services, or nobody's.
+own_cgroup() { # NAME
+        local at
+        for at in /sys/fs/cgroup /sys/fs/cgroup/*; do
+                case $at in */cpuset) continue ;; esac # it would have to be filled in
+                if [ -w "$at/cgroup.procs" ] && mkdir -p "$at/$1" 2>/dev/null; then echo "$BASHPID" > "$at/$1/cgroup.procs" || :; fi
+        done
+}
+forget_cgroup() { # NAME
+        find /sys/fs/cgroup -mindepth 1 -maxdepth 2 -type d -name "$1" -exec find {} -depth -type d -exec rmdir {} + ';' 2>/dev/null || :
+}
+
 # boot ROOT: returns when systemd has done what it has to do at boot; sets LEADER, its process.
 boot() {
         local root=$1 run=$1.machine/run at
@@ -61,8 +95,12 @@ boot() {
         # The programs are to take this for a machine.
         mkdir -p "$root/etc/systemd/system.conf.d"
         printf '[Manager]\nDefaultEnvironment=GN8V_TEE_ENVIRONMENT=machine\n' > "$root/etc/systemd/system.conf.d/machine.conf"
-        systemd-nspawn -q -D "$root" --register=no --keep-unit --capability=all --kill-signal=SIGRTMIN+3 --console=passive --bind="$run:/mnt" \
-                --resolv-conf=off --timezone=off --link-journal=no /bin/bash /mnt/init < /dev/null > "$root.machine/console" 2>&1 &
+        trap booted_off EXIT # of the scenario, which is a shell of its own
+        (
+                own_cgroup "${SCRATCH##*/}"
+                exec systemd-nspawn -q -D "$root" --machine="${SCRATCH##*.}" --register=no --keep-unit --capability=all --kill-signal=SIGRTMIN+3 --console=passive \
+                        --bind="$run:/mnt" --private-network --resolv-conf=off --timezone=off --link-journal=no /bin/bash /mnt/init
+        ) < /dev/null > "$root.machine/console" 2>&1 &
         NSPAWN=$!
         echo "$NSPAWN" >> "$SCRATCH/booted"
         # Busy, not asleep: it takes a third of a second.
@@ -71,22 +109,26 @@ boot() {
                 kill -0 "$NSPAWN" 2>/dev/null || die "nspawn ended: $(cat "$root.machine/console")"
         done
         set -x
+        metadata
         [ -n "${NO_WAIT:-}" ] || timeout 60 nsenter -t "$LEADER" -m -u -i -n -p -C -r -w env -i PATH=/usr/bin:/bin systemctl is-system-running --wait || :
 }
 inside() { nsenter -t "$LEADER" -m -u -i -n -p -C -r -w env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 GN8V_TEE_ENVIRONMENT=machine "$@"; }
 
 # The machine goes off, as by "poweroff"; what was in memory is gone.
 shut() { # ROOT
+        kill "$(cat "$METADATA/pid")"
         kill -s RTMIN+4 "$LEADER"
         wait "$NSPAWN" || :
         umount "$1.machine/run"
-        LEADER='' NSPAWN=''
+        forget_cgroup "${SCRATCH##*/}"
+        LEADER='' NSPAWN='' METADATA=''
+INSTANCE_TYPE=$(sed -n 's/^InstanceType=//p' "$(conf multi "$NEW")" | tail -n 1)
 }
 reboot() { # ROOT
         shut "$1"
         boot "$1"
 }
-# What a script's end leaves running.
+# What a scenario's or the script's end leaves running.
 booted_off() {
         local pid child
         [ -e "$SCRATCH/booted" ] || return 0
@@ -96,6 +138,8 @@ booted_off() {
                 kill -TERM "$pid" 2>/dev/null || :
                 timeout 10 tail --pid="$pid" -f /dev/null || kill -KILL "$pid" || :
         done < "$SCRATCH/booted"
+        if [ -s "${METADATA:-/nowhere}/pid" ]; then kill "$(cat "$METADATA/pid")" 2>/dev/null || :; fi
+        forget_cgroup "${SCRATCH##*/}"
 }
 CLEANUPS+=(booted_off)
 

@@ -225,7 +225,10 @@ DRACUT
         platform_provides "$root" | sed "s/@KERNEL@/$KERNEL/" | grep -v '^kernel ' > "$CACHE/platform.provides"
         tree=$(mktemp -d "$SCRATCH/empty.XXXXXX")
         mapfile -t provides < <(sed 's/^/Provides: /' "$CACHE/platform.provides")
-        rpm_pack "$CACHE/base-os" base-os 8 1 noarch "$tree" "${provides[@]}"
+        # As glibc's on EL8, which looks into /usr/lib64, too.
+        printf '/usr/lib64\n' > "$root/etc/ld.so.conf.d/el8.conf"
+        rpm_pack "$CACHE/base-os" base-os 8 1 noarch "$tree" "${provides[@]}" '%transfiletriggerin -P 2000000 -- /usr/lib64' /sbin/ldconfig \
+                '%transfiletriggerpostun -P 2000000 -- /usr/lib64' /sbin/ldconfig
         rpm --root "$root" --define '_dbpath /var/lib/rpm' --noscripts --nodeps -i "$CACHE"/base-os/base-os-8-1.noarch.rpm
         # The platform's own repository: headers of three kernels, the newest of a kernel that is not installed.
         for k in "$OLD_KERNEL" "$KERNEL" "$NEXT_KERNEL"; do

@@ -251,7 +251,7 @@ EXPORT int nvmlSystemGetDriverVersion(char *version, unsigned size) {
 }
 
 EXPORT int nvmlSystemGetNVMLVersion(char *version, unsigned size) {
-        return put_text("nvmlSystemGetNVMLVersion", NULL, "nvml", "12.1.2.3", version, size);
+        return put_text("nvmlSystemGetNVMLVersion", NULL, "nvml", "12." GN8V_VERSION, version, size);
 }
 
 EXPORT int nvmlSystemGetCudaDriverVersion_v2(int *version) {
