@@ -77,7 +77,7 @@ own_cgroup() { # NAME
         done
 }
 forget_cgroup() { # NAME
-        find /sys/fs/cgroup -mindepth 1 -maxdepth 2 -type d -name "$1" -exec find {} -depth -type d -exec rmdir {} + ';' 2>/dev/null || :
+        find /sys/fs/cgroup -depth -type d '(' -path "*/$1" -o -path "*/$1/*" ')' -exec rmdir {} + 2>/dev/null || :
 }
 
 # boot ROOT: returns when systemd has done what it has to do at boot; sets LEADER, its process.

@@ -160,6 +160,67 @@ too_early() {
         status 3 .
 }
 
+upgrade() {
+        local unit
+        a_machine upgrade older "${EIGHT[@]}"
+        order_client
+        run_dnf "$ROOT" install gn8v-tee-multi
+        boot "$ROOT"
+        in_order
+        fine
+        for unit in nvidia-fabricmanager nvidia-persistenced docker nobody-knows; do stamp $unit MainPID; done > "$SCRATCH/running"
+        published_repo all
+        expect 0 live_dnf "$ROOT" --refresh upgrade
+        for unit in nvidia-fabricmanager nvidia-persistenced docker nobody-knows; do stamp $unit MainPID; done | diff "$SCRATCH/running" -
+        ! events | grep -E 'stopped|cannot attach' || die "the session was touched"
+        [ "$(cat "$ROOT.machine/run/nvidia-look-alike.d/module/nvidia/version")" = "$(driver_of "$OLD")" ]
+        status 4 reboot
+        row "driver loaded .* $(driver_of "$NEW") .* $(driver_of "$OLD") .*pending"
+        reboot "$ROOT"
+        in_order
+        [ "$(cat "$ROOT.machine/run/nvidia-look-alike.d/module/nvidia/version")" = "$(driver_of "$NEW")" ]
+        fine
+}
+driver_of() { sed -n '/^\[Artifact driver\]/,/^\[/s/^Version=//p' "$(conf multi "$1")"; }
+
+first_boot() {
+        a_machine image all "${EIGHT[@]}"
+        order_client
+        GN8V_AS='' run_dnf "$ROOT" install gn8v-tee-multi
+        [ -e "$ROOT/$STATE/pending" ] || die "nothing is left for the first boot"
+        boot "$ROOT"
+        inside journalctl --no-pager -u gn8v-tee-apply
+        events || :
+        [ ! -e "$ROOT/$STATE/pending" ] || die "the first boot left something"
+        ! grep -q 'session made' <<< "$(events || :)" || die "a GPU was opened before the reboot"
+        status 4 reboot
+        reboot "$ROOT"
+        [ "$(stamp gn8v-tee-apply ConditionResult)" = no ] || die "it ran again"
+        in_order
+        fine
+}
+
+removal() {
+        a_machine removal all "${EIGHT[@]}"
+        boot "$ROOT"
+        is_active cloudmonitor
+        shut "$ROOT"
+        changes "$ROOT" > "$SCRATCH/before"
+        boot "$ROOT"
+        live_dnf "$ROOT" install gn8v-tee-multi
+        reboot "$ROOT"
+        expect 0 live_dnf "$ROOT" remove 'gn8v-tee*' 'nvidia-*' 'libnvidia-*'
+        ! grep -i -E 'scriptlet failed|error:' "$SCRATCH/output" || die "a scriptlet failed"
+        is_active cloudmonitor
+        reboot "$ROOT"
+        is_active cloudmonitor
+        [ "$(inside systemctl is-enabled nvidia-persistenced 2>&1 || :)" != enabled ]
+        ! inside test -e /usr/bin/gn8v-tee
+        [[ $(cat "$ROOT.machine/run/fakes/proc/cmdline") != *"$(argument multi "$NEW")"* ]]
+        shut "$ROOT"
+        nothing_left "$SCRATCH/before"
+}
+
 scenario "install on a running machine, reboot, all in order" two_sides
 scenario "waiting while 8 GPUs attach slowly" slow
 scenario "the session is lost when persistenced restarts" lost
@@ -167,4 +228,7 @@ scenario "FabricManager of another driver" mismatch
 scenario "the ready state cannot be set" not_ready
 scenario "the ready state was taken away" taken_away
 scenario "a client opens the GPUs too early" too_early
+scenario "an upgrade touches no running session" upgrade
+scenario "first boot of an image" first_boot
+scenario "removal leaves everything as before" removal
 finish

@@ -128,7 +128,6 @@ upgrade() {
         nothing_to_do
 }
 
-# What removal may leave: databases, caches and logs of the system's own tools, and images that were made anew.
 remove_all() {
         local profile=$1
         a_root "remove-$profile" all with-headers
@@ -136,9 +135,7 @@ remove_all() {
         run_dnf "$ROOT" install "gn8v-tee-$profile"
         expect 0 run_dnf "$ROOT" remove 'gn8v-tee*' 'nvidia-*' 'libnvidia-*'
         [ -z "$(ours)" ] || die "left: $(ours)"
-        changes "$ROOT" | diff "$SCRATCH/before" - | grep '^>' | grep -v -E \
-                '^> (new|changed|gone) (var/lib/rpm/|var/log/|var/cache/|etc/ld\.so\.cache|lib/modules/[^/]*/modules\.|usr/lib/modules/[^/]*/modules\.|boot/initramfs-[^/]*\.img|var/tmp/|tmp/|run/|root/|usr/lib/sysimage|var/lib/dnf/|etc/\.updated|var/\.updated|var/lib/systemd/)' > "$SCRATCH/left" || :
-        [ ! -s "$SCRATCH/left" ] || { cat "$SCRATCH/left"; die "removal left something behind"; }
+        nothing_left "$SCRATCH/before"
 }
 
 exclusive() {

@@ -322,6 +322,14 @@ changes() { # ROOT
                 fi
         done
 }
+# nothing_left BEFORE: nothing has changed in $ROOT since that list of changes, but what removal may leave: databases, caches and logs of the system's own
+# tools, and images that were made anew.
+nothing_left() {
+        changes "$ROOT" | diff "$1" - | grep '^>' | grep -v -E \
+                '^> (new|changed|gone) (var/lib/rpm/|var/log/|var/cache/|etc/ld\.so\.cache|lib/modules/[^/]*/modules\.|usr/lib/modules/[^/]*/modules\.|boot/initramfs-[^/]*\.img|var/tmp/|tmp/|run/|root/|usr/lib/sysimage|var/lib/dnf/|etc/\.updated|var/\.updated|var/lib/systemd/)' > "$SCRATCH/left" || :
+        [ ! -s "$SCRATCH/left" ] || { cat "$SCRATCH/left"; die "removal left something behind"; }
+}
+
 # The options of a boot entry of $ROOT as GRUB sees them.
 effective_options() { # ENTRY
         local options
