@@ -10,6 +10,8 @@ packages=(
         rpm gnupg dnf createrepo-c nginx-light makeself xz-utils binutils python3 curl
         # scratch roots
         mmdebstrap tar dracut-core dkms kmod systemd-container file procps util-linux iproute2
+        # a virtual machine: its emulator (17 MB to fetch), its initramfs, its disk
+        qemu-system-x86 busybox-static e2fsprogs
         # tests
         rpmlint shellcheck strace clang libclang-rt-14-dev time
 )

@@ -17,24 +17,30 @@ can_boot() {
 
 default_entry() { echo "$1/boot/loader/entries/$(sed -n 's/^saved_entry=//p' "$1/boot/grub2/grubenv").conf"; } # ROOT
 
-# What a boot takes from outside the root: the command line that the edited default entry gives, a TDX guest's CPU, a new boot id, 8 GPUs and 4 NVSwitches.
-# The pool has the size that the cloud's own kernel would make of swiotlb=; or, with POOL, that many slots.
-fakes() { # ROOT
-        local f=$1.machine/run/fakes slots i at
-        mkdir -p "$f/sys/kernel/debug/swiotlb" "$f/sys/bus/pci/devices" "$f/proc/sys/kernel/random" "$1.machine/run/nvidia-look-alike.d"/{driver,module}
-        echo "BOOT_IMAGE=(hd0,gpt2)/boot/vmlinuz-$KERNEL $(effective_options "$(default_entry "$1")" | sed 's/ *$tuned_params//')" > "$f/proc/cmdline"
-        sed 's/^flags[ \t]*:.*/& tdx_guest/' /proc/cpuinfo > "$f/proc/cpuinfo"
-        echo "$KERNEL" > "$f/proc/sys/kernel/osrelease"
-        cat /proc/sys/kernel/random/uuid > "$f/proc/sys/kernel/random/boot_id"
-        slots=$(tr ' ' '\n' < "$f/proc/cmdline" | sed -n 's/^swiotlb=\([0-9]*\).*/\1/p' | tail -n 1)
-        echo "${POOL:-${slots:-524288}}" > "$f/sys/kernel/debug/swiotlb/io_tlb_nslabs"
-        echo 0 > "$f/sys/kernel/debug/swiotlb/io_tlb_used"
+# The bus with 8 GPUs and 4 NVSwitches, and the kernel that the root is made for, as files in DIR.
+hardware() {
+        local i at
+        mkdir -p "$1/proc/sys/kernel"
+        echo "$KERNEL" > "$1/proc/sys/kernel/osrelease"
         for ((i = 0; i < 12; i++)); do
-                printf -v at '%s/sys/bus/pci/devices/0000:%02x:00.0' "$f" $((16 + i))
+                printf -v at '%s/sys/bus/pci/devices/0000:%02x:00.0' "$1" $((16 + i))
                 mkdir -p "$at"
                 echo 0x10de > "$at/vendor"
                 if [ $i -lt 8 ]; then echo 0x2329 > "$at/device"; echo 0x030200 > "$at/class"; else echo 0x22a3 > "$at/device"; echo 0x068000 > "$at/class"; fi
         done
+}
+# What a boot takes from outside the root: that, the command line that the edited default entry gives, a TDX guest's CPU, a new boot id, and the pool that
+# the cloud's own kernel would make of swiotlb=.
+fakes() { # ROOT
+        local f=$1.machine/run/fakes slots
+        hardware "$f"
+        mkdir -p "$f/sys/kernel/debug/swiotlb" "$f/proc/sys/kernel/random" "$1.machine/run/nvidia-look-alike.d"/{driver,module}
+        echo "BOOT_IMAGE=(hd0,gpt2)/boot/vmlinuz-$KERNEL $(effective_options "$(default_entry "$1")" | sed 's/ *$tuned_params//')" > "$f/proc/cmdline"
+        sed 's/^flags[ \t]*:.*/& tdx_guest/' /proc/cpuinfo > "$f/proc/cpuinfo"
+        cat /proc/sys/kernel/random/uuid > "$f/proc/sys/kernel/random/boot_id"
+        slots=$(tr ' ' '\n' < "$f/proc/cmdline" | sed -n 's/^swiotlb=\([0-9]*\).*/\1/p' | tail -n 1)
+        echo "${slots:-524288}" > "$f/sys/kernel/debug/swiotlb/io_tlb_nslabs"
+        echo 0 > "$f/sys/kernel/debug/swiotlb/io_tlb_used"
 }
 # The same over the places below PREFIX, from RUN.
 over() { # PREFIX RUN
