@@ -52,3 +52,4 @@ int parse_wait(const char *verb, const char *value, unsigned *ret);
  * which is then to be raised by raise_again(); -errno. */
 int wait_verbosely(Command *c, unsigned limit_sec, Error *e);
 _Noreturn void raise_again(int signal);
+int verb_launch_config(Command *c, int argc, char *argv[], Error *e);
