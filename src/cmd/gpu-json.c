@@ -28,10 +28,11 @@ static json_t *mode_to_json(const Nvml *n) {
         static const char *const modes[] = { "none", "protected-pcie", "nvlink-encryption" };
         static const char *const cpus[] = { "none", "amd-sev", "intel-tdx", "amd-sev-snp", "amd-sev-snp-vtom" };
 
-        return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "feature", boolean(n->feature), "devtools", boolean(n->devtools),
+        return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "feature", boolean(n->feature), "devtools", boolean(n->devtools),
                          "environment", word(n->environment, environments, ELEMENTSOF(environments)),
                          "multi_gpu_mode", word(n->multi_gpu, modes, ELEMENTSOF(modes)), "ready", boolean(n->ready),
-                         "cpu", word(n->cpu, cpus, ELEMENTSOF(cpus)), "capable", boolean(n->capable));
+                         "cpu", word(n->cpu, cpus, ELEMENTSOF(cpus)), "capable", boolean(n->capable),
+                         "supported", boolean(n->unsupported == NVML_UNTOLD ? (n->feature == NVML_UNTOLD ? NVML_UNTOLD : 1) : 0));
 }
 
 static json_t *device_to_json(const NvmlGpu *g, size_t index) {

@@ -119,23 +119,21 @@ static void print_status(const Status *s) {
         printf("%sNext: %s\n", s->next ? "\n" : "", s->next ? s->next : "nothing, everything is as wanted");
 }
 
-enum { ARG_WAIT = 256, ARG_PROMETHEUS };
-static const struct option options[] = {
-        COMMON_OPTIONS, { "wait", optional_argument, NULL, ARG_WAIT }, { "prometheus", no_argument, NULL, ARG_PROMETHEUS }, {}
-};
-
 int verb_status(Command *c, int argc, char *argv[], Error *e) {
+        enum { ARG_PROMETHEUS = 256, ARG_WAIT };
+        static const struct option options[] = { COMMON_OPTIONS, { "prometheus", no_argument, NULL, ARG_PROMETHEUS },
+                                                 { "wait", optional_argument, NULL, ARG_WAIT }, {} };
         _cleanup_node_ Node n = { .root_fd = -1 };
         _cleanup_status_ Status s = {};
+        bool prometheus = false, wait = false;
         unsigned limit = 0;
-        bool wait = false, prometheus = false;
         int k, r = 0;
 
         while ((k = getopt_long(argc, argv, "qvh", options, NULL)) >= 0) {
                 switch (k) {
-                case 'h': fputs(help, stdout); return EXIT_OK;
-                case ARG_WAIT: wait = true; r = parse_wait(argv[0], optarg, &limit); break;
                 case ARG_PROMETHEUS: prometheus = true; break;
+                case ARG_WAIT: wait = true; r = parse_wait(argv[0], optarg, &limit); break;
+                case 'h': fputs(help, stdout); return EXIT_OK;
                 default: r = common_option(c, argv[0], k, optarg);
                 }
                 if (r != 0)

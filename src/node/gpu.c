@@ -57,14 +57,15 @@ int gpu_facts(Node *n, GpuFacts *ret, Error *e) {
         bool may = false;
         int k;
 
+        f.driver = f.module || node_exists(n, "/dev/nvidiactl");
         k = pci_list(n, &f.pci);
-        if (k == -ENOMEM || (f.module && node_list(n, ATTACHED, &f.attached) == -ENOMEM))
+        if (k == -ENOMEM || (f.driver && node_list(n, ATTACHED, &f.attached) == -ENOMEM))
                 return error_oom(e);
         k = 0;
-        if (f.module && n->root) {
+        if (f.driver && n->root) {
                 f.not_asked = strdup("the driver that runs is not that of another root");
                 k = f.not_asked ? 0 : error_oom(e);
-        } else if (f.module)
+        } else if (f.driver)
                 k = gpu_may_open(n, &f.pci, &may, &f.not_asked, e);
         if (k >= 0 && may) {
                 k = nvml_ask(NULL, &f.nvml, e);

@@ -8,6 +8,7 @@
 typedef struct GpuFacts {
         PciDevices pci;
         char *module;    /* version of the loaded nvidia module, or NULL */
+        bool driver;     /* there is one to ask: it is loaded, or has made its device node */
         char **attached; /* addresses in /proc/driver/nvidia/gpus */
         bool asked;      /* the library was asked: nvml says what came of it */
         char *not_asked; /* else: why not, in one sentence; NULL: there is no driver to ask */

@@ -318,7 +318,7 @@ static int receive(int fd, int64_t deadline, HttpAnswer *ret) {
                 if (k < 0 && errno == EAGAIN) {
                         r = wait_for(fd, POLLIN, deadline);
                         if (r < 0)
-                                return r;
+                                return r == -ETIMEDOUT ? -ETIME : r;
                         continue;
                 }
                 if (k < 0 && errno == EINTR)
@@ -335,7 +335,7 @@ static int receive(int fd, int64_t deadline, HttpAnswer *ret) {
                         return -EFBIG;
                 /* A server that sends without a pause must not outrun the clock. */
                 if (clock_ms() >= deadline)
-                        return -ETIMEDOUT;
+                        return -ETIME;
         }
 }
 

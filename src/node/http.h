@@ -24,6 +24,7 @@ int http_parse(const char *data, size_t size, bool ended, HttpAnswer *ret);
 int64_t clock_ms(void);
 
 /* Sends METHOD (base's path)(path) with the fields (each "Name: value", NULL-terminated) to base, "http://ADDRESS[:PORT][/PATH]", the address
- * numeric: nobody's name server is asked. Until deadline (clock_ms()): -ETIMEDOUT after it. -EINVAL: base or a field is malformed;
- * -EBADMSG: the answer is; -EFBIG: it is too long; else -errno of the connection. Redirections are answers, and not followed. */
+ * numeric: nobody's name server is asked. Until deadline (clock_ms()): after it -ETIMEDOUT when nobody took the connection, -ETIME when no whole
+ * answer came. -EINVAL: base or a field is malformed; -EBADMSG: the answer is; -EFBIG: it is too long; else -errno of the connection.
+ * Redirections are answers, and not followed. */
 int http_request(const char *base, const char *method, const char *path, const char *const *fields, int64_t deadline, HttpAnswer *ret);

@@ -123,7 +123,8 @@ static int get_token(const char *url, int64_t deadline, char **ret) {
 static char *reason(const char *url, int error, unsigned status) {
         switch (error) {
         case 0: return format("%s answered with HTTP status %u", url, status);
-        case ETIMEDOUT: return format("%s did not answer within %d s", url, TOTAL_MS / 1000);
+        case ETIME: return format("%s did not answer within %d s", url, TOTAL_MS / 1000);
+        case ETIMEDOUT: return format("%s cannot be reached", url);
         case EBADMSG: return format("%s gave a malformed answer", url);
         case EFBIG: return format("%s gave an answer without end", url);
         case EINVAL: return format("%s: not of the form http://ADDRESS[:PORT], the address in numbers", url);
@@ -162,7 +163,7 @@ static int ask(const char *url, Metadata *ret) {
         int r;
 
         r = get_token(url, now + TOKEN_MS, &token);
-        if (r == -EACCES || r == -EBADMSG || r == -EFBIG || r == -ETIMEDOUT || r == -ECONNRESET || r == -EPIPE || r >= 0)
+        if (r == -EACCES || r == -EBADMSG || r == -EFBIG || r == -ETIME || r == -ECONNRESET || r == -EPIPE || r >= 0)
                 r = get_key(url, "instance/instance-type", token, now + TOTAL_MS, &m.instance_type, &m.missing);
         else
                 m.missing = reason(url, -r, 0);
@@ -193,7 +194,7 @@ int metadata_load(Node *n, Metadata *ret) {
         } else if (r < 0) {
                 r = ask(url, &m);
                 /* What was set by hand is asked every time. */
-                if (r >= 0 || (r == -ETIMEDOUT && own))
+                if (r >= 0 || ((r == -ETIMEDOUT || r == -ETIME) && own))
                         write_cache(n, url, &m, r < 0);
         }
         if (r == -ENOMEM || (!m.instance_type && !m.missing)) {

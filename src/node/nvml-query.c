@@ -2,6 +2,8 @@
 /* The child's side: loads the library, asks, writes lines. Each line is out before the next call is begun, so that nothing told is lost. */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "basic/fs.h"
 #include "node/nvml-api.h"
@@ -79,15 +81,18 @@ static void ask_settings(Query *q) {
         int (*get_state)(NvmlState *);
         NvmlSettings settings = { .version = NVML_STRUCT_VERSION(sizeof settings, 1) };
         NvmlState state = {};
+        int code = NVML_FUNCTION_NOT_FOUND;
 
-        if (get && succeeded(q, call, get(&settings))) {
+        if (get && succeeded(q, call, code = get(&settings))) {
                 say(q, "environment %u\nfeature %u\n", settings.environment, settings.feature);
                 say(q, "devtools %u\nmulti-gpu %u\n", settings.devtools, settings.multi_gpu);
                 return;
         }
         get_state = symbol(q, older, NULL, NULL);
-        if (get_state && succeeded(q, older, get_state(&state)))
+        if (get_state && succeeded(q, older, code = get_state(&state)))
                 say(q, "environment %u\nfeature %u\ndevtools %u\n", state.environment, state.feature, state.devtools);
+        else if (code == NVML_NOT_SUPPORTED)
+                say(q, "unsupported 1\n");
 }
 
 static void ask_system(Query *q) {
@@ -194,7 +199,14 @@ static int ask(Query *q) {
 
 int nvml_answer(int fd) {
         _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        static const int deadly[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+        const struct rlimit no_core = {};
         Query q = { .fd = fcntl(fd, F_DUPFD_CLOEXEC, 10) };
+
+        /* A crash is to be seen as what it is, and to leave nothing behind. */
+        for (size_t i = 0; i < ELEMENTSOF(deadly); i++)
+                (void) signal(deadly[i], SIG_DFL);
+        (void) setrlimit(RLIMIT_CORE, &no_core);
 
         /* Whatever the library prints is not the answer. */
         if (q.fd < 0 || null < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0)

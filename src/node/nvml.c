@@ -65,6 +65,7 @@ static const Key system_keys[] = {
         { "capable", false, offsetof(Nvml, capable) },      { "environment", false, offsetof(Nvml, environment) },
         { "feature", false, offsetof(Nvml, feature) },      { "devtools", false, offsetof(Nvml, devtools) },
         { "multi-gpu", false, offsetof(Nvml, multi_gpu) },  { "ready", false, offsetof(Nvml, ready) },
+        { "unsupported", false, offsetof(Nvml, unsupported) },
 };
 static const Key gpu_keys[] = {
         { "name", true, offsetof(NvmlGpu, name) },                    { "uuid", true, offsetof(NvmlGpu, uuid) },
@@ -212,7 +213,7 @@ static int conclude(Nvml *n, int status, int k) {
         free(n->reason);
         if (status == 124) {
                 n->outcome = NVML_HUNG;
-                n->reason = format("no answer within %d s: hangs in %s", NVML_TIMEOUT_SEC, at);
+                n->reason = format("no answer within %d s, stopped in %s", NVML_TIMEOUT_SEC, at);
         } else if (status > 128) {
                 n->outcome = NVML_CRASHED;
                 n->reason = format("crashed in %s: %s", at, strsignal(status - 128));

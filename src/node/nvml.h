@@ -43,6 +43,7 @@ typedef struct Nvml {
         int64_t cuda;        /* 1000 * major + 10 * minor */
         int64_t count;       /* GPUs, as the library counts them */
         int64_t cpu, capable, environment, feature, devtools, multi_gpu, ready; /* or NVML_UNTOLD; numbers of nvml-api.h */
+        int64_t unsupported; /* 1: asked about confidential computing, the driver says that these GPUs have none; else NVML_UNTOLD */
         NvmlGpu *gpus;       /* those that it told about */
         size_t n_gpus;
         NvmlFailure *failures; /* calls that failed: not those which this driver does not have */
@@ -61,7 +62,8 @@ void nvml_free(Nvml *n);
 #define _cleanup_nvml_ _cleanup_(nvml_free)
 #define NVML_EMPTY                                                                                                                       \
         ((Nvml){ .cuda = NVML_UNTOLD, .count = NVML_UNTOLD, .cpu = NVML_UNTOLD, .capable = NVML_UNTOLD, .environment = NVML_UNTOLD,       \
-                 .feature = NVML_UNTOLD, .devtools = NVML_UNTOLD, .multi_gpu = NVML_UNTOLD, .ready = NVML_UNTOLD })
+                 .feature = NVML_UNTOLD, .devtools = NVML_UNTOLD, .multi_gpu = NVML_UNTOLD, .ready = NVML_UNTOLD,            \
+                 .unsupported = NVML_UNTOLD })
 
 const char *nvml_outcome_to_string(NvmlOutcome o);
 /* The library's words for a return code. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Step "configure the loading behaviour": the crypto modules that the GPU's encrypted session needs. */
+#include "node/initramfs.h"
 #include "node/kernel-modules.h"
 #include "node/reboot.h"
 #include "node/status-rows.h"
@@ -69,6 +70,32 @@ static void add_kernel(StatusContext *c, const char *where, const char *kernel, 
         }
 }
 
+/* In the image that apply had built, or in the kernel itself. */
+static void add_in_initramfs(StatusContext *c, const char *kernel) {
+        _cleanup_free_ char *wanted = strv_join(c->node->release->initramfs_modules, " "), *lacks = NULL, *name = format("modules in the initramfs of %s", kernel);
+        _cleanup_kernel_modules_ KernelModules lists = {};
+        _cleanup_strv_ char **seen = NULL, **missing = NULL;
+        int k = initramfs_seen_modules(c->node, kernel, &seen);
+
+        if (k < 0 || !wanted || !name || kernel_modules_load(c->node, kernel, &lists) < 0) {
+                c->failed = true;
+                return;
+        }
+        STRV_FOREACH(module, c->node->release->initramfs_modules)
+                if (!strv_contains(seen, *module) && kernel_modules_find(&lists, *module) != MODULE_BUILTIN && strv_append(&missing, *module) < 0)
+                        c->failed = true;
+        lacks = strv_join(missing, " ");
+        if (!missing)
+                row_add(c, ROW_OK, name, wanted, "%s", k == 1 ? "there, or built in" : "built in");
+        else if (k == 0) {
+                row_add(c, ROW_UNKNOWN, name, wanted, "not looked into since it was built");
+                row_next(c, FIRST_NEVER, "lsinitrd --kver %s lists what is in it", kernel);
+        } else {
+                row_add(c, ROW_FAIL, name, wanted, "without %s", lacks ? lacks : "some");
+                row_next(c, FIRST_HEADERS, "yum install kernel-modules-%s, then: dracut -f --kver %s", kernel, kernel);
+        }
+}
+
 void status_crypto(StatusContext *c) {
         _cleanup_free_ char *running = first_line(c->node, "/proc/sys/kernel/osrelease"), *next = default_kernel(c->node);
         _cleanup_strv_ char **modules = NULL;
@@ -87,5 +114,7 @@ void status_crypto(StatusContext *c) {
                         continue;
                 name = format("initramfs of %s", r->name);
                 row_add_resource(c, name ? name : r->name, r, FIRST_APPLY);
+                if (r->action == ACTION_NONE && c->node->release->initramfs_modules)
+                        add_in_initramfs(c, r->name);
         }
 }

@@ -71,12 +71,26 @@ static void add_flavour(StatusContext *c) {
                 row_next(c, FIRST_DRIVER, "remove the other driver; confidential computing needs the open modules: gn8v-tee apply && reboot");
 }
 
+/* Values as modprobe.d and the driver write them: a text may stand in quotes, a number may be hexadecimal. */
+static bool same_value(const char *a, const char *b) {
+        const size_t n = strlen(a), m = strlen(b);
+        unsigned long long x, y;
+        char *x_end, *y_end;
+
+        if (n >= 2 && a[0] == '"' && a[n - 1] == '"' && b[0] != '"')
+                return m == n - 2 && memcmp(a + 1, b, m) == 0;
+        if (m >= 2 && b[0] == '"' && b[m - 1] == '"' && a[0] != '"')
+                return same_value(b, a);
+        x = strtoull(a, &x_end, 0);
+        y = strtoull(b, &y_end, 0);
+        return streq(a, b) || (*a && *b && !*x_end && !*y_end && x == y);
+}
+
 /* An option of modprobe.d, NVreg_NAME=VALUE, as the loaded module has it: a line "NAME: VALUE" of its parameters. */
 static void add_option(StatusContext *c, const char *option, const char *parameters) {
         const char *name = startswith(option, "NVreg_"), *equals = strchr(option, '=');
         _cleanup_free_ char *key = name && equals ? strndup(option, (size_t) (equals - option)) : NULL,
                             *start = key ? format("%s: ", key + strlen("NVreg_")) : NULL, *found = NULL;
-        const char *wanted = equals ? equals + 1 : "";
         bool same;
 
         if (!start)
@@ -84,8 +98,13 @@ static void add_option(StatusContext *c, const char *option, const char *paramet
         for (const char *line = parameters; line && !found; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
                 if (startswith(line, start))
                         found = strndup(line + strlen(start), strcspn(line + strlen(start), "\n"));
-        same = found && streq(found, wanted);
-        row_add(c, same ? ROW_OK : ROW_PENDING, key, wanted, "%s", found ? found : "not set");
+        if (!found) {
+                row_add(c, ROW_UNKNOWN, key, equals + 1, "the driver does not show it");
+                row_next(c, FIRST_NEVER, "modprobe --showconfig shows what is configured: its lines with %s", key);
+                return;
+        }
+        same = same_value(found, equals + 1);
+        row_add(c, same ? ROW_OK : ROW_PENDING, key, equals + 1, "%s", found);
         if (!same)
                 row_next(c, FIRST_REBOOT, "reboot; if it stays so, the initramfs loads the driver without it: gn8v-tee apply");
 }

@@ -36,7 +36,7 @@ static void add_counts(StatusContext *c, const GpuFacts *f) {
                 if (nvswitches > 0 || strv_length(f->pci.nvswitches) > 0)
                         add_count(c, "NVSwitches on the bus", strv_length(f->pci.nvswitches), nvswitches, "the instance does not have its NVSwitches");
         }
-        if (f->module)
+        if (f->driver)
                 add_attached(c, strv_length(f->attached), gpus);
 }
 
@@ -47,9 +47,16 @@ static const char *library_version(const Nvml *n) {
         return dot ? dot + 1 : NULL;
 }
 
+/* The library may give its version without the last part. */
+static bool is_of(const char *library, const char *module) {
+        const char *rest = startswith(module, library);
+
+        return rest && (*rest == '\0' || *rest == '.');
+}
+
 static void add_refused(StatusContext *c, const GpuFacts *f) {
         const Artifact *driver = c->node->release ? release_artifact_of_kind(c->node->release, ARTIFACT_DRIVER) : NULL;
-        bool older = driver && !streq(driver->version, f->module);
+        bool older = driver && f->module && !streq(driver->version, f->module);
 
         switch (f->nvml.code) {
         case NVML_VERSION_MISMATCH:
@@ -77,7 +84,7 @@ static void add_library(StatusContext *c, const GpuFacts *f) {
 
         switch (f->nvml.outcome) {
         case NVML_ANSWERED:
-                if (!library || (streq(library, f->module) && f->nvml.driver && streq(f->nvml.driver, f->module))) {
+                if (!library || !f->module || (is_of(library, f->module) && f->nvml.driver && streq(f->nvml.driver, f->module))) {
                         row_add(c, ROW_OK, "NVML", f->module, "%s", library ? library : "answers");
                         return;
                 }
@@ -87,7 +94,7 @@ static void add_library(StatusContext *c, const GpuFacts *f) {
         case NVML_REFUSED: add_refused(c, f); return;
         case NVML_HUNG:
                 row_add(c, ROW_FAIL, "NVML", "answers", "%s", f->nvml.reason);
-                row_next(c, FIRST_GPUS, "the driver hangs: read journalctl -k -b -g 'NVRM|Xid', then " STOP_START);
+                row_next(c, FIRST_GPUS, "the driver hangs, or makes each GPU ready anew because nvidia-persistenced does not run: journalctl -k -b -g 'NVRM|Xid'");
                 return;
         default:
                 row_add(c, ROW_FAIL, "NVML", "answers", "%s", f->nvml.reason);
@@ -117,9 +124,16 @@ static bool add_told(StatusContext *c, const char *name, int64_t found, int64_t 
 static void add_mode(StatusContext *c, const Nvml *n) {
         static const char *const on_off[] = { "OFF", "ON" }, *const modes[] = { "none", "Protected PCIe", "NVLink encryption" };
         const Release *release = c->node->release;
-        bool multi = release && release->mode == MODE_PROTECTED_PCIE;
+        _cleanup_free_ char *types = release ? strv_join(release->instance_types, " or ") : NULL;
 
-        if (multi) {
+        if (n->unsupported == 1) {
+                row_add(c, release ? ROW_FAIL : ROW_OK, "CC feature", release ? "supported" : NULL, "not supported");
+                if (release)
+                        row_next(c, FIRST_GPUS, "these GPUs, or this driver, have no confidential computing: use an instance of type %s",
+                                 types && *types ? types : "ecs.gn8v-tee");
+                return;
+        }
+        if (release && release->mode == MODE_PROTECTED_PCIE) {
                 /* Not this feature but the mode protects eight GPUs: OFF is as it should be. */
                 if (n->feature == NVML_UNTOLD)
                         add_told(c, "CC feature", n->feature, 0, on_off, ELEMENTSOF(on_off));
@@ -129,7 +143,7 @@ static void add_mode(StatusContext *c, const Nvml *n) {
                         row_next(c, FIRST_GPUS, "gn8v-tee apply && reboot; if it stays so, open a ticket: the GPUs and NVSwitches are not in Protected PCIe mode");
         } else if (!add_told(c, "CC feature", n->feature, release ? NVML_FEATURE_ENABLED : -1, on_off, ELEMENTSOF(on_off)))
                 row_next(c, FIRST_GPUS, "this GPU is not in confidential computing mode: use an instance of type %s; if it is one, open a ticket",
-                         release->instance_types ? release->instance_types[0] : "ecs.gn8v-tee");
+                         types && *types ? types : "ecs.gn8v-tee");
         if (!add_told(c, "devtools mode", n->devtools, release ? release->devtools : -1, on_off, ELEMENTSOF(on_off)))
                 row_next(c, FIRST_GPUS, "open a ticket: this GPU can be debugged from outside, and protects nothing");
         if (n->environment == 1) {
@@ -213,15 +227,19 @@ static void add_failures(StatusContext *c, const Nvml *n) {
 }
 
 void status_gpu(StatusContext *c) {
-        GpuFacts *f = &c->status.gpu;
-        const Nvml *n = &f->nvml;
         _cleanup_error_ Error e = ERROR_INIT;
 
-        if (gpu_facts(c->node, f, &e) < 0) {
-                row_add(c, ROW_UNKNOWN, "GPUs", NULL, "%s", e.message ? e.message : "not to be seen");
-                row_next(c, FIRST_NEVER, "run as root: gn8v-tee status");
+        if (gpu_facts(c->node, &c->status.gpu, &e) >= 0) {
+                status_gpu_rows(c, &c->status.gpu);
                 return;
         }
+        row_add(c, ROW_UNKNOWN, "GPUs", NULL, "%s", e.message ? e.message : "not to be seen");
+        row_next(c, FIRST_NEVER, "run as root: gn8v-tee status");
+}
+
+void status_gpu_rows(StatusContext *c, const GpuFacts *f) {
+        const Nvml *n = &f->nvml;
+
         add_counts(c, f);
         if (f->not_asked) {
                 row_add(c, ROW_UNKNOWN, "NVML", "answers", "not asked: %s", f->not_asked);

@@ -13,6 +13,15 @@ static bool same_cuda(const char *found, const char *wanted) {
         return streq(found, wanted) || (a && b && streq(a, b) && last && strlen(last + 1) == strlen("20230823"));
 }
 
+/* Without a version.json: the version of the toolkit's release if its runtime library (M.m.BUILD) is of it, else the library's own. */
+static char *runtime_version(Node *n, const char *root, const char *wanted) {
+        _cleanup_free_ char *path = format("%s/targets/x86_64-linux/lib/libcudart.so.%.*s", root, (int) strcspn(wanted, "."), wanted),
+                            *version = path ? link_version(n, path) : NULL, *a = version ? version_major_minor(version) : NULL,
+                            *b = version_major_minor(wanted);
+
+        return a && b && streq(a, b) ? strdup(wanted) : version ? TAKE_PTR(version) : NULL;
+}
+
 static void add_cuda(StatusContext *c, const Artifact *cuda) {
         _cleanup_free_ char *branch = version_major_minor(cuda->version), *root = NULL, *found = NULL;
         bool same;
@@ -25,6 +34,8 @@ static void add_cuda(StatusContext *c, const Artifact *cuda) {
                 return;
         }
         found = cuda_version(c->node, root);
+        if (!found)
+                found = runtime_version(c->node, root, cuda->version);
         same = found && same_cuda(found, cuda->version);
         if (!found && node_exists(c->node, root)) {
                 row_add(c, ROW_UNKNOWN, "CUDA", cuda->version, "%s has no readable version.json", root);

@@ -190,7 +190,7 @@ static int load(StatusContext *c, Error *e) {
         }
         if (k >= 0)
                 k = plan_make(n, &c->plan, e);
-        if (k >= 0)
+        if (k >= 0 && n->release)
                 k = metadata_load(n, &c->metadata) < 0 ? error_oom(e) : 0;
         return k;
 }

@@ -53,6 +53,39 @@ kernel_lists() {
         printf 'kernel/crypto/%s.ko\n' "${modules##* }" > "$lists/modules.builtin"
 }
 
+# A root in which everything that can be seen in files is right, after the reboot.
+good_root() { # ROOT RELEASE
+        local root=$1 release=$2 unit name lib=$1/usr/lib/systemd/system wants=$1/etc/systemd/system/multi-user.target.wants driver
+        driver=$(artifact_value "$release" driver Version)
+        mkdir -p "$root"/{boot/loader/entries,dev,run,tmp,proc/sys/kernel/random,proc/driver/nvidia/gpus,sys/fs,sys/module/nvidia,usr/share/gn8v-tee,usr/bin} "$lib" "$wants"
+        ln -s usr/lib "$root/lib"
+        cp "$release" "$root/usr/share/gn8v-tee/release.conf"
+        release_software "$root" "$release"
+        kernel_lists "$root" "$KERNEL" "$release"
+        for name in $(release_value "$release" Initramfs); do mkdir -p "$root/sys/module/$name"; done
+        mkdir -p "$root/lib/modules/$KERNEL/extra" "$root/var/lib/dkms/nvidia"
+        : > "$root/lib/modules/$KERNEL/extra/nvidia.ko.xz"
+        ln -s "$driver/$KERNEL/x86_64" "$root/var/lib/dkms/nvidia/kernel-$KERNEL-x86_64"
+        printf 'title T\nversion %s\nlinux /vmlinuz-%s\noptions ro %s\n' "$KERNEL" "$KERNEL" "$(release_value "$release" Argument)" > "$root/boot/loader/entries/a.conf"
+        echo "$KERNEL" > "$root/proc/sys/kernel/osrelease"
+        echo this-boot > "$root/proc/sys/kernel/random/boot_id"
+        echo "ro $(release_value "$release" Argument)" > "$root/proc/cmdline"
+        printf 'flags\t\t: fpu tdx_guest vme\n' > "$root/proc/cpuinfo"
+        : > "$root/dev/tdx_guest"
+        echo "$driver" > "$root/sys/module/nvidia/version"
+        for name in $(seq "$(release_value "$release" GPUs)"); do mkdir -p "$root/proc/driver/nvidia/gpus/0000:0$name:00.0"; done
+        for unit in nvidia-persistenced nvidia-fabricmanager; do
+                printf '[Install]\nWantedBy=multi-user.target\n' > "$lib/$unit.service"
+                ln -s "/usr/lib/systemd/system/$unit.service" "$wants/"
+        done
+        for unit in $(sed -n 's/^Unit=//p' "$release"); do
+                mkdir -p "$lib/$unit.d"
+                printf '[Unit]\nAfter=nvidia-persistenced.service\n' > "$lib/$unit.d/50-gn8v-tee.conf"
+        done
+        mkdir -p "$lib/nvidia-persistenced.service.d"
+        printf '[Unit]\nAfter=nvidia-fabricmanager.service\n' > "$lib/nvidia-persistenced.service.d/50-gn8v-tee.conf"
+}
+
 # kernel_headers DIR KERNEL: a build folder for out-of-tree modules, and a .config with what the driver's encryption needs.
 kernel_headers() {
         local f word

@@ -9,47 +9,17 @@ MULTI=$(ls "$SOURCE"/repo/releases/multi-*.conf | sort -V | tail -n 1)
 SINGLE=$(ls "$SOURCE"/repo/releases/single-*.conf | sort -V | tail -n 1)
 TYPE=$(release_value "$MULTI" InstanceType) ZONE=$(release_value "$MULTI" Zone) REGION=$(release_value "$MULTI" Region)
 
-# A root in which everything that can be seen in files is right, after the reboot; the program in it, for chroot.
-good_root() { # RELEASE
-        local release=$1 unit name lib=$R/usr/lib/systemd/system wants=$R/etc/systemd/system/multi-user.target.wants driver
-        driver=$(artifact_value "$release" driver Version)
-        mkdir -p "$R"/{boot/loader/entries,dev,run,tmp,proc/sys/kernel/random,proc/driver/nvidia/gpus,sys/fs,sys/module/nvidia,usr/share/gn8v-tee,usr/bin} "$lib" "$wants"
-        ln -s usr/lib "$R/lib"
-        cp "$release" "$R/usr/share/gn8v-tee/release.conf"
-        release_software "$R" "$release"
-        kernel_lists "$R" "$KERNEL" "$release"
-        for name in $(release_value "$release" Initramfs); do mkdir -p "$R/sys/module/$name"; done
-        mkdir -p "$R/lib/modules/$KERNEL/extra" "$R/var/lib/dkms/nvidia"
-        : > "$R/lib/modules/$KERNEL/extra/nvidia.ko.xz"
-        ln -s "$driver/$KERNEL/x86_64" "$R/var/lib/dkms/nvidia/kernel-$KERNEL-x86_64"
-        printf 'title T\nversion %s\nlinux /vmlinuz-%s\noptions ro %s\n' "$KERNEL" "$KERNEL" "$(release_value "$release" Argument)" > "$R/boot/loader/entries/a.conf"
-        echo "$KERNEL" > "$R/proc/sys/kernel/osrelease"
-        echo this-boot > "$R/proc/sys/kernel/random/boot_id"
-        echo "ro $(release_value "$release" Argument)" > "$R/proc/cmdline"
-        printf 'flags\t\t: fpu tdx_guest vme\n' > "$R/proc/cpuinfo"
-        : > "$R/dev/tdx_guest"
-        echo "$driver" > "$R/sys/module/nvidia/version"
-        for name in $(seq "$(release_value "$release" GPUs)"); do mkdir -p "$R/proc/driver/nvidia/gpus/0000:0$name:00.0"; done
-        for unit in nvidia-persistenced nvidia-fabricmanager; do
-                printf '[Install]\nWantedBy=multi-user.target\n' > "$lib/$unit.service"
-                ln -s "/usr/lib/systemd/system/$unit.service" "$wants/"
-        done
-        for unit in $(sed -n 's/^Unit=//p' "$release"); do
-                mkdir -p "$lib/$unit.d"
-                printf '[Unit]\nAfter=nvidia-persistenced.service\n' > "$lib/$unit.d/50-gn8v-tee.conf"
-        done
-        mkdir -p "$lib/nvidia-persistenced.service.d"
-        printf '[Unit]\nAfter=nvidia-fabricmanager.service\n' > "$lib/nvidia-persistenced.service.d/50-gn8v-tee.conf"
+begin() { # RELEASE
+        local library
+        R=$(mktemp -d "$SCRATCH/root.XXXXXX")
+        good_root "$R" "$1"
+        # The program in it, for chroot.
         cp "$NODE" "$R/usr/bin/gn8v-tee"
-        ldd "$NODE" | grep -o '/[^ ]*' | while read -r name; do
-                mkdir -p "$R${name%/*}"
-                cp -L "$name" "$R$name"
+        ldd "$NODE" | grep -o '/[^ ]*' | while read -r library; do
+                mkdir -p "$R${library%/*}"
+                cp -L "$library" "$R$library"
         done
         chmod 755 "$SCRATCH" "$R"
-}
-begin() { # RELEASE
-        R=$(mktemp -d "$SCRATCH/root.XXXXXX")
-        good_root "$1"
 }
 # The service, in a mode; its address is in $URL.
 serve() {
@@ -138,7 +108,7 @@ json_is_stable() {
         python3 - "$SCRATCH/json" <<'CHECK'
 import json, sys
 d = json.load(open(sys.argv[1]))
-assert set(d) == {"release", "environment", "state", "next", "rows"}, set(d)
+assert set(d) >= {"release", "environment", "state", "next", "rows"}, set(d)
 groups = [r["group"] for r in d["rows"]]
 order = ["release", "instance", "tdx", "kernel", "crypto", "driver", "software", "services", "clients", "gpu", "system", "journal"]
 assert [g for i, g in enumerate(groups) if i == 0 or groups[i - 1] != g] == [g for g in order if g in groups], groups

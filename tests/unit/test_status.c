@@ -14,7 +14,7 @@ static const char release[] =
         "[Release]\nProfile=eight\nVersion=" DRIVER "\nSummary=a test\nDate=2025-02-03\n"
         "[Platform]\nRegion=r-1\nZone=r-1-a\nInstanceType=ecs.gn8v-tee-test\nMinimumKernel=5.10.1-1\nPackage=openssl3\n"
         "[Kernel]\nArgument=swiotlb=2048,any\n"
-        "[Module nvidia]\nSoftDependency=ecdsa_generic ecdh_generic\nOption=NVreg_RegistryDwords=\"Test=0x1\"\nBlacklist=nouveau\n"
+        "[Module nvidia]\nSoftDependency=ecdsa_generic ecdh_generic\nOption=NVreg_RegistryDwords=\"Test=0x1\"\nInitramfs=ecdsa_generic ecdh_generic\nBlacklist=nouveau\n"
         "[Persistenced]\nOptions=--user root\nAfter=nvidia-fabricmanager.service\n"
         "[Clients]\nUnit=client.service\n"
         "[Expect]\nGPUs=2\nNVSwitches=1\nMode=protected-pcie\nDevTools=off\n"
@@ -216,6 +216,9 @@ START_TEST(argument) {
         ck_assert_ptr_nonnull(strstr(row("reboot")->found, "was not given"));
         root_remove("/dev/kmsg");
         is("swiotlb pool", ROW_UNKNOWN, "boot");
+        scratch_put("/sys/kernel/debug/memblock", "");
+        is("swiotlb pool", ROW_PENDING, "reboot");
+        ck_assert_ptr_nonnull(strstr(row("swiotlb pool")->found, "0 MiB"));
         scratch_put(BOOT_ENTRIES_DIR "/a.conf", "title A\nversion " KERNEL "\nlinux /vmlinuz-" KERNEL "\noptions ro\n");
         is("swiotlb configured", ROW_FAIL, "gn8v-tee apply");
         scratch_put_bytes(BOOT_ENTRIES_DIR "/a.conf", "title\0x\n", 8);
@@ -241,11 +244,49 @@ START_TEST(crypto) {
 }
 END_TEST
 
+/* The journal's record of the image that is there now, with these modules in it. */
+static void put_record(const char *modules) {
+        _cleanup_free_ char *text = NULL;
+        struct stat st;
+
+        ck_assert_int_eq(node_stat(&node, "/boot/initramfs-" KERNEL ".img", &st), 0);
+        text = format("{\"version\": 1, \"release\": null, \"entries\": [{\"id\": \"initramfs:" KERNEL "\", \"state\": \"applied\", \"before\": {}, "
+                      "\"after\": {\"image\": {\"size\": %lld, \"seconds\": %lld, \"nanoseconds\": %ld, \"modules\": [%s]}}, "
+                      "\"time\": \"2025-01-01T00:00:00Z\"}]}", (long long) st.st_size, (long long) st.st_mtim.tv_sec, st.st_mtim.tv_nsec, modules);
+        scratch_put(NODE_JOURNAL_PATH, text);
+}
+
+START_TEST(initramfs) {
+        static const struct timespec later[2] = { { .tv_sec = 4000000000, .tv_nsec = 5 }, { .tv_sec = 4000000000, .tv_nsec = 5 } };
+
+        scratch_put("/usr/lib/dracut/dracut.conf.d/50-gn8v-tee.conf", "x");
+        scratch_put(BOOT_ENTRIES_DIR "/a.conf", "title A\nversion " KERNEL "\nlinux /vmlinuz-" KERNEL "\ninitrd /initramfs-" KERNEL ".img\n"
+                                                "options ro swiotlb=2048,any\n");
+        is("initramfs of " KERNEL, ROW_FAIL, "gn8v-tee apply");
+        scratch_put("/boot/initramfs-" KERNEL ".img", "image");
+        ck_assert_int_eq(utimensat(node.root_fd, "boot/initramfs-" KERNEL ".img", later, 0), 0);
+        is("initramfs of " KERNEL, ROW_OK, NULL);
+        is("modules in the initramfs of " KERNEL, ROW_UNKNOWN, "lsinitrd");
+        put_record("\"ecdsa_generic\"");
+        is("modules in the initramfs of " KERNEL, ROW_OK, NULL);
+        put_record("\"other\"");
+        is("modules in the initramfs of " KERNEL, ROW_FAIL, "yum install kernel-modules-" KERNEL);
+        ck_assert_str_eq(row("modules in the initramfs of " KERNEL)->found, "without ecdsa_generic");
+        scratch_put("/boot/initramfs-" KERNEL ".img", "another");
+        ck_assert_int_eq(utimensat(node.root_fd, "boot/initramfs-" KERNEL ".img", later, 0), 0);
+        is("modules in the initramfs of " KERNEL, ROW_UNKNOWN, "lsinitrd");
+}
+END_TEST
+
 START_TEST(driver) {
         scratch_put("/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  " DRIVER "\n");
         is("kernel modules", ROW_FAIL, "open modules");
         scratch_put("/proc/driver/nvidia/params", "RegistryDwords: \"\"\n");
         is("NVreg_RegistryDwords", ROW_PENDING, "reboot");
+        scratch_put("/proc/driver/nvidia/params", "RegistryDwords: Test=0x1\n");
+        is("NVreg_RegistryDwords", ROW_OK, NULL);
+        scratch_put("/proc/driver/nvidia/params", "Other: 1\n");
+        is("NVreg_RegistryDwords", ROW_UNKNOWN, "modprobe --showconfig");
         scratch_put("/sys/module/nouveau/refcnt", "1");
         is("nouveau", ROW_PENDING, "reboot");
         scratch_put("/sys/module/nvidia/version", "321.1.1\n");
@@ -269,6 +310,12 @@ START_TEST(software) {
         is("CUDA", ROW_FAIL, "yum reinstall gn8v-tee-cuda-1-2");
         scratch_put("/usr/local/cuda-1.2/version.json", "{");
         is("CUDA", ROW_UNKNOWN, "nvcc --version");
+        scratch_put("/usr/local/cuda-1.2/targets/x86_64-linux/lib/libcudart.so.1.9.99", "");
+        put_link("/usr/local/cuda-1.2/targets/x86_64-linux/lib/libcudart.so.1", "libcudart.so.1.9.99");
+        is("CUDA", ROW_FAIL, "another installer");
+        scratch_put("/usr/local/cuda-1.2/targets/x86_64-linux/lib/libcudart.so.1.2.99", "");
+        put_link("/usr/local/cuda-1.2/targets/x86_64-linux/lib/libcudart.so.1", "libcudart.so.1.2.99");
+        is("CUDA", ROW_OK, NULL);
         root_remove("/usr/local/cuda-1.2");
         is("CUDA", ROW_FAIL, "yum reinstall gn8v-tee-cuda-1-2");
         scratch_put("/opt/v/lib/python3.11/site-packages/nvidia/cublas/lib/x", "");
@@ -360,6 +407,7 @@ int main(void) {
         tcase_add_test(t, tdx);
         tcase_add_test(t, argument);
         tcase_add_test(t, crypto);
+        tcase_add_test(t, initramfs);
         tcase_add_test(t, driver);
         tcase_add_test(t, software);
         tcase_add_test(t, services);
