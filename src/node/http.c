@@ -4,20 +4,12 @@
 #include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "basic/strings.h"
 
 void http_answer_free(HttpAnswer *a) {
         free(a->body);
         *a = (HttpAnswer){};
-}
-
-int64_t clock_ms(void) {
-        struct timespec t;
-
-        (void) clock_gettime(CLOCK_BOOTTIME, &t);
-        return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* A piece of received bytes; no byte of it need be text. */

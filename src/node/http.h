@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include "basic/clock.h"
 #include "basic/error.h"
 
 #define HTTP_ANSWER_MAX ((size_t) 64 * 1024) /* of status line, fields and body together */
@@ -19,9 +20,6 @@ void http_answer_free(HttpAnswer *a);
 
 /* What has been received so far. 1: whole, *ret is filled; 0: more is needed; -EBADMSG: no HTTP answer; -ENOMEM. ended: nothing more will come. */
 int http_parse(const char *data, size_t size, bool ended, HttpAnswer *ret);
-
-/* Milliseconds of a clock that no one sets. */
-int64_t clock_ms(void);
 
 /* Sends METHOD (base's path)(path) with the fields (each "Name: value", NULL-terminated) to base, "http://ADDRESS[:PORT][/PATH]", the address
  * numeric: nobody's name server is asked. Until deadline (clock_ms()): after it -ETIMEDOUT when nobody took the connection, -ETIME when no whole

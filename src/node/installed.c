@@ -10,6 +10,7 @@
 #define PROGRAM_MAX ((uint64_t) 512 * 1024 * 1024)
 #define PIECE ((size_t) 128 * 1024)
 #define VERSION_MAX 24
+#define LOG_TAIL ((off_t) 256 * 1024)
 
 static bool is_version(const char *s) {
         return isdigit((unsigned char) s[0]) && strlen(s) <= 32 && strspn(s, "0123456789.") == strlen(s);
@@ -149,4 +150,19 @@ char *program_version(Node *n, const char *path, const char *expected) {
         if (lseek(fd, 0, SEEK_SET) == 0)
                 (void) search_file(fd, look_for_any, &version);
         return version;
+}
+
+char *logged_version(Node *n, const char *path, const char *words) {
+        _cleanup_close_ int fd = node_open_file(n, path);
+        _cleanup_free_ char *text = NULL, *version = NULL;
+        const char *last = NULL;
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0 || (st.st_size > LOG_TAIL && lseek(fd, st.st_size - LOG_TAIL, SEEK_SET) < 0) ||
+            read_fd(fd, (size_t) LOG_TAIL * 2, &text, NULL) < 0)
+                return NULL;
+        for (const char *p = text; (p = strstr(p, words)); p += strlen(words))
+                last = p + strlen(words);
+        version = last ? strndup(last, strspn(last, "0123456789.")) : NULL;
+        return version && is_version(version) ? TAKE_PTR(version) : NULL;
 }

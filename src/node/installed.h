@@ -19,6 +19,9 @@ int cuda_version_parse(const char *text, size_t size, char **ret);
  * NULL: no such program, or no version in it. */
 char *program_version(Node *n, const char *path, const char *expected);
 
+/* What stands behind the last such words in the end of a log, if it is a version; else NULL. */
+char *logged_version(Node *n, const char *path, const char *words);
+
 typedef struct PythonLibrary {
         char *place;   /* the folder that has site-packages, for people */
         char *version; /* of its dist-info, or NULL */
@@ -27,4 +30,7 @@ typedef struct PythonLibrary {
 /* Every Python environment (the system's, /opt, /usr/local, home folders, VIRTUAL_ENV and CONDA_PREFIX) that has NVIDIA's cuBLAS wheel; the
  * search is bounded. 0 or -ENOMEM. */
 int python_cublas(Node *n, PythonLibrary **ret, size_t *ret_n);
+/* Folders of a text like /proc/self/mounts on which a file system is mounted that may be slow, or not answer at all: appended to *ret. The text is
+ * cut up. 0 or -ENOMEM. */
+int remote_folders_parse(char *mounts, char ***ret);
 void python_libraries_free(PythonLibrary *v, size_t n);

@@ -189,7 +189,7 @@ int metadata_load(Node *n, Metadata *ret) {
         if (r == -ENOMEM)
                 return r;
         if (r < 0 && (n->root || (n->environment != ENVIRONMENT_MACHINE && n->environment != ENVIRONMENT_OSTREE))) {
-                m.missing = strdup(n->root ? "not asked about another root" : "not asked where a system is only being built");
+                m.missing = n->root ? strdup("not asked about another root") : format("not asked here (%s)", environment_to_string(n->environment));
                 r = 0;
         } else if (r < 0) {
                 r = ask(url, &m);

@@ -7,13 +7,15 @@
 static void add_running(StatusContext *c, const Resource *r) {
         _cleanup_free_ char *cmdline = NULL, *found = NULL, *merged = NULL, *name = format("%s running", r->name);
         bool same;
+        int k;
 
         if (!name) {
                 c->failed = true;
                 return;
         }
-        if (node_read(c->node, "/proc/cmdline", (size_t) 64 * 1024, &cmdline, NULL) < 0) {
-                row_add(c, ROW_UNKNOWN, name, r->wanted, "no /proc");
+        k = node_read(c->node, "/proc/cmdline", (size_t) 64 * 1024, &cmdline, NULL);
+        if (k < 0) {
+                row_add(c, ROW_UNKNOWN, name, r->wanted, "/proc/cmdline: %s", strerror(-k));
                 row_next(c, FIRST_NEVER, "boot this system");
                 return;
         }

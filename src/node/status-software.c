@@ -102,6 +102,8 @@ static void add_vendor_package(StatusContext *c, const Artifact *a) {
 
         if (nscq && !(found = library_version(c->node, "libnvidia-nscq.so.2"))) /* another branch may have another interface number */
                 found = library_version(c->node, "libnvidia-nscq.so");
+        if (manager && !found && there) /* what it said of itself when it was started last */
+                found = logged_version(c->node, "/var/log/fabricmanager.log", "Fabric Manager version is : ");
         same = found && streq(found, a->version);
         if (!found && there) {
                 row_add(c, ROW_UNKNOWN, name, a->version, manager ? "it does not say" : "not looked into");

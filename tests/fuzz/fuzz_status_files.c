@@ -28,6 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         (void) kernel_modules_find(&lists, "ecdsa_generic");
         scratch_file("/dev/kmsg", data, size);
         (void) swiotlb_pool(&scratch_node, &pool);
+        free(logged_version(&scratch_node, "/dev/kmsg", "version is : "));
         version = program_version(&scratch_node, "/dev/kmsg", "321.45.06");
         if (version && (strlen(version) < 7 || strlen(version) > 24))
                 abort();

@@ -107,6 +107,17 @@ START_TEST(python_environments) {
 }
 END_TEST
 
+START_TEST(remote_folders) {
+        char text[] = "/dev/vda1 / ext4 rw 0 0\nserver:/x /home nfs4 rw,hard 0 0\n\nx\nfuse /mnt/s3 fuse.s3fs rw 0 0\ntmpfs /run tmpfs rw 0 0\nnas /data nfs";
+        _cleanup_strv_ char **folders = NULL;
+        _cleanup_free_ char *joined = NULL;
+
+        ck_assert_int_eq(remote_folders_parse(text, &folders), 0);
+        joined = strv_join(folders, " ");
+        ck_assert_str_eq(joined, "/home /mnt/s3 /data");
+}
+END_TEST
+
 START_TEST(modules_of_a_kernel) {
         _cleanup_kernel_modules_ KernelModules m = {}, none = {};
 
@@ -206,6 +217,7 @@ int main(void) {
         tcase_add_test(t, version_json);
         tcase_add_test(t, versions_in_programs);
         tcase_add_test(t, python_environments);
+        tcase_add_test(t, remote_folders);
         tcase_add_test(t, modules_of_a_kernel);
         tcase_add_test(t, denials);
         tcase_add_test(t, pool_sizes);

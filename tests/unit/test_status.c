@@ -329,6 +329,8 @@ START_TEST(software) {
         ck_assert_str_eq(row("FabricManager")->found, "321.99.06");
         scratch_put("/usr/bin/nv-fabricmanager", "ELF");
         is("FabricManager", ROW_UNKNOWN, "rpm -q nvidia-fabric-manager");
+        scratch_put("/var/log/fabricmanager.log", "[INFO] Fabric Manager version is : 321.1.1\n[INFO] Fabric Manager version is : " DRIVER "\n[INFO] x\n");
+        is("FabricManager", ROW_OK, NULL);
         root_remove("/usr/bin/nv-fabricmanager");
         is("FabricManager", ROW_FAIL, "yum install");
         root_remove("/usr/lib64/libnvidia-nscq.so.2");
