@@ -13,7 +13,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/boot.sh"
 
 STATE=var/lib/gn8v-tee
-MULTI=$(conf multi "$NEW")
 EIGHT=(gpus=8 switches=4 attach-ms=20 fabric-ms=50)
 
 if ! can_boot; then
@@ -113,6 +112,10 @@ slow() {
         NO_WAIT=1 boot "$ROOT"
         status 4 wait
         row 'nvidia-persistenced.service running .*pending'
+        timeout 60 grep -q 'nvidia-persistenced: gpu 2 session made' <(tail -n +1 -F "$ROOT.machine/run/nvidia-look-alike.d/events" 2>/dev/null)
+        status 4 wait
+        row ' GPUs  .* [1-7] .*pending$'
+        row 'NVML .* not asked: .*activating'
         expect 0 inside timeout 60 gn8v-tee status --wait
         fine
         in_order
@@ -124,9 +127,11 @@ lost() {
         in_order
         for unit in docker nobody-knows cloudmonitor; do inside systemctl stop $unit; done
         inside systemctl restart nvidia-persistenced || :
-        inside journalctl --no-pager -u nvidia-persistenced
-        events
-        status 3 .
+        events | grep -q 'nvidia-persistenced: gpu 7 cannot attach' || die "it was not lost"
+        is_not_active nvidia-persistenced
+        # Starting it again cannot help, and status must not say so.
+        status 3 '.*then reboot'
+        inside systemctl start nvidia-persistenced && die "a second session in one boot"
         reboot "$ROOT"
         in_order
         fine
@@ -136,20 +141,28 @@ mismatch() {
         again mismatch "${EIGHT[@]}" fm-driver=1.2.3 uvm-ms=20
         boot "$ROOT"
         is_not_active nvidia-fabricmanager
-        status 3 .
+        inside journalctl -b --no-pager -u nvidia-fabricmanager | grep -q "version 1.2.3 don't match with driver version" || die "what does the vendor say?"
+        inside journalctl -b --no-pager -u nvidia-persistenced | grep -q 'NVLink fabric is not ready' || die "persistenced did not wait for the fabric"
+        status 3 '.*nvidia-fabricmanager'
+        row 'nvidia-fabricmanager.service running .* failed .* fail$'
 }
 
 not_ready() {
         again ready "${EIGHT[@]}" ready=fail
         boot "$ROOT"
-        events
-        status 3 .
+        # That it failed must not cost the session.
+        is_active nvidia-persistenced
+        ! events | grep 'cannot attach' || die "the session is gone"
+        status 3 'nvidia-smi conf-compute -srs 1'
+        row 'ready state .* not ready .*fail$'
 }
 taken_away() {
         again away "${EIGHT[@]}"
         boot "$ROOT"
         inside nvidia-smi conf-compute -srs 0
-        status 3 .
+        status 3 'nvidia-smi conf-compute -srs 1'
+        inside nvidia-smi conf-compute -srs 1
+        fine
 }
 
 too_early() {
@@ -157,7 +170,12 @@ too_early() {
         printf '[Unit]\nDefaultDependencies=no\nBefore=nvidia-fabricmanager.service\n' > "$ROOT/etc/systemd/system/nobody-knows.service.d/gpu.conf"
         boot "$ROOT"
         events | grep -q 'nvidia-persistenced: gpu . cannot attach' || die "that client did no harm"
-        status 3 .
+        [[ $(when 'nvidia-smi: gpu 0 session made') ]] || die "it was not the first"
+        status 3 '.*then reboot'
+        order_client
+        reboot "$ROOT"
+        in_order
+        fine
 }
 
 upgrade() {

@@ -151,7 +151,7 @@ static bool gpu_loaded(char version[64]) {
         return found;
 }
 
-/* Whether modprobe would give the module the option of Protected PCIe. */
+/* Whether modprobe would give the module a registry word: the releases use it for Protected PCIe alone. */
 static bool gpu_protected_pcie(void) {
         glob_t g = {};
         bool found = false;
@@ -163,7 +163,7 @@ static bool gpu_protected_pcie(void) {
                 char line[512];
 
                 while (f && !found && fgets(line, sizeof line, f))
-                        found = strncmp(line, "options nvidia ", 15) == 0 && strstr(line, "RmEnableProtectedPcie=0x1");
+                        found = strncmp(line, "options nvidia ", 15) == 0 && strstr(line, "NVreg_RegistryDwords=");
                 if (f)
                         fclose(f);
         }
