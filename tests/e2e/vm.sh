@@ -18,6 +18,7 @@ IMAGE=$SCRATCH/disk
 WANTED=$(argument multi "$NEW")
 LIMIT=240 # seconds of one boot, on a machine that is busy
 
+can_boot || { skip "$SUITE" "$WHY_NOT"; exit 0; } # the disk's content is installed in a root with mounts
 for tool in qemu-system-x86_64 busybox debugfs mke2fs dpkg-deb; do
         command -v $tool > /dev/null || { skip "$SUITE" "no $tool"; exit 0; }
 done
