@@ -45,7 +45,12 @@ has_release() { # PROFILE VERSION
         verify_files
 }
 cmp_release() { cmp "$ROOT/usr/share/gn8v-tee/release.conf" "$VENDOR/releases/$1-$2.conf"; }
-verify_files() { ours | while read -r p; do root_rpm "$ROOT" -V --nodeps "$p" || die "rpm -V $p"; done; }
+# The vendor's own package has its link to another link; ldconfig makes it one to the file as soon as there are two versions at a time.
+verify_files() {
+        ours | while read -r p; do root_rpm "$ROOT" -V --nodeps "$p" || :; done | grep -v -x '\.\.\.\.L\.\.\.\. */usr/lib64/libnvidia-nscq\.so\.2' > "$SCRATCH/verified" || :
+        [ ! -s "$SCRATCH/verified" ] || { cat "$SCRATCH/verified"; die "rpm -V"; }
+        [ ! -L "$ROOT/usr/lib64/libnvidia-nscq.so.2" ] || in_root "$ROOT" readlink -e /usr/lib64/libnvidia-nscq.so.2
+}
 # Every boot entry, however it gets its options, has the argument once and the administrator's own still.
 boots_with() { # ARGUMENT
         local entry options
