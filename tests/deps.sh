@@ -13,7 +13,7 @@ packages=(
         # a virtual machine: its emulator (17 MB to fetch), its initramfs, its disk
         qemu-system-x86 busybox-static e2fsprogs
         # tests
-        rpmlint shellcheck strace clang libclang-rt-14-dev time hyperfine
+        rpmlint shellcheck strace dbus clang libclang-rt-14-dev time hyperfine
         ansible-core python3-yaml python3-jsonschema python3-jinja2 python3-configobj python3-jsonpatch
 )
 missing=()

@@ -6,8 +6,8 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
 
+#include "basic/clock.h"
 #include "node/pci.h"
 #include "node/reboot.h"
 
@@ -23,13 +23,6 @@ typedef struct Waiting {
         int64_t started_ms, lost_ms, retry_ms; /* lost_ms 0: connected */
 } Waiting;
 
-static int64_t now_ms(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static bool is_word(const char *s, const char *word) {
         return s && streq(s, word);
 }
@@ -40,6 +33,10 @@ static bool in_motion(const WaitUnit *u) {
 }
 
 static WaitEnd not_started(const WaitUnit *u, const char *reboot, char **ret_why) {
+        if (is_word(u->state.load, "bad-setting") || is_word(u->state.load, "error")) {
+                *ret_why = format("%s has a unit file that systemd does not take (%s): systemctl status %s", u->name, u->state.load, u->name);
+                return WAIT_NOT_STARTED;
+        }
         switch (u->enablement) {
         case UNIT_ABSENT: *ret_why = format("%s is not installed", u->name); return WAIT_NOT_STARTED;
         case UNIT_MASKED: *ret_why = format("%s is masked", u->name); return WAIT_NOT_STARTED;
@@ -129,9 +126,9 @@ static unsigned default_limit(Waiting *w) {
 
 static void lost(Waiting *w) {
         w->bus = bus_close(w->bus);
-        w->retry_ms = now_ms() + RECONNECT_MS;
+        w->retry_ms = clock_ms() + RECONNECT_MS;
         if (w->lost_ms == 0)
-                w->lost_ms = now_ms();
+                w->lost_ms = clock_ms();
 }
 
 static int connect_bus(Waiting *w) {
@@ -175,7 +172,7 @@ static void drain(int fd) {
 /* Until something happens, the display's next second, or the limit. 1: a signal came; 0; -errno. */
 static int wait_event(Waiting *w, bool every_second) {
         struct pollfd fds[] = { { .fd = w->signals, .events = POLLIN }, { .fd = w->kernel, .events = POLLIN }, { .fd = -1 } };
-        int64_t now = now_ms(), until = w->started_ms + (int64_t) (w->view.limit_sec > 0 ? w->view.limit_sec : WAIT_FOREVER_SEC) * 1000;
+        int64_t now = clock_ms(), until = w->started_ms + (int64_t) (w->view.limit_sec > 0 ? w->view.limit_sec : WAIT_FOREVER_SEC) * 1000;
         struct signalfd_siginfo info;
         int timeout = -1, k = 0;
 
@@ -211,9 +208,9 @@ static int take_changes(Waiting *w) {
                 if (k < 0)
                         lost(w);
         }
-        if (w->bus || now_ms() < w->retry_ms)
+        if (w->bus || clock_ms() < w->retry_ms)
                 return 0;
-        return connect_bus(w) < 0 && now_ms() - w->lost_ms > LOST_MS ? -ENOTCONN : 0;
+        return connect_bus(w) < 0 && clock_ms() - w->lost_ms > LOST_MS ? -ENOTCONN : 0;
 }
 
 /* All that a reader sees, as one number: told only when it changes. */
@@ -239,7 +236,7 @@ static int wait_loop(Waiting *w, bool every_second, void (*tell)(const WaitView 
                 uint64_t hash;
                 int k;
 
-                w->view.elapsed_sec = (unsigned) ((now_ms() - w->started_ms) / 1000);
+                w->view.elapsed_sec = (unsigned) ((clock_ms() - w->started_ms) / 1000);
                 count_gpus(w);
                 hash = view_hash(&w->view);
                 if (w->bus && (hash != told || every_second))
@@ -286,7 +283,7 @@ static int wait_blocked(Waiting *w, bool every_second, void (*tell)(const WaitVi
 
 int wait_for_gpus(Node *n, unsigned limit_sec, bool every_second, void (*tell)(const WaitView *v, void *userdata), void *userdata,
                   WaitEnd *ret, char **ret_why, int *ret_signal, Error *e) {
-        Waiting w = { .node = n, .started_ms = now_ms(), .view.limit_sec = limit_sec };
+        Waiting w = { .node = n, .started_ms = clock_ms(), .view.limit_sec = limit_sec };
         sigset_t set, before;
         int k;
 

@@ -40,9 +40,8 @@ command -v nvidia-smi > /dev/null || { echo "not ok - real-gpu: no nvidia-smi he
 
 # Where the driver's library is no folder of the loader's, it is the one that nvidia-smi uses: beside its program.
 LIBRARIES=$DIR/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-if ! ldconfig -p 2> /dev/null | grep -q 'libnvidia-ml\.so\.1'; then
-        library=$(find / -xdev -name 'libnvidia-ml.so.1' 2> /dev/null | head -n 1)
-        library=${library:-$(find /usr/local/nvidia /usr/lib* -name 'libnvidia-ml.so.1' 2> /dev/null | head -n 1)}
+if [[ $(ldconfig -p 2> /dev/null) != *libnvidia-ml.so.1* ]]; then
+        library=$(find /usr/local/nvidia /usr/lib* /opt -name 'libnvidia-ml.so.1' 2> /dev/null | sort | sed -n 1p || :)
         [ -z "$library" ] || LIBRARIES+=:${library%/*}
 fi
 # The carried libraries are for this program alone.
@@ -136,8 +135,8 @@ for ours, x, row in zip(nvml["gpus"], smi.findall("gpu"), query):
         same(n + "protected memory", "%d MiB" % ours["protected_memory_mib"], theirs)
     theirs = x.findtext("fabric/state")
     if theirs:
-        names = {"not-supported": "N/A", "not-started": "Not Started", "in-progress": "In Progress", "completed": "Completed", None: "N/A"}
-        same(n + "fabric state", names[ours["fabric_state"]], theirs)
+        names = {"not-supported": ("N/A", "Not Supported"), "not-started": ("Not Started",), "in-progress": ("In Progress",), "completed": ("Completed",), None: ("N/A",)}
+        tell(theirs in names[ours["fabric_state"]], n + "fabric state: %r, nvidia-smi says %r" % (ours["fabric_state"], theirs))
     address = ours["pci"].lower()[4:]
     tell(gpu["bus_gpus"] is None or address in gpu["bus_gpus"], n + "is in the list of the bus: %s" % address)
     tell(not gpu["attached_gpus"] or address in gpu["attached_gpus"], n + "is in the list of the driver")
@@ -152,8 +151,8 @@ for name, ours, pattern in (("CC feature", on_off[cc["feature"]], r"^CC status:\
                             ("multi-GPU mode", {"none": "none", "protected-pcie": "protected pcie"}.get(cc["multi_gpu_mode"], cc["multi_gpu_mode"]), r"^Multi-GPU Mode:\s*(.+)"),
                             ("ready state", {True: "ready", False: "not-ready", None: None}[cc["ready"]], r"Ready state:\s*(\S+)")):
     theirs = said(pattern)
-    if theirs is None:
-        print("# %s: ours %r; nvidia-smi prints none" % (name, ours))
+    if theirs is None or ours is None:
+        print("# %s: ours %r; nvidia-smi says %r" % (name, ours, theirs))
     else:
         tell(str(ours).lower() == theirs.lower(), "%s: %r, nvidia-smi says %r" % (name, ours, theirs))
 print("# failed calls: %s" % json.dumps(nvml["failed_calls"]))
@@ -162,11 +161,9 @@ rows = {row["name"]: row for row in status["rows"]}
 tell(rows["NVML"]["state"] == "ok", "row NVML: %s" % json.dumps(rows["NVML"]))
 row = rows.get("CC feature", {})
 if cc["feature"] is not True:
-    tell(row.get("state") == "fail" and row.get("found") == "OFF" and bool(row.get("next")), "row CC feature is a failure that says what to do: %s" % json.dumps(row))
-for row in status["rows"]:
-    if row["state"] not in ("ok",):
-        if not row["next"]:
-            tell(False, "row %s is %s and says nothing" % (row["name"], row["state"]))
+    tell(row.get("state") == "fail" and row.get("found") in ("OFF", "not supported") and bool(row.get("next")), "row CC feature is a failure that says what to do: %s" % json.dumps(row))
+silent = [row["name"] for row in status["rows"] if row["state"] != "ok" and not row["next"]]
+tell(not silent, "every row that is not ok says what to do%s" % "".join(", but not " + name for name in silent))
 tell(status["state"] == "fail" and bool(status["next"]), "one next action: %s" % status["next"])
 sys.exit(bad > 0)
 PYTHON

@@ -45,6 +45,12 @@ START_TEST(decisions) {
                 { "inactive", "inactive+start", UNIT_ABSENT, NULL, WAIT_NOT_STARTED, FABRICMANAGER_UNIT " is not installed" },
         };
 
+        WaitUnit broken = { .name = PERSISTENCED_UNIT, .state = { .load = (char *) "bad-setting", .active = (char *) "inactive" }, .enablement = UNIT_ENABLED };
+        char *reason;
+
+        ck_assert_int_eq(wait_decide(&broken, 1, "an argument", &reason), WAIT_NOT_STARTED);
+        ck_assert_ptr_nonnull(strstr(reason, "bad-setting"));
+        free(reason);
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 const Case *c = &cases[i];
                 WaitUnit units[] = { { .name = FABRICMANAGER_UNIT, .state = state_of(c->fabric), .enablement = c->enablement, .result = (char *) "timeout" },
