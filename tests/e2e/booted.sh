@@ -167,7 +167,7 @@ taken_away() {
 
 too_early() {
         again early "${EIGHT[@]}"
-        printf '[Unit]\nDefaultDependencies=no\nBefore=nvidia-fabricmanager.service\n' > "$ROOT/etc/systemd/system/nobody-knows.service.d/gpu.conf"
+        printf '[Unit]\nDefaultDependencies=no\nBefore=nvidia-fabricmanager.service\n[Service]\nType=oneshot\nExecStart=\nExecStart=/usr/bin/nvidia-smi -L\n' > "$ROOT/etc/systemd/system/nobody-knows.service.d/gpu.conf"
         boot "$ROOT"
         events | grep -q 'nvidia-persistenced: gpu . cannot attach' || die "that client did no harm"
         [[ $(when 'nvidia-smi: gpu 0 session made') ]] || die "it was not the first"
