@@ -9,7 +9,9 @@ packages=(
         # to make packages, sign and serve them, and to install them
         rpm gnupg dnf createrepo-c nginx-light makeself xz-utils binutils python3 curl
         # scratch roots
-        mmdebstrap tar dracut-core dkms kmod python3-dbus systemd-container file procps util-linux
+        mmdebstrap tar dracut-core dkms kmod python3-dbus systemd-container file procps util-linux iproute2
+        # a virtual machine: its emulator (17 MB to fetch), its initramfs, its disk
+        qemu-system-x86 busybox-static e2fsprogs
         # tests
         rpmlint shellcheck strace dbus clang libclang-rt-14-dev time hyperfine
         ansible-core python3-yaml python3-jsonschema python3-jinja2 python3-configobj python3-jsonpatch

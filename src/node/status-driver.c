@@ -31,9 +31,11 @@ static void add_loaded(StatusContext *c, const Artifact *driver, const char *loa
                 row_add(c, ROW_UNKNOWN, "driver loaded", driver->version, "no /sys");
                 row_next(c, FIRST_NEVER, "boot this system");
         } else if (!loaded) {
-                row_add(c, c->reboot ? ROW_PENDING : ROW_FAIL, "driver loaded", driver->version, "not loaded");
+                row_add(c, c->reboot || c->starting ? ROW_PENDING : ROW_FAIL, "driver loaded", driver->version, "not loaded");
                 if (c->reboot)
                         row_next_reboot(c);
+                else if (c->starting)
+                        row_next_wait(c);
                 else
                         row_next(c, FIRST_DRIVER, "modprobe nvidia, and read its reasons: journalctl -k -b -g 'NVRM|nvidia'");
         } else {

@@ -326,6 +326,15 @@ int unit_active(Node *n, const char *unit, char **ret, Error *e) {
         return *ret ? 0 : error_oom(e);
 }
 
+bool unit_is_starting(Node *n, const char *unit) {
+        _cleanup_unit_state_ UnitState state = {};
+
+        if (ask_manager(n, unit, &state) < 0)
+                return false;
+        return (state.active && streq(state.active, "activating")) ||
+               (state.job && (streq(state.job, "start") || streq(state.job, "restart")) && state.active && !streq(state.active, "active"));
+}
+
 int unit_control(Node *n, const char *verb, const char *option, const char *unit, Error *e) {
         const char *const with[] = { "systemctl", verb, option, unit, NULL }, *const without[] = { "systemctl", verb, unit, NULL };
 

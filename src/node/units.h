@@ -33,6 +33,8 @@ int unit_active(Node *n, const char *unit, char **ret, Error *e);
 static inline bool is_active_word(const char *state) {
         return streq(state, "active") || streq(state, "activating") || streq(state, "reloading");
 }
+/* Whether it is about to run by itself: it starts, or its start waits for that of another. False when systemd does not answer. */
+bool unit_is_starting(Node *n, const char *unit);
 /* systemctl VERB [OPTION] UNIT */
 int unit_control(Node *n, const char *verb, const char *option, const char *unit, Error *e);
 int units_reload(Node *n, Error *e);

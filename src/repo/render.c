@@ -112,8 +112,9 @@ static int persistenced(Render *r, Error *e) {
         text_append(&t, "\n[Service]\n");
         if (l->persistenced_options && *l->persistenced_options)
                 text_printf(&t, "ExecStart=\nExecStart=/usr/bin/nvidia-persistenced %s\n", l->persistenced_options);
+        /* With "-": a failure here must not end the daemon, for the GPUs' session would end with it, and only a reset makes another. */
         if (l->set_ready)
-                text_append(&t, "ExecStartPost=/usr/bin/nvidia-smi conf-compute -srs 1\n");
+                text_append(&t, "ExecStartPost=-/usr/bin/nvidia-smi conf-compute -srs 1\n");
         if (l->timeout_start_sec)
                 text_printf(&t, "TimeoutStartSec=%s\n", l->timeout_start_sec);
         if (l->timeout_stop_sec)
