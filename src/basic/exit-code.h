@@ -15,4 +15,5 @@ typedef enum ExitCode {
         EXIT_LOCKED      = 9,  /* another run holds the lock */
         EXIT_UNSOLVABLE  = 10, /* a package set does not install or upgrade */
         EXIT_UNCHECKED   = 11, /* could not be checked: neither right nor wrong */
+        EXIT_POLICY      = 12, /* trusted, but a policy file refuses it */
 } ExitCode;

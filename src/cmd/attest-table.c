@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <jansson.h>
+#include <time.h>
 
+#include "attest/claims.h"
 #include "basic/strings.h"
 #include "cmd/attest.h"
 
@@ -43,11 +45,11 @@ static CheckState column_state(const Column *c, const Check *checks) {
         return skipped ? CHECK_SKIPPED : sum;
 }
 
-static void print_row(const char *name, const char *arch, const Column *columns, size_t n, const Check *checks, CheckState result) {
+static void print_row(const char *name, const char *arch, const Column *columns, size_t n, const Check *checks, const char *result) {
         printf("%-9s  %-9s", name, arch);
         for (size_t i = 0; i < n; i++)
                 printf("  %-*s", (int) MAX(strlen(columns[i].title), strlen("FAILED")), words[column_state(&columns[i], checks)]);
-        printf("  %s\n", verdicts[result]);
+        printf("  %s\n", result);
 }
 
 static void print_head(const char *name, const char *arch, const Column *columns, size_t n) {
@@ -103,10 +105,11 @@ void attest_print_table(const Verdict *v, bool all) {
         print_head("device", "kind", device_columns, ELEMENTSOF(device_columns));
         for (size_t i = 0; i < v->n; i++)
                 print_row(v->devices[i].name, v->devices[i].arch ? v->devices[i].arch : "?", device_columns, ELEMENTSOF(device_columns),
-                          v->devices[i].checks, v->devices[i].result);
+                          v->devices[i].checks, verdicts[v->devices[i].result]);
         printf("\n");
         print_head("together", "devices", system_columns, ELEMENTSOF(system_columns));
-        print_row("system", n ? n : "?", system_columns, ELEMENTSOF(system_columns), v->checks, checks_sum(v->checks, _CHECK_DEVICE_MAX, _CHECK_MAX));
+        print_row("system", n ? n : "?", system_columns, ELEMENTSOF(system_columns), v->checks,
+                  words[checks_sum(v->checks, _CHECK_DEVICE_MAX, _CHECK_MAX)]);
         if (all || v->result != CHECK_OK)
                 printf("\n");
         print_reasons(v, all, true);
@@ -156,19 +159,20 @@ static json_t *device_to_json(const DeviceVerdict *d) {
                          "mismatches", mismatches_to_json(d), "checks", checks_to_json(d->checks, 0, _CHECK_DEVICE_MAX));
 }
 
-int attest_print_json(const Verdict *v, Error *e) {
+int attest_print_json(const Verdict *v, bool whole, int claims, Error *e) {
         _cleanup_free_ char *at = time_to_text(v->at);
-        json_t *devices = json_array(), *root;
+        json_t *devices = json_array(), *root, *nvidia = claims >= 0 ? claims_all(v, (ClaimsVersion) claims, (int64_t) time(NULL)) : NULL;
         int r;
 
         for (size_t i = 0; i < v->n; i++)
                 (void) json_array_append_new(devices, device_to_json(&v->devices[i]));
-        root = json_pack("{s:s, s:s?, s:o, s:o}", "result", v->result == CHECK_OK ? "trusted" : v->result == CHECK_FAILED ? "not trusted" : "unchecked",
-                         "at", at, "devices", devices, "system", checks_to_json(v->checks, _CHECK_DEVICE_MAX, _CHECK_MAX));
-        if (!root)
+        root = json_pack("{s:s, s:s?, s:o, s:o, s:O*}", "result", v->result == CHECK_OK ? "trusted" : v->result == CHECK_FAILED ? "not trusted" : "unchecked",
+                         "at", at, "devices", devices, "system", checks_to_json(v->checks, _CHECK_DEVICE_MAX, _CHECK_MAX), "claims", nvidia);
+        if (!root || (claims >= 0 && !nvidia))
                 return error_oom(e);
-        r = json_dumpf(root, stdout, JSON_INDENT(2));
+        r = json_dumpf(whole ? root : nvidia, stdout, JSON_INDENT(2));
         json_decref(root);
+        json_decref(nvidia);
         if (r < 0 || putchar('\n') == EOF || fflush(stdout) != 0)
                 return error_errno(e, errno, "standard output");
         return 0;

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <getopt.h>
 #include <time.h>
 
+#include "attest/policy.h"
+#include "attest/token.h"
+#include "basic/fs.h"
 #include "basic/log.h"
 #include "basic/strings.h"
 #include "cmd/attest.h"
@@ -21,20 +25,27 @@ static void help(void) {
                "      --mode=MODE        confidential-computing or protected-pcie\n"
                "      --release=FILE     demand what this release file expects\n"
                "      --ocsp=off         do not ask whether certificates were revoked\n"
+               "      --policy=FILE      claims must be as in NVIDIA's policy file; may be repeated\n"
+               "      --claims=VERSION   print NVIDIA's claims, 2.0 or 3.0, instead of the table\n"
+               "      --token=FILE       write them as a detached EAT, too (-: standard output)\n"
+               "      --sign-key=FILE    sign the token: ES384, PEM key on P-384\n"
                "      --json             one JSON document on standard output\n"
                "  -h, --help             this text\n\n"
-               "Exit status: 0 trusted; 5 not trusted; 11 could not be checked; 6 the input is\n"
-               "malformed; 2 wrong words on the command line.\n");
+               "Exit status: 0 trusted; 5 not trusted; 11 could not be checked; 12 a policy\n"
+               "refuses it; 6 the input is malformed; 2 wrong words on the command line.\n");
 }
 
 typedef struct VerifyArguments {
-        const char *report, *chain, *rim_dir, *release, *ocsp;
+        const char *report, *chain, *rim_dir, *release, *ocsp, *token, *sign_key;
+        char **policies;
+        int claims; /* ClaimsVersion, or -1 */
         uint8_t *nonce;
         VerdictOptions o;
 } VerifyArguments;
 
 static void arguments_free(VerifyArguments *a) {
         free(a->nonce);
+        (void) strv_free(a->policies);
 }
 
 static int parse_count(const char *s, int *ret) {
@@ -57,7 +68,8 @@ static int parse_nonce(const char *s, uint8_t **ret) {
         return 0;
 }
 
-enum { ARG_REPORT = 256, ARG_CHAIN, ARG_NONCE, ARG_RIM_DIR, ARG_AT, ARG_GPUS, ARG_SWITCHES, ARG_MODE, ARG_RELEASE, ARG_OCSP, ARG_JSON };
+enum { ARG_REPORT = 256, ARG_CHAIN, ARG_NONCE, ARG_RIM_DIR, ARG_AT, ARG_GPUS, ARG_SWITCHES, ARG_MODE, ARG_RELEASE, ARG_OCSP, ARG_POLICY, ARG_CLAIMS,
+       ARG_TOKEN, ARG_SIGN_KEY, ARG_JSON };
 
 /* Takes the value of one option: NULL, or what is wrong with it. */
 static const char *take_option(Attest *attest, VerifyArguments *a, int c, const char *value) {
@@ -67,6 +79,10 @@ static const char *take_option(Attest *attest, VerifyArguments *a, int c, const 
         case ARG_RIM_DIR: a->rim_dir = value; return NULL;
         case ARG_RELEASE: a->release = value; return NULL;
         case ARG_OCSP: a->ocsp = value; return NULL;
+        case ARG_TOKEN: a->token = value; return NULL;
+        case ARG_SIGN_KEY: a->sign_key = value; return NULL;
+        case ARG_POLICY: return strv_append(&a->policies, value) < 0 ? "out of memory" : NULL;
+        case ARG_CLAIMS: return (a->claims = claims_version_from_string(value)) < 0 ? "--claims is 2.0 or 3.0" : NULL;
         case ARG_JSON: attest->json = true; return NULL;
         case ARG_NONCE: return parse_nonce(value, &a->nonce) < 0 ? "--nonce wants 64 hexadecimal digits" : NULL;
         case ARG_AT: return parse_time(value, &a->o.at) < 0 ? "--at wants a time like 2024-06-01T00:00:00Z" : NULL;
@@ -132,15 +148,76 @@ static int verdict_to_error(const Verdict *v, Error *e) {
         }
 }
 
+typedef struct Policies {
+        size_t n;
+        Policy *list[];
+} Policies;
+
+static Policies *policies_free(Policies *p) {
+        for (size_t i = 0; i < p->n; i++)
+                (void) policy_free(p->list[i]);
+        free(p);
+        return NULL;
+}
+DEFINE_CLEANUP(Policies, policies_free);
+
+/* Before anything is judged: a policy that cannot be read is told first. */
+static int policies_load(char *const *paths, Policies **ret, Error *e) {
+        _cleanup_(policies_freep) Policies *p = calloc(1, sizeof(Policies) + strv_length(paths) * sizeof(Policy *));
+
+        if (!p)
+                return error_oom(e);
+        STRV_FOREACH(path, paths) {
+                int r = policy_load(*path, &p->list[p->n], e);
+
+                if (r < 0)
+                        return r;
+                p->n++;
+        }
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+static int write_token(const VerifyArguments *a, const Verdict *v, Error *e) {
+        _cleanup_free_ char *token = NULL;
+        EVP_PKEY *key = NULL;
+        int r;
+
+        if (a->sign_key && (r = token_key_load(a->sign_key, &key, e)) < 0)
+                return r;
+        r = token_make(v, a->claims < 0 ? CLAIMS_2_0 : (ClaimsVersion) a->claims, (int64_t) time(NULL), key, &token, e);
+        EVP_PKEY_free(key);
+        if (r < 0)
+                return r;
+        if (streq(a->token, "-"))
+                return puts(token) == EOF || fflush(stdout) != 0 ? error_errno(e, errno, "standard output") : 0;
+        r = write_file_atomic(AT_FDCWD, a->token, token, strlen(token), 0644);
+        return r < 0 ? error_errno(e, -r, "%s", a->token) : 0;
+}
+
+/* What stands on standard output: the table, or one document. A token is written whatever the verdict: it says what it is. */
+static int print(const Attest *attest, const VerifyArguments *a, const Verdict *v, Error *e) {
+        bool to_stdout = a->token && streq(a->token, "-");
+        int r = 0;
+
+        if (attest->json || a->claims >= 0) {
+                if (!to_stdout)
+                        r = attest_print_json(v, attest->json, a->claims, e);
+        } else if (!attest->quiet && !to_stdout)
+                attest_print_table(v, attest->verbose);
+        return r == 0 && a->token ? write_token(a, v, e) : r;
+}
+
 static int run(const Attest *attest, const VerifyArguments *a, int argc, char *argv[], Error *e) {
         _cleanup_(evidence_freep) Evidence *evidence = NULL;
         _cleanup_(verdict_freep) Verdict *v = NULL;
+        _cleanup_(policies_freep) Policies *policies = NULL;
         RimSource directory = { (void *) a->rim_dir, NULL, rim_directory_get };
         VerdictOptions o = a->o;
         int r;
 
         r = load_evidence(a, argc, argv, &evidence, e);
-        if (r < 0)
+        if (r < 0 || (r = policies_load(a->policies, &policies, e)) < 0)
                 return r;
         o.roots = attest->roots;
         o.nonce = a->nonce;
@@ -148,12 +225,16 @@ static int run(const Attest *attest, const VerifyArguments *a, int argc, char *a
         r = verdict_make(evidence, &o, &v, e);
         if (r < 0)
                 return r;
-        if (attest->json && (r = attest_print_json(v, e)) < 0)
+        r = print(attest, a, v, e);
+        if (r < 0)
                 return r;
-        if (!attest->json && !attest->quiet)
-                attest_print_table(v, attest->verbose);
         if (v->result != CHECK_OK)
                 return verdict_to_error(v, e);
+        for (size_t i = 0; policies && i < policies->n; i++) {
+                r = policy_check(policies->list[i], v, e);
+                if (r < 0)
+                        return r;
+        }
         if (!attest->json && !attest->quiet)
                 log_info("trusted: %zu of %zu devices", v->n, v->n);
         return EXIT_OK;
@@ -171,11 +252,15 @@ int verb_attest_verify(Attest *attest, int argc, char *argv[], Error *e) {
                 { "mode", required_argument, NULL, ARG_MODE },
                 { "release", required_argument, NULL, ARG_RELEASE },
                 { "ocsp", required_argument, NULL, ARG_OCSP },
+                { "policy", required_argument, NULL, ARG_POLICY },
+                { "claims", required_argument, NULL, ARG_CLAIMS },
+                { "token", required_argument, NULL, ARG_TOKEN },
+                { "sign-key", required_argument, NULL, ARG_SIGN_KEY },
                 { "json", no_argument, NULL, ARG_JSON },
                 { "help", no_argument, NULL, 'h' },
                 {}
         };
-        _cleanup_(arguments_free) VerifyArguments a = { .o = { .at = (int64_t) time(NULL), .gpus = -1, .switches = -1, .mode = -1 } };
+        _cleanup_(arguments_free) VerifyArguments a = { .claims = -1, .o = { .at = (int64_t) time(NULL), .gpus = -1, .switches = -1, .mode = -1 } };
         int c, r;
 
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
@@ -191,6 +276,8 @@ int verb_attest_verify(Attest *attest, int argc, char *argv[], Error *e) {
         }
         if (!a.report != !a.chain)
                 return attest_usage("verify", "--report and --chain go together");
+        if (a.sign_key && !a.token)
+                return attest_usage("verify", "--sign-key is for --token");
         if (!a.report && optind == argc)
                 return attest_usage("verify", "which evidence?");
         if (a.ocsp && !streq(a.ocsp, "off"))

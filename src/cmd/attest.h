@@ -26,4 +26,5 @@ int verb_attest_verify(Attest *attest, int argc, char *argv[], Error *e);
 
 /* attest-table.c: the verdict for people, on standard output; and as JSON. */
 void attest_print_table(const Verdict *v, bool all);
-int attest_print_json(const Verdict *v, Error *e);
+/* claims: ClaimsVersion of NVIDIA's claims to be in it, or -1; alone, without what we say ourselves, unless whole. */
+int attest_print_json(const Verdict *v, bool whole, int claims, Error *e);
