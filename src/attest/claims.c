@@ -111,10 +111,12 @@ static int put_rim(json_t *claims, const DeviceVerdict *d, RimKind kind, ClaimsV
         return r;
 }
 
-static json_t *pdi_list(Bytes b, size_t n, bool little_endian) {
-        json_t *list = json_array();
+/* null when there is no report that is to be believed. */
+static json_t *pdi_list(const DeviceVerdict *d, OpaqueType type, size_t n, bool little_endian) {
+        Bytes b = d->report ? d->report->opaque[type] : (Bytes) {};
+        json_t *list = is_ok(d, CHECK_SIGNATURE) ? json_array() : json_null();
 
-        for (size_t i = 0; i < n && (i + 1) * PDI_SIZE <= b.size; i++) {
+        for (size_t i = 0; json_is_array(list) && i < n && (i + 1) * PDI_SIZE <= b.size; i++) {
                 uint8_t pdi[PDI_SIZE];
                 _cleanup_free_ char *hex = NULL;
 
@@ -143,18 +145,16 @@ static json_t *mismatch_list(const DeviceVerdict *d) {
 
 /* What only NVIDIA's newer tool writes; the older one's policies do not know it. */
 static int put_newer(json_t *claims, const DeviceVerdict *d) {
-        json_t *pdi;
+        json_t *own;
         int r = json_object_set_new(claims, "x-nvidia-device-type", json_string(d->kind == DEVICE_GPU ? "gpu" : "nvswitch"));
 
         r |= json_object_set_new(claims, "x-nvidia-mismatch-measurement-records", mismatch_list(d));
-        if (!d->report || d->checks[CHECK_SIGNATURE].state != CHECK_OK)
-                return r;
         if (d->kind == DEVICE_GPU)
-                return r | put(claims, d, "switch-pdis", pdi_list(d->report->opaque[OPAQUE_SWITCH_PDI], GPU_LINKS, true));
-        pdi = pdi_list(d->report->opaque[OPAQUE_DEVICE_PDI], 1, false);
-        r |= put(claims, d, "pdi", json_incref(json_array_size(pdi) > 0 ? json_array_get(pdi, 0) : json_null()));
-        json_decref(pdi);
-        return r | put(claims, d, "gpu-pdis", pdi_list(d->report->opaque[OPAQUE_SWITCH_GPU_PDIS], SWITCH_GPUS, false));
+                return r | put(claims, d, "switch-pdis", pdi_list(d, OPAQUE_SWITCH_PDI, GPU_LINKS, true));
+        own = pdi_list(d, OPAQUE_DEVICE_PDI, 1, false);
+        r |= put(claims, d, "pdi", json_array_size(own) > 0 ? json_incref(json_array_get(own, 0)) : json_null());
+        json_decref(own);
+        return r | put(claims, d, "gpu-pdis", pdi_list(d, OPAQUE_SWITCH_GPU_PDIS, SWITCH_GPUS, false));
 }
 
 static int put_identity(json_t *claims, const DeviceVerdict *d) {

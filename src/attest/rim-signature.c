@@ -141,16 +141,15 @@ static int inside_signed_info(void *userdata, xmlNode *node, xmlNode *parent) {
 int rim_canonical(const RimXml *x, bool signed_info, xmlBuffer **ret) {
         xmlBuffer *bytes = xmlBufferCreate();
         xmlOutputBuffer *out = bytes ? xmlOutputBufferCreateBuffer(bytes, NULL) : NULL;
-        int r = -1, flushed;
+        int r = out ? 0 : -ENOMEM;
 
-        if (out) {
-                r = xmlC14NExecute(x->doc, signed_info ? inside_signed_info : outside_signature, (void *) x, XML_C14N_1_1, NULL, 0, out);
-                flushed = xmlOutputBufferClose(out);
-                r = r < 0 || flushed < 0 ? -1 : 0;
-        }
+        if (out && xmlC14NExecute(x->doc, signed_info ? inside_signed_info : outside_signature, (void *) x, XML_C14N_1_1, NULL, 0, out) < 0)
+                r = -EBADMSG;
+        if (out && xmlOutputBufferClose(out) < 0 && r == 0)
+                r = -ENOMEM;
         if (r < 0) {
                 xmlBufferFree(bytes);
-                return -ENOMEM;
+                return r;
         }
         *ret = bytes;
         return 0;

@@ -30,7 +30,8 @@ char *rim_attribute(const xmlNode *node, const char *ns, const char *local);
 
 /* Finds the signature, the root's last element, and checks that it is of the one profile; adds its certificates to chain. */
 int rim_signature_read(CertPool *pool, const char *name, RimXml *x, CertChain *chain, Error *e);
-/* Canonical XML 1.1, without comments: of the whole document without its signature, and of SignedInfo. */
+/* Canonical XML 1.1, without comments: of the whole document without its signature, or of SignedInfo. -EBADMSG: it has none (a namespace's URI is
+ * relative, which Canonical XML forbids). */
 int rim_canonical(const RimXml *x, bool signed_info, xmlBuffer **ret);
 /* Golden values and versions from the document (never from below its signature). */
 int rim_content_read(Rim *r, const RimXml *x, Error *e);

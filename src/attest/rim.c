@@ -40,13 +40,19 @@ Rim *rim_free(Rim *r) {
         return NULL;
 }
 
+static int no_canonical_form(const Rim *r, int k, Error *e) {
+        return k == -ENOMEM ? error_oom(e) : rim_error(e, r->name, "it has no canonical form");
+}
+
 static int check_digest(const Rim *r, Error *e) {
         uint8_t digest[EVP_MAX_MD_SIZE];
         xmlBuffer *bytes;
         bool same;
+        int k;
 
-        if (rim_canonical(r->xml, false, &bytes) < 0)
-                return error_oom(e);
+        k = rim_canonical(r->xml, false, &bytes);
+        if (k < 0)
+                return no_canonical_form(r, k, e);
         same = EVP_Digest(xmlBufferContent(bytes), (size_t) xmlBufferLength(bytes), digest, NULL, EVP_sha384(), NULL) == 1 &&
                memcmp(digest, r->xml->digest, DIGEST_SIZE) == 0;
         xmlBufferFree(bytes);
@@ -57,8 +63,9 @@ static int check_signature(const Rim *r, Error *e) {
         xmlBuffer *bytes;
         int k;
 
-        if (rim_canonical(r->xml, true, &bytes) < 0)
-                return error_oom(e);
+        k = rim_canonical(r->xml, true, &bytes);
+        if (k < 0)
+                return no_canonical_form(r, k, e);
         k = cert_chain_check_signature(r->chain, (Bytes) { xmlBufferContent(bytes), (size_t) xmlBufferLength(bytes) },
                                        (Bytes) { r->xml->value, SIGNATURE_SIZE });
         xmlBufferFree(bytes);
