@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one table of exit codes, for every program of the suite; gn8v-tee(8) and gn8v-tee-repo(1) print it. Never renumber. */
+/* The one table of exit codes, for every program of the suite; gn8v-tee(8), gn8v-tee-repo(1) and gn8v-tee-attest(1) print it. Never renumber. */
 #pragma once
 
 typedef enum ExitCode {

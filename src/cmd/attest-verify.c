@@ -25,7 +25,7 @@ static void help(void) {
                "      --mode=MODE        confidential-computing or protected-pcie\n"
                "      --release=FILE     demand what this release file expects\n"
                "      --ocsp=off         do not ask whether certificates were revoked\n"
-               "      --policy=FILE      claims must be as in NVIDIA's policy file; may be repeated\n"
+               "      --policy=FILE      claims must be as in this policy; may repeat\n"
                "      --claims=VERSION   print NVIDIA's claims, 2.0 or 3.0, instead of the table\n"
                "      --token=FILE       write them as a detached EAT, too (-: standard output)\n"
                "      --sign-key=FILE    sign the token: ES384, PEM key on P-384\n"
