@@ -99,7 +99,8 @@ static int check_rules(const Policy *p, const char *subject, const json_t *rules
                         continue;
                 wanted = json_dumps(rule, JSON_ENCODE_ANY | JSON_COMPACT);
                 is = claim ? json_dumps(claim, JSON_ENCODE_ANY | JSON_COMPACT) : strdup("not there");
-                return error_set(e, EACCES, EXIT_POLICY, "%s: refused: %s: %s is %s, not %s", p->path, subject, name, is ? is : "?", wanted ? wanted : "?");
+                (void) error_set(e, EACCES, EXIT_POLICY, "%s: refused: %s: %s is %s, not %s", p->path, subject, name, is ? is : "?", wanted ? wanted : "?");
+                return endswith(name, "-nonce-match") ? error_hint(e, -EACCES, "which nonce was the device asked with? (--nonce)") : -EACCES;
         }
         return 0;
 }
