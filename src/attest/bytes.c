@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attest/bytes.h"
 
+#include "basic/armor.h"
+
 static bool is_blank(char c) {
         return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
@@ -99,26 +101,12 @@ int base64_decode(const char *text, size_t length, bool blanks, uint8_t **ret, s
         return 0;
 }
 
-char *base64_encode(const void *data, size_t size, bool for_url) {
-        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        const uint8_t *p = data;
-        char *s = size < SIZE_MAX / 2 ? malloc(size / 3 * 4 + 5) : NULL, *out = s;
+char *base64url_encode(const void *data, size_t size) {
+        char *s = base64_encode(data, size);
 
-        if (!s)
-                return NULL;
-        for (size_t i = 0; i < size; i += 3) {
-                unsigned left = (unsigned) MIN(size - i, (size_t) 3);
-                unsigned bits = (unsigned) p[i] << 16 | (left > 1 ? (unsigned) p[i + 1] << 8 : 0) | (left > 2 ? p[i + 2] : 0);
-
-                for (unsigned k = 0; k < 4; k++) {
-                        unsigned digit = bits >> (18 - 6 * k) & 63;
-
-                        if (k <= left)
-                                *out++ = digit < 62 ? digits[digit] : for_url ? "-_"[digit - 62] : "+/"[digit - 62];
-                        else if (!for_url)
-                                *out++ = '=';
-                }
-        }
-        *out = '\0';
+        for (char *p = s; p && *p; p++)
+                *p = (char) (*p == '+' ? '-' : *p == '/' ? '_' : *p);
+        if (s)
+                s[strcspn(s, "=")] = '\0';
         return s;
 }

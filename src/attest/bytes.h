@@ -16,5 +16,5 @@ int hex_decode(const char *text, size_t length, bool blanks, uint8_t **ret, size
 
 /* RFC 4648, section 4 (padded); with blanks, white space is skipped, as in PEM and XML. *ret is owned by the caller. */
 int base64_decode(const char *text, size_t length, bool blanks, uint8_t **ret, size_t *ret_size);
-/* RFC 4648, section 5, without padding, as in a JWT; section 4 when not for_url. Owned by the caller. */
-char *base64_encode(const void *data, size_t size, bool for_url) _must_check_;
+/* RFC 4648, section 5, without padding, as in a JWT. Owned by the caller; NULL when out of memory. */
+char *base64url_encode(const void *data, size_t size) _must_check_;

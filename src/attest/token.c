@@ -60,8 +60,8 @@ static int sign_es384(EVP_PKEY *key, const char *input, uint8_t ret[static SIGNA
 /* A compact JWS of the claims, owned by the caller; NULL when it cannot be made. */
 static char *make_jwt(const json_t *claims, EVP_PKEY *key, const char *secret) {
         const char *header = key ? "{\"alg\":\"ES384\",\"typ\":\"JWT\"}" : "{\"alg\":\"HS256\",\"typ\":\"JWT\"}";
-        _cleanup_free_ char *body = json_dumps(claims, JSON_COMPACT | JSON_ENSURE_ASCII), *first = base64_encode(header, strlen(header), true),
-                            *second = body ? base64_encode(body, strlen(body), true) : NULL, *input = NULL, *third = NULL;
+        _cleanup_free_ char *body = json_dumps(claims, JSON_COMPACT | JSON_ENSURE_ASCII), *first = base64url_encode(header, strlen(header)),
+                            *second = body ? base64url_encode(body, strlen(body)) : NULL, *input = NULL, *third = NULL;
         uint8_t mac[MAX(SIGNATURE_SIZE, EVP_MAX_MD_SIZE)];
         unsigned size = SIGNATURE_SIZE;
 
@@ -73,7 +73,7 @@ static char *make_jwt(const json_t *claims, EVP_PKEY *key, const char *secret) {
                         return NULL;
         } else if (!HMAC(EVP_sha256(), secret, (int) strlen(secret), (const uint8_t *) input, strlen(input), mac, &size))
                 return NULL;
-        third = base64_encode(mac, size, true);
+        third = base64url_encode(mac, size);
         return third ? format("%s.%s", input, third) : NULL;
 }
 

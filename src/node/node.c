@@ -156,7 +156,7 @@ int node_lock(Node *n, unsigned wait_sec, Error *e) {
         r = flock_within(fd, wait_sec);
         if (r == -EWOULDBLOCK)
                 return error_hint(e, error_set(e, EWOULDBLOCK, EXIT_LOCKED, "%s: another gn8v-tee holds the lock", NODE_LOCK_PATH),
-                                  "wait for it to end, or give --wait SECONDS");
+                                  "wait for it to end, or give --lock-timeout=SECONDS");
         if (r < 0)
                 return error_errno(e, -r, "%s: cannot lock", NODE_LOCK_PATH);
         return TAKE_FD(fd);

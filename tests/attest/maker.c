@@ -360,7 +360,7 @@ char *rim_sign(const char *body, const Authority *signer, const Authority *const
         char *s;
 
         NEED(EVP_Digest(body, strlen(body), bytes, NULL, EVP_sha384(), NULL) == 1);
-        NEED(digest = base64_encode(bytes, DIGEST_SIZE, false));
+        NEED(digest = base64_encode(bytes, DIGEST_SIZE));
         NEED(info = format("<ds:CanonicalizationMethod Algorithm=\"" C14N "\"></ds:CanonicalizationMethod>"
                            "<ds:SignatureMethod Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384\"></ds:SignatureMethod>"
                            "<ds:Reference URI=\"\"><ds:Transforms><ds:Transform Algorithm=\"" DSIG "enveloped-signature\"></ds:Transform>"
@@ -370,13 +370,13 @@ char *rim_sign(const char *body, const Authority *signer, const Authority *const
         /* SignedInfo by itself has the namespaces of those around it. */
         text_printf(&canonical, "<ds:SignedInfo" NAMESPACES ">%s", " xmlns:ds=\"" DSIG "\"", info);
         sign(signer->key, canonical.data, canonical.size, bytes);
-        NEED(value = base64_encode(bytes, SIGNATURE_SIZE, false));
+        NEED(value = base64_encode(bytes, SIGNATURE_SIZE));
         text_append_n(&t, body, (size_t) (end - body));
         text_printf(&t, "<ds:Signature xmlns:ds=\"" DSIG "\"><ds:SignedInfo>%s<ds:SignatureValue>%s</ds:SignatureValue><ds:KeyInfo><ds:X509Data>", info, value);
         for (size_t i = 0; i < n; i++) {
                 unsigned char *der = NULL;
                 int size = i2d_X509(certs[i]->cert, &der);
-                _cleanup_free_ char *text = size > 0 ? base64_encode(der, (size_t) size, false) : NULL;
+                _cleanup_free_ char *text = size > 0 ? base64_encode(der, (size_t) size) : NULL;
 
                 NEED(text);
                 text_printf(&t, "<ds:X509Certificate>%s</ds:X509Certificate>", text);

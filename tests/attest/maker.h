@@ -7,6 +7,7 @@
 #include <openssl/x509.h>
 
 #include "attest/verdict.h"
+#include "basic/armor.h"
 #include "basic/strings.h"
 
 #define SIM_DEVICES_MAX 16

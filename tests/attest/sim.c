@@ -17,10 +17,10 @@ static void put_file(const char *dir, const char *name, const char *data) {
 
 static json_t *device_to_json(const SimSystem *s, const SimDevice *d) {
         _cleanup_text_ Text report = {};
-        _cleanup_free_ char *nonce = hex_encode(s->nonce, NONCE_SIZE), *chain = base64_encode(d->chain, strlen(d->chain), false), *evidence = NULL;
+        _cleanup_free_ char *nonce = hex_encode(s->nonce, NONCE_SIZE), *chain = base64_encode(d->chain, strlen(d->chain)), *evidence = NULL;
 
         report_of(s, d, &report);
-        evidence = base64_encode(report.data, report.size, false);
+        evidence = base64_encode(report.data, report.size);
         return json_pack("{s:s, s:s, s:s, s:s, s:s}", "arch", d->kind == DEVICE_GPU ? "HOPPER" : "LS10", "certificate", chain, "evidence", evidence,
                          "nonce", nonce, "version", "1.0");
 }

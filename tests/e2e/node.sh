@@ -605,7 +605,7 @@ one_run_at_a_time() {
         begin "$MULTI"
         expect 0 node apply
         expect 9 flock "$R/var/lib/gn8v-tee/lock" "$NODE" --root "$R" apply
-        expect 9 flock "$R/var/lib/gn8v-tee/lock" "$NODE" --root "$R" --wait 1 revert
+        expect 9 flock "$R/var/lib/gn8v-tee/lock" "$NODE" --root "$R" --lock-timeout 1 revert
         expect 4 flock "$R/var/lib/gn8v-tee/lock" env GN8V_TEE_ENVIRONMENT=machine "$NODE" --root "$R" status || said TDX
 }
 words_and_help() {

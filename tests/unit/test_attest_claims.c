@@ -348,10 +348,10 @@ START_TEST(test_evidence_json) {
                 { "[{", "{", -EBADMSG }, { "[{", "[{\"arch\":\"HOPPER\",", -EBADMSG }, { "[{", "[1,{", -EBADMSG }, { "}]", "}]x", -EBADMSG }, { "}]", "},]", -EBADMSG },
         };
         _cleanup_text_ Text report = {};
-        _cleanup_free_ char *chain = base64_encode(sim.gpus[0].chain, strlen(sim.gpus[0].chain), false), *nonce = hex_encode(sim.nonce, NONCE_SIZE), *evidence = NULL, *json = NULL;
+        _cleanup_free_ char *chain = base64_encode(sim.gpus[0].chain, strlen(sim.gpus[0].chain)), *nonce = hex_encode(sim.nonce, NONCE_SIZE), *evidence = NULL, *json = NULL;
 
         report_of(&sim, &sim.gpus[0], &report);
-        evidence = base64_encode(report.data, report.size, false);
+        evidence = base64_encode(report.data, report.size);
         json = format("[{\"arch\":\"HOPPER\",\"certificate\":\"%s\",\"evidence\":\"%s\",\"nonce\":\"%s\",\"driver_version\":\"9\",\"version\":\"1.0\"}]", chain, evidence, nonce);
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 _cleanup_(evidence_freep) Evidence *ev = evidence_new();
@@ -391,7 +391,7 @@ START_TEST(test_texts) {
         size_t n;
 
         for (size_t size = 0; size < 40; size++) {
-                _cleanup_free_ char *text = base64_encode(sim.nonce, size % NONCE_SIZE, false);
+                _cleanup_free_ char *text = base64_encode(sim.nonce, size % NONCE_SIZE);
                 _cleanup_free_ uint8_t *back = NULL;
 
                 ck_assert_int_eq(base64_decode(text, strlen(text), false, &back, &n), 0);

@@ -267,6 +267,33 @@ START_TEST(test_certificate_count) {
 }
 END_TEST
 
+/* Chains in which everything is right but their length: who has a place in it is told by the place. */
+START_TEST(test_certificate_places) {
+        CertSpec more = { .name = "More", .authority = true, .path_length = -1 }, leaf = { .name = "L" };
+        const Authority *four[] = { &sim.gpus[0].leaf, &maker.gpu_ica, &maker.identity, &maker.device_root };
+        Authority a, l, m;
+
+        authority_make(&maker, &sim.gpus[0].brom, &more, &a);
+        authority_make(&maker, &a, &leaf, &l);
+        authority_make(&maker, &maker.gpu_ica, &leaf, &m);
+        four[0] = &m;
+        const Authority *six[] = { &l, &a, &sim.gpus[0].brom, &maker.gpu_ica, &maker.identity, &maker.device_root };
+        struct { const Authority *const *certs; size_t n; } chains[] = { { four, ELEMENTSOF(four) }, { six, ELEMENTSOF(six) } };
+        for (size_t i = 0; i < ELEMENTSOF(chains); i++) {
+                _cleanup_(cert_pool_freep) CertPool *pool = cert_pool_new();
+                _cleanup_free_ char *pem = chain_to_pem(chains[i].certs, chains[i].n);
+                _cleanup_(cert_chain_freep) CertChain *c = chain_of(pool, pem);
+                _cleanup_error_ Error e = ERROR_INIT;
+
+                ck_assert_int_eq(cert_chain_verify(pool, c, "made", maker.roots.device, chains[i].n, MAKER_TIME, NULL), 0);
+                ck_assert_int_eq(cert_chain_verify(pool, c, "made", maker.roots.device, DEVICE_CHAIN_LENGTH, MAKER_TIME, &e), -EKEYREJECTED);
+        }
+        authority_done(&a);
+        authority_done(&l);
+        authority_done(&m);
+}
+END_TEST
+
 /* Every bit of a device's own two certificates. */
 START_TEST(test_certificate_bits) {
         X509 *certs[] = { sim.gpus[0].leaf.cert, sim.gpus[0].brom.cert };
@@ -418,6 +445,7 @@ int main(void) {
         tcase_add_test(tc, test_decode);
         tcase_add_test(tc, test_certificate_order);
         tcase_add_test(tc, test_certificate_count);
+        tcase_add_test(tc, test_certificate_places);
         tcase_add_test(tc, test_certificate_bits);
         tcase_add_test(tc, test_certificate_rules);
         tcase_add_test(tc, test_path_length);
