@@ -15,7 +15,7 @@ typedef struct Column {
 
 static const Column device_columns[] = {
         { "report", CHECK_REPORT, CHECK_ARCH, CHECK_SIGNATURE },
-        { "certificates", CHECK_CHAIN, CHECK_CHAIN_STATUS, _CHECK_MAX },
+        { "certs", CHECK_CHAIN, CHECK_CHAIN_STATUS, _CHECK_MAX },
         { "fwid", CHECK_FWID, CHECK_FWID, _CHECK_MAX },
         { "nonce", CHECK_NONCE, CHECK_NONCE, _CHECK_MAX },
         { "driver", CHECK_DRIVER_RIM, CHECK_DRIVER_RIM_VERSION, _CHECK_MAX },
@@ -31,7 +31,7 @@ static const Column system_columns[] = {
         { "bound", CHECK_SWITCHES_BOUND, CHECK_IDENTITY_BOUND, _CHECK_MAX },
 };
 
-static const char *const words[] = { [CHECK_UNCHECKED] = "?", [CHECK_OK] = "ok", [CHECK_FAILED] = "FAILED", [CHECK_SKIPPED] = "-" };
+static const char *const words[] = { [CHECK_UNCHECKED] = "?", [CHECK_OK] = "ok", [CHECK_FAILED] = "FAIL", [CHECK_SKIPPED] = "-" };
 static const char *const verdicts[] = { [CHECK_UNCHECKED] = "unchecked", [CHECK_OK] = "trusted", [CHECK_FAILED] = "NOT TRUSTED" };
 
 static CheckState column_state(const Column *c, const Check *checks) {
@@ -45,17 +45,17 @@ static CheckState column_state(const Column *c, const Check *checks) {
         return skipped ? CHECK_SKIPPED : sum;
 }
 
-static void print_row(const char *name, const char *arch, const Column *columns, size_t n, const Check *checks, const char *result) {
-        printf("%-9s  %-9s", name, arch);
+static void print_row(const char *name, int width, const char *arch, const Column *columns, size_t n, const Check *checks, const char *result) {
+        printf("%-9s  %-*s", name, width, arch);
         for (size_t i = 0; i < n; i++)
-                printf("  %-*s", (int) MAX(strlen(columns[i].title), strlen("FAILED")), words[column_state(&columns[i], checks)]);
+                printf("  %-*s", (int) MAX(strlen(columns[i].title), strlen("FAIL")), words[column_state(&columns[i], checks)]);
         printf("  %s\n", result);
 }
 
-static void print_head(const char *name, const char *arch, const Column *columns, size_t n) {
-        printf("%-9s  %-9s", name, arch);
+static void print_head(const char *name, int width, const char *arch, const Column *columns, size_t n) {
+        printf("%-9s  %-*s", name, width, arch);
         for (size_t i = 0; i < n; i++)
-                printf("  %-*s", (int) MAX(strlen(columns[i].title), strlen("FAILED")), columns[i].title);
+                printf("  %-*s", (int) MAX(strlen(columns[i].title), strlen("FAIL")), columns[i].title);
         printf("  result\n");
 }
 
@@ -101,14 +101,17 @@ static void print_reasons(const Verdict *v, bool all, bool failed) {
 
 void attest_print_table(const Verdict *v, bool all) {
         _cleanup_free_ char *n = format("%zu", v->n);
+        int width = (int) strlen("kind");
 
-        print_head("device", "kind", device_columns, ELEMENTSOF(device_columns));
         for (size_t i = 0; i < v->n; i++)
-                print_row(v->devices[i].name, v->devices[i].arch ? v->devices[i].arch : "?", device_columns, ELEMENTSOF(device_columns),
+                width = MAX(width, v->devices[i].arch ? (int) strlen(v->devices[i].arch) : 1);
+        print_head("device", width, "kind", device_columns, ELEMENTSOF(device_columns));
+        for (size_t i = 0; i < v->n; i++)
+                print_row(v->devices[i].name, width, v->devices[i].arch ? v->devices[i].arch : "?", device_columns, ELEMENTSOF(device_columns),
                           v->devices[i].checks, verdicts[v->devices[i].result]);
         printf("\n");
-        print_head("together", "devices", system_columns, ELEMENTSOF(system_columns));
-        print_row("system", n ? n : "?", system_columns, ELEMENTSOF(system_columns), v->checks,
+        print_head("together", width, "", system_columns, ELEMENTSOF(system_columns));
+        print_row("system", width, n ? n : "?", system_columns, ELEMENTSOF(system_columns), v->checks,
                   words[checks_sum(v->checks, _CHECK_DEVICE_MAX, _CHECK_MAX)]);
         if (all || v->result != CHECK_OK)
                 printf("\n");
