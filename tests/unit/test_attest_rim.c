@@ -380,6 +380,7 @@ int main(void) {
         TCase *tc = tcase_create("rim");
 
         tcase_add_unchecked_fixture(tc, setup, sim_teardown);
+        tcase_set_timeout(tc, 110); /* every bit, also on a busy machine */
         tcase_add_test(tc, test_right);
         tcase_add_test(tc, test_canonical);
         tcase_add_test(tc, test_every_bit);
