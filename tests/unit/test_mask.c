@@ -23,6 +23,8 @@ START_TEST(secrets_go) {
                 "x -----BEGIN RSA PRIVATE KEY-----\\nS3CR\\n-----END RSA PRIVATE KEY-----", "-----BEGIN OPENSSH PRIVATE KEY-----\nS3CR\nS3CR\n-----END X-----",
                 "user_data: S3CR", "http://x/?Signature=S3CR&x=1", "my.pwd=S3CR", "psk=\"S3CR\"", "wpa-psk S3CR=1 psk: S3CR", "SetCredential=a:S3CR",
                 "{\"text\": \"[Service]\\nEnvironment=\\\"A=S3CR S3CR\\\" B=S3CR\\nX=1\"}", "{\"base64\": \"S3CR\"}",
+                "Environment=A=S3CR \\\n  B=S3CR \\\n# a comment\n  C=S3CR\nUser=x", "SetCredentialEncrypted=a: \\\n  S3CR", "pw=S3CR root_pw: S3CR",
+                "{\"line\": \"{\\\\\\\"password\\\\\\\": \\\\\\\"S3CR\\\\\\\"}\"}", "<password>S3CR</password>",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
@@ -49,6 +51,13 @@ START_TEST(shapes_go) {
         becomes("Serial Number : 1650522000123", "Serial Number : " MASKED);
         becomes("/boot/loader/entries/0123456789abcdef0123456789abcdef-5.conf", "/boot/loader/entries/" MASKED "-5.conf");
         becomes("my-host-name said", MASKED " said");
+}
+END_TEST
+
+/* Only what is part of the value is masked with it. */
+START_TEST(lines_that_go_on) {
+        becomes("Environment=A=b \\\n  C=d\nUser=x", "Environment=A=" MASKED " \\\n" MASKED "\nUser=x");
+        becomes("ExecStart=/bin/x \\\n  --plain", "ExecStart=/bin/x \\\n  --plain");
 }
 END_TEST
 
@@ -93,6 +102,7 @@ int main(void) {
 
         tcase_add_test(t, secrets_go);
         tcase_add_test(t, shapes_go);
+        tcase_add_test(t, lines_that_go_on);
         tcase_add_test(t, the_rest_stays);
         tcase_add_test(t, no_line_takes_long);
         suite_add_tcase(suite, t);
