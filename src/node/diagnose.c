@@ -192,7 +192,7 @@ static int match(Diagnose *d, const LogLine *l, const char *origin) {
 
 /* Whether the words of a raw line may be hidden by the way it is written. */
 static bool is_escaped(const char *line, size_t size) {
-        static const char *const signs[] = { "\\u", "\"MESSAGE\":[", "\"MESSAGE\" : [" };
+        static const char *const signs[] = { "\\u", "\"MESSAGE\":[", "\"MESSAGE\": [", "\"MESSAGE\" : [" };
 
         if (size == 0 || *line != '{') /* else the \xNN of /dev/kmsg */
                 return size > 0 && *line >= '0' && *line <= '9' && memmem(line, size, "\\x", 2);

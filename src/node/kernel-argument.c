@@ -443,7 +443,7 @@ static int argument_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
                                   r->wanted);
         if (was.grubenv_broken)
                 return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: not an environment block of GRUB", BOOT_GRUBENV_PATH),
-                                  "repair it: grub2-editenv %s create, and grub2-mkconfig -o /boot/grub2/grub.cfg; then: gn8v-tee apply", BOOT_GRUBENV_PATH);
+                                  BOOT_GRUBENV_REPAIR);
         if (was.missing_variable)
                 return error_hint(e, error_set(e, EBADMSG, EXIT_FAILED, "%s: uses $%s, which %s does not have", was.missing_in,
                                                was.missing_variable, BOOT_GRUBENV_PATH),
