@@ -358,7 +358,7 @@ static int check_result(const Resource *r, const BootEntries *was, const BootEnt
                 found = cmdline_find(now->options, r->name);
                 if (!found || !streq(found, v[i].wanted))
                         return error_hint(e, error_set(e, EIO, EXIT_FAILED, "%s: grubby exited 0, but %s is not in it", now->path, v[i].wanted),
-                                          "EL8's grubby needs rpm-sort (yum install grubby rpm); then run: gn8v-tee apply");
+                                          "see that /boot can be written, and that grubby has the rpm-sort it needs (yum install grubby rpm); then run: gn8v-tee apply");
                 a = others(was->entries[i].options, r->name);
                 b = others(now->options, r->name);
                 if (!a || !b)
@@ -497,7 +497,7 @@ static int revert_file(Node *n, const JournalEntry *entry, const char *key, char
                 k = node_remove(n, path);
         else if (clean.size != current.size || memcmp(clean.data, current.data, clean.size) != 0)
                 k = node_write(n, path, clean.data, clean.size, 0644);
-        return k < 0 ? error_hint(e, error_errno(e, -k, "%s: cannot be written", path), "then run: gn8v-tee revert") : 0;
+        return k < 0 ? error_errno(e, -k, "%s: cannot be written", path) : 0;
 }
 
 static int argument_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
