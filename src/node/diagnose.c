@@ -66,7 +66,7 @@ int diagnose_open(Diagnose *d, Node *n, const char *rules, Error *e) {
         *d = (Diagnose){};
         k = read_rules(n, rules, &data, &size);
         if (k < 0)
-                return error_hint(e, error_errno(e, -k, "%s", path),
+                return error_hint(e, error_unreadable(e, -k, path),
                                   rules ? "give a file like " DIAGNOSES_PATH : "reinstall the package: yum reinstall gn8v-tee");
         k = diagnoses_parse(path, data, size, &d->known, e);
         if (k < 0)

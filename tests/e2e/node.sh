@@ -222,6 +222,12 @@ grubby_without_rpm_sort() {
         said 'exited 0'
         unchanged_boot
 }
+words_without_sense() {
+        begin "$SINGLE"
+        expect 2 node revert --json
+        expect 2 node pause --json
+        unchanged
+}
 # Where nobody has more to say, the next action is a whole sentence. What is not ours is no obstacle on the way back.
 something_in_the_way() {
         begin "$MULTI"
@@ -757,6 +763,7 @@ scenario "upgrade and downgrade" upgrade_and_downgrade
 scenario "swap of multi and single" swap_of_profiles
 scenario "kernels that came and went" new_and_removed_kernels
 for mode in exit nothing damage; do scenario "grubby: $mode" tool_fails grubby $mode kernel-argument; done
+scenario "words without sense" words_without_sense
 scenario "something in the way" something_in_the_way
 scenario "grubby without rpm-sort" grubby_without_rpm_sort
 for mode in exit nothing; do
