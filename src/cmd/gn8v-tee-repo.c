@@ -15,6 +15,9 @@ static const Verb verbs[] = {
         { "publish", "--key=FPR [RELEASE...]", "sign, index, prove, switch", verb_publish },
         { "solve", "[RELEASE...]", "prove that all installs and upgrades", verb_solve },
         { "verify", "[RELEASE...]", "follow the chain to the key, offline", verb_verify },
+        { "generations", "", "list the published states that are kept", verb_generations },
+        { "diff", "A [B]", "what changes between published states", verb_diff },
+        { "prune", "--keep=N", "remove older published states", verb_prune },
         { "list", "[RELEASE...]", "show the artifacts and their state", verb_list },
         { "wrap", "OPTION... ARCHIVE", "place a vendor archive's files (for specs)", verb_wrap },
         { "render", "OPTION...", "write the metapackage's files (for specs)", verb_render },
@@ -25,7 +28,7 @@ static void help(void) {
                "Build, sign and publish the gn8v-tee package repository.\n\n"
                "Verbs:\n");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                printf("  %-8s %-22s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+                printf("  %-11s %-22s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
         printf("\nOptions:\n"
                "  -C, --workspace=DIR  locks, store, packages, repo are here (default: .)\n"
                "      --releases=DIR   release files (default: repo/releases, else\n"

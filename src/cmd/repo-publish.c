@@ -10,7 +10,6 @@
 #include "repo/repo-file.h"
 
 #define KEEP_DEFAULT 3
-#define KEEP_MAX     1000
 
 static void help(void) {
         printf("gn8v-tee-repo [OPTION...] publish --key=FPR [PUBLISH-OPTION...] [RELEASE...]\n\n"

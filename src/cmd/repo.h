@@ -5,6 +5,8 @@
 #include "basic/error.h"
 #include "release/release.h"
 
+#define KEEP_MAX 1000 /* generations */
+
 typedef struct Repo {
         const char *workspace;    /* -C, default "." */
         const char *releases_dir; /* --releases */
@@ -31,6 +33,9 @@ int verb_build(Repo *repo, int argc, char *argv[], Error *e);
 int verb_publish(Repo *repo, int argc, char *argv[], Error *e);
 int verb_solve(Repo *repo, int argc, char *argv[], Error *e);
 int verb_verify(Repo *repo, int argc, char *argv[], Error *e);
+int verb_generations(Repo *repo, int argc, char *argv[], Error *e);
+int verb_prune(Repo *repo, int argc, char *argv[], Error *e);
+int verb_diff(Repo *repo, int argc, char *argv[], Error *e);
 int verb_list(Repo *repo, int argc, char *argv[], Error *e);
 int verb_wrap(Repo *repo, int argc, char *argv[], Error *e);
 int verb_render(Repo *repo, int argc, char *argv[], Error *e);

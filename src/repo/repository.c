@@ -245,6 +245,33 @@ static int sweep(Repository *r, const Generation *published, size_t first, const
         return k;
 }
 
+static bool is_kept_metadata(Repository *r, const Generation *published, size_t first, const char *name) {
+        if (startswith(name, "repomd.xml") || strv_contains(published->metadata, name))
+                return true;
+        for (size_t i = first; i < r->n_generations; i++)
+                if (strv_contains(r->generations[i]->metadata, name))
+                        return true;
+        return false;
+}
+
+/* Hard links in repodata/ of generations that are gone. */
+static int sweep_metadata(Repository *r, const Generation *published, size_t first, Error *e) {
+        int fd = openat(r->fd, "repodata", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), k = 0;
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *d;
+
+        if (!dir) {
+                k = error_errno(e, errno, "%s/repodata", r->path);
+                safe_close(fd);
+                return k;
+        }
+        while (k >= 0 && (d = readdir(dir)))
+                if (d->d_name[0] != '.' && !is_kept_metadata(r, published, first, d->d_name) && unlinkat(fd, d->d_name, 0) < 0)
+                        k = error_errno(e, errno, "%s/repodata/%s", r->path, d->d_name);
+        (void) closedir(dir);
+        return k;
+}
+
 int repository_clean(Repository *r, const Generation *published, unsigned keep, size_t *ret_removed, Error *e) {
         bool is_new = !r->current || published->number != r->current->number;
         size_t others = keep - (is_new ? 1 : 0), first = r->n_generations > others ? r->n_generations - others : 0, removed = 0;
@@ -259,8 +286,7 @@ int repository_clean(Repository *r, const Generation *published, unsigned keep, 
                 if (k < 0)
                         return error_errno(e, -k, "%s/%s", r->path, path);
         }
-        k = sweep(r, published, first, "packages", true, &removed, e);
-        if (k < 0)
+        if ((k = sweep(r, published, first, "packages", true, &removed, e)) < 0 || (k = sweep_metadata(r, published, first, e)) < 0)
                 return k;
         k = remove_tree(r->fd, STAGE);
         if (k < 0)
