@@ -371,7 +371,6 @@ driver() { ls "$1"/gn8v-tee-driver-*.rpm; }
 resign() { gpg --homedir "$KEYS" --batch --yes --armor --local-user "${1:-$KEY}" --detach-sign --output repo/repodata/repomd.xml.asc repo/repodata/repomd.xml; }
 
 chain_holds() {
-        local artifact
         chain
         expect 0 verify
         said '^ok +payload +gn8v-tee-driver-'

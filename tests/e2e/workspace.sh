@@ -1,8 +1,7 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2164  # variables are used, and failures end it, where this is sourced
 # SPDX-License-Identifier: Apache-2.0
 # What the scripts about publishing source after lib.sh: small packages with build records, releases, a key, a workspace to copy.
 
-# shellcheck disable=SC2034
 KEYS=$SCRATCH/keys
 WWW=$SCRATCH/www
 OLD=1.2.3 NEW=1.3.0 SINGLE=2.0.1 # made up, as every version here
