@@ -39,6 +39,7 @@ Generation *generation_free(Generation *g) {
         for (size_t i = 0; i < g->n_packages; i++)
                 published_package_free(g->packages[i]);
         free(g->packages);
+        free(g->by_file);
         free(g->key);
         free(g->repomd_sha256);
         free(g->comps_sha256);
@@ -62,6 +63,41 @@ int generation_add(Generation *g, PublishedPackage **p, Error *e) {
         g->packages = grown;
         g->packages[g->n_packages++] = TAKE_PTR(*p);
         return 0;
+}
+
+static int by_href(const void *a, const void *b) {
+        return strcmp((*(PublishedPackage *const *) a)->href, (*(PublishedPackage *const *) b)->href);
+}
+
+static int by_file(const void *a, const void *b) {
+        return strcmp((*(PublishedPackage *const *) a)->file, (*(PublishedPackage *const *) b)->file);
+}
+
+int generation_sort(Generation *g, Error *e) {
+        free(g->by_file);
+        g->by_file = calloc(g->n_packages + 1, sizeof(*g->by_file));
+        if (!g->by_file)
+                return error_oom(e);
+        if (g->n_packages == 0)
+                return 0;
+        qsort(g->packages, g->n_packages, sizeof(*g->packages), by_href);
+        memcpy(g->by_file, g->packages, g->n_packages * sizeof(*g->packages));
+        qsort(g->by_file, g->n_packages, sizeof(*g->by_file), by_file);
+        return 0;
+}
+
+const PublishedPackage *generation_find_href(const Generation *g, const char *href) {
+        const PublishedPackage key = { .href = (char *) href }, *p = &key;
+        PublishedPackage *const *found = g->n_packages > 0 ? bsearch(&p, g->packages, g->n_packages, sizeof(*g->packages), by_href) : NULL;
+
+        return found ? *found : NULL;
+}
+
+const PublishedPackage *generation_find_file(const Generation *g, const char *file) {
+        const PublishedPackage key = { .file = (char *) file }, *p = &key;
+        PublishedPackage *const *found = g->n_packages > 0 ? bsearch(&p, g->by_file, g->n_packages, sizeof(*g->by_file), by_file) : NULL;
+
+        return found ? *found : NULL;
 }
 
 static json_t *list_to_json(char *const *v) {
@@ -189,6 +225,8 @@ int generation_from_json(const char *text, size_t size, const char *name, Genera
                 if (r < 0)
                         return r;
         }
+        if ((r = generation_sort(g, e)) < 0)
+                return r;
         *ret = TAKE_PTR(g);
         return 0;
 }

@@ -29,7 +29,8 @@ typedef struct Generation {
         char *comps_sha256;
         char **metadata;     /* names of the hashed files in repodata/ */
         char **locks;        /* "RELEASE SHA256", sorted */
-        PublishedPackage **packages; /* sorted by href */
+        PublishedPackage **packages; /* sorted by href: see generation_sort() */
+        PublishedPackage **by_file;  /* the same, sorted by file; made by generation_sort() */
         size_t n_packages;
 } Generation;
 Generation *generation_free(Generation *g);
@@ -37,6 +38,12 @@ DEFINE_CLEANUP(Generation, generation_free);
 void generations_free(Generation **v, size_t n);
 
 int generation_add(Generation *g, PublishedPackage **p, Error *e);
+
+/* To be called when all are added; the two below need it. */
+int generation_sort(Generation *g, Error *e);
+/* NULL: there is none. */
+const PublishedPackage *generation_find_href(const Generation *g, const char *href);
+const PublishedPackage *generation_find_file(const Generation *g, const char *file);
 
 /* The manifest as text, owned by the caller: sorted, same content, same bytes. */
 int generation_to_json(const Generation *g, char **ret, Error *e);

@@ -66,8 +66,13 @@ static InputPackage *find(const Inputs *in, const char *file) {
         return NULL;
 }
 
+static int compare_file(const void *key, const void *item) {
+        return strcmp(key, (*(InputPackage *const *) item)->file);
+}
+
 const InputPackage *inputs_find(const Inputs *in, const char *file) {
-        return find(in, file);
+        InputPackage *const *found = in->n_packages > 0 ? bsearch(file, in->packages, in->n_packages, sizeof(*in->packages), compare_file) : NULL;
+        return found ? *found : NULL;
 }
 
 /* "releases": a list of names; none: it belongs to all. */
@@ -222,6 +227,7 @@ static int add_vendor(Inputs *in, const char *workspace, const InputRelease *ir,
         p->file = strdup(l->filename);
         p->path = stored(workspace, l->sha256);
         p->sha256 = strdup(l->sha256);
+        p->size = l->size;
         p->artifact = strdup(a->name);
         p->artifact_sha256 = strdup(l->sha256);
         p->signer = strdup(a->signer ? a->signer : "");

@@ -8,6 +8,7 @@ typedef struct InputPackage {
         char *file;            /* name of the package file, and where it goes: packages/FILE */
         char *path;            /* where its bytes are: WORKSPACE/packages/FILE, or in the store */
         char *sha256;          /* of those bytes: from the build record, or from the lock */
+        uint64_t size;         /* vendor RPM: of those bytes, from the lock */
         char *artifact;        /* what it was made from, in its releases; NULL: from no artifact */
         char *artifact_sha256;
         char **releases;       /* names of the releases it belongs to; none: it belongs to all */

@@ -18,7 +18,7 @@ struct Keyring {
         char *home; /* a private GnuPG home with this key alone */
         char *fingerprint;
         gpgme_ctx_t ctx;
-        rpmts ts; /* with a keyring of this key alone */
+        rpmKeyring keyring; /* rpm's, of this key alone */
 };
 
 int fingerprint_normalize(const char *s, char **ret, Error *e) {
@@ -50,8 +50,8 @@ Keyring *keyring_free(Keyring *k) {
                 return NULL;
         if (k->ctx)
                 gpgme_release(k->ctx);
-        if (k->ts)
-                rpmtsFree(k->ts);
+        if (k->keyring)
+                rpmKeyringFree(k->keyring);
         (void) gpg_home_free(k->home);
         free(k->fingerprint);
         free(k);
@@ -115,7 +115,6 @@ static int check_key(Keyring *k, const char *name, Error *e) {
 /* The key as packets, minimal, for rpm's keyring. */
 static int export_to_rpm(Keyring *k, const char *name, Error *e) {
         _cleanup_free_ char *packets = NULL;
-        rpmKeyring keyring;
         gpgme_data_t data;
         rpmPubkey pubkey;
         size_t size;
@@ -132,12 +131,8 @@ static int export_to_rpm(Keyring *k, const char *name, Error *e) {
         gpgme_free(bytes);
         if (!pubkey)
                 return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: rpm does not take key %s", name, k->fingerprint);
-        keyring = rpmKeyringNew();
-        k->ts = rpmtsCreate();
-        (void) rpmKeyringAddKey(keyring, pubkey);
-        (void) rpmtsSetKeyring(k->ts, keyring);
-        (void) rpmtsSetVSFlags(k->ts, RPMVSF_NEEDPAYLOAD);
-        rpmKeyringFree(keyring);
+        k->keyring = rpmKeyringNew();
+        (void) rpmKeyringAddKey(k->keyring, pubkey);
         rpmPubkeyFree(pubkey);
         return 0;
 }
@@ -205,6 +200,7 @@ int keyring_verify_package(Keyring *k, const RpmFile *f, Error *e) {
         const char *why;
         FD_t fd;
         rpmRC rc;
+        rpmts ts;
         int copy;
 
         if (!f->signature_packet)
@@ -216,8 +212,13 @@ int keyring_verify_package(Keyring *k, const RpmFile *f, Error *e) {
         }
         fd = fdDup(copy);
         safe_close(copy);
-        rc = rpmReadPackageFile(k->ts, fd, f->path, NULL);
+        /* One each time: a set is for one thread, the keyring for all. */
+        ts = rpmtsCreate();
+        (void) rpmtsSetKeyring(ts, k->keyring);
+        (void) rpmtsSetVSFlags(ts, RPMVSF_NEEDPAYLOAD);
+        rc = rpmReadPackageFile(ts, fd, f->path, NULL);
         (void) Fclose(fd);
+        (void) rpmtsFree(ts);
         switch (rc) {
         case RPMRC_OK: return 0;
         case RPMRC_NOKEY: why = "another key signed it"; break;

@@ -23,5 +23,6 @@ const char *keyring_fingerprint(const Keyring *k);
 int keyring_verify(Keyring *k, const void *data, size_t size, const void *signature, size_t signature_size, const char *name, Error *e);
 
 /* That a package's header is signed by the key (RSA, v4), by rpm's own check of the header: digests and signature.
- * The payload is not read; its digest stands in the signed header. -EKEYREJECTED/EXIT_UNTRUSTED. */
+ * The payload is not read; its digest stands in the signed header. Several threads may do this with one keyring.
+ * -EKEYREJECTED/EXIT_UNTRUSTED. */
 int keyring_verify_package(Keyring *k, const RpmFile *f, Error *e);

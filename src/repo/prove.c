@@ -110,21 +110,10 @@ static int gather_sources(Prove *p, Error *e) {
 
 /* Every package alone: nothing is in the repository that cannot be used. */
 static int check_each(Prove *p, Error *e) {
-        _cleanup_strv_ char **problems = NULL;
-        int r;
+        char **problems = NULL;
+        int r = world_install_each(p->world, &problems, e);
 
-        for (size_t i = 0; i < world_count(p->world); i++) {
-                char *const one[] = { (char *) world_nevra(p->world, i), NULL };
-                _cleanup_strv_ char **found = NULL;
-
-                r = world_solve(p->world, one, NULL, &found, e);
-                if (r < 0)
-                        return r;
-                STRV_FOREACH(s, found)
-                        if (!strv_contains(problems, *s) && strv_append(&problems, *s) < 0)
-                                return error_oom(e);
-        }
-        return add_check(p, "installable", format("each of %zu packages", world_count(p->world)), TAKE_PTR(problems), e);
+        return r < 0 ? r : add_check(p, "installable", format("each of %zu packages", world_count(p->world)), problems, e);
 }
 
 /* That a set of packages has the metapackage and every pin of a release. */

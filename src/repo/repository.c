@@ -123,6 +123,11 @@ int repository_link_metadata(Repository *r, unsigned keep, Error *e) {
         return 0;
 }
 
+int repository_sync(Repository *r, Error *e) {
+        int k = fsync_tree(r->stage_fd);
+        return k < 0 ? error_errno(e, -k, "%s/" STAGE, r->path) : 0;
+}
+
 static int sync_dir(Repository *r, const char *path, Error *e) {
         _cleanup_close_ int fd = openat(r->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
@@ -201,14 +206,20 @@ int repository_switch(Repository *r, const Generation *g, Error *e) {
 }
 
 static bool is_named(Repository *r, const Generation *published, size_t first, const char *href) {
-        for (size_t i = 0; i < published->n_packages; i++)
-                if (streq(published->packages[i]->href, href))
-                        return true;
+        if (generation_find_href(published, href))
+                return true;
         for (size_t i = first; i < r->n_generations; i++)
-                for (size_t j = 0; j < r->generations[i]->n_packages; j++)
-                        if (streq(r->generations[i]->packages[j]->href, href))
-                                return true;
+                if (generation_find_href(r->generations[i], href))
+                        return true;
         return false;
+}
+
+static bool is_directory(int fd, const struct dirent *d) {
+        struct stat st;
+
+        if (d->d_type != DT_UNKNOWN)
+                return d->d_type == DT_DIR;
+        return fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 /* Package files of one directory: packages/, or one level below. */
@@ -223,18 +234,15 @@ static int sweep(Repository *r, const Generation *published, size_t first, const
         }
         while (k >= 0 && (d = readdir(dir))) {
                 _cleanup_free_ char *name = NULL;
-                struct stat st;
 
                 if (d->d_name[0] == '.')
                         continue;
                 if (!(name = path_join(path, d->d_name)))
                         k = error_oom(e);
-                else if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                        k = error_errno(e, errno, "%s/%s", r->path, name);
-                else if (S_ISDIR(st.st_mode) && top) {
+                else if (top && is_directory(fd, d)) {
                         k = sweep(r, published, first, name, false, removed, e);
                         (void) unlinkat(fd, d->d_name, AT_REMOVEDIR); /* if it is empty now */
-                } else if (S_ISREG(st.st_mode) && endswith(name, ".rpm") && !is_named(r, published, first, name)) {
+                } else if (endswith(name, ".rpm") && !is_named(r, published, first, name) && !is_directory(fd, d)) {
                         if (unlinkat(fd, d->d_name, 0) < 0)
                                 k = error_errno(e, errno, "%s/%s", r->path, name);
                         else

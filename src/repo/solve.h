@@ -27,9 +27,8 @@ int world_new(const WorldSource *sources, size_t n, char *const *installed, Worl
 World *world_free(World *w);
 DEFINE_CLEANUP(World, world_free);
 
-/* Packages of our repository: NEVRA in order of loading, owned by the world. */
+/* How many packages our repository has. */
 size_t world_count(const World *w);
-const char *world_nevra(const World *w, size_t i);
 /* Of the package `name` with VERSION-REVISION (a dist tag may follow): its NEVRA, owned by the world, or NULL. */
 const char *world_find(World *w, const char *name, const char *version, const char *revision);
 
@@ -39,6 +38,10 @@ bool nevra_is(const char *nevra, const char *name, const char *version, const ch
 /* What dnf would have installed after `dnf install` of these (all must be of our repository), or with NULL after `dnf upgrade`; best=True.
  * *ret_result: NEVRAs, sorted; *ret_problems: libsolv's words, none when it solves. Both may be NULL, and are owned by the caller. */
 int world_solve(World *w, char *const *install, char ***ret_result, char ***ret_problems, Error *e);
+
+/* Whether each package of our repository can be installed, alone or beside others: *ret_problems has libsolv's words, none when all can, and is
+ * owned by the caller. */
+int world_install_each(World *w, char ***ret_problems, Error *e);
 
 /* Whether one of the two packages says that it conflicts with the other. */
 bool world_conflict(World *w, const char *nevra_a, const char *nevra_b);
