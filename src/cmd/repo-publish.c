@@ -9,7 +9,6 @@
 #include "repo/publish.h"
 #include "repo/repo-file.h"
 
-#define KEEP_DEFAULT 3
 
 static void help(void) {
         printf("gn8v-tee-repo [OPTION...] publish --key=FPR [PUBLISH-OPTION...] [RELEASE...]\n\n"
@@ -35,6 +34,8 @@ static void help(void) {
                "      --beside=DIR       a repository that is enabled beside this one: upgrades\n"
                "                         must leave the pins alone; may be repeated\n"
                "      --keep=N           generations kept for clients in flight (default: %d)\n"
+               "      --valid-days=N     say in the signed metadata that they expire then; publish\n"
+               "                         again, even unchanged, before that\n"
                "      --replace          publish other content under a version that is\n"
                "                         published already\n"
                "      --json             one JSON document on standard output\n"
@@ -117,7 +118,7 @@ static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
 }
 
 int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_REPO = 256, ARG_JSON, ARG_BASEURL, ARG_PLATFORM, ARG_BESIDE, ARG_KEEP, ARG_REPLACE };
+        enum { ARG_REPO = 256, ARG_JSON, ARG_BASEURL, ARG_PLATFORM, ARG_BESIDE, ARG_KEEP, ARG_VALID_DAYS, ARG_REPLACE };
         static const struct option options[] = {
                 SIGNER_OPTIONS,
                 { "repo", required_argument, NULL, ARG_REPO },
@@ -125,6 +126,7 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
                 { "platform", required_argument, NULL, ARG_PLATFORM },
                 { "beside", required_argument, NULL, ARG_BESIDE },
                 { "keep", required_argument, NULL, ARG_KEEP },
+                { "valid-days", required_argument, NULL, ARG_VALID_DAYS },
                 { "replace", no_argument, NULL, ARG_REPLACE },
                 { "json", no_argument, NULL, ARG_JSON },
                 { "help", no_argument, NULL, 'h' },
@@ -151,6 +153,10 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
                         if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)
                                 return verb_usage("publish", "--keep %s: not a number from 1 to %d", optarg, KEEP_MAX);
                         o.keep = (unsigned) keep;
+                        break;
+                case ARG_VALID_DAYS:
+                        if (parse_days(optarg, &o.valid_sec) < 0)
+                                return verb_usage("publish", "--valid-days %s: not a number from 1 to %d", optarg, VALID_DAYS_MAX);
                         break;
                 case ARG_REPLACE: o.replace = true; break;
                 case ARG_JSON: repo->json = true; break;

@@ -125,8 +125,8 @@ int generation_to_json(const Generation *g, char **ret, Error *e) {
         for (size_t i = 0; i < g->n_packages; i++)
                 if (json_array_append_new(packages, package_to_json(g->packages[i])) < 0)
                         return error_oom(e);
-        j = json_pack("{s:i,s:I,s:I,s:s,s:s,s:s,s:o,s:o,s:O}", "format", MANIFEST_FORMAT, "generation", (json_int_t) g->number,
-                      "revision", (json_int_t) g->revision, "key", g->key, "repomd_sha256", g->repomd_sha256,
+        j = json_pack("{s:i,s:I,s:I,s:I,s:s,s:s,s:s,s:o,s:o,s:O}", "format", MANIFEST_FORMAT, "generation", (json_int_t) g->number,
+                      "revision", (json_int_t) g->revision, "expires", (json_int_t) g->freshness.expires, "key", g->key, "repomd_sha256", g->repomd_sha256,
                       "comps_sha256", g->comps_sha256, "metadata", list_to_json(g->metadata), "locks", list_to_json(g->locks),
                       "packages", packages);
         text = j ? json_dumps(j, JSON_INDENT(2) | JSON_SORT_KEYS) : NULL;
@@ -213,6 +213,7 @@ int generation_from_json(const char *text, size_t size, const char *name, Genera
                 return bad(name, "format, generation or packages", e);
         g->number = (uint64_t) number;
         g->revision = (int64_t) json_integer_value(json_object_get(j, "revision"));
+        g->freshness = (Freshness){ .serial = g->number, .expires = (int64_t) json_integer_value(json_object_get(j, "expires")) };
         if ((r = take(j, "key", any, name, &g->key, e)) < 0 || (r = take(j, "repomd_sha256", sha256_is_valid, name, &g->repomd_sha256, e)) < 0 ||
             (r = take(j, "comps_sha256", sha256_is_valid, name, &g->comps_sha256, e)) < 0 ||
             (r = take_list(j, "metadata", name, &g->metadata, e)) < 0 || (r = take_list(j, "locks", name, &g->locks, e)) < 0)

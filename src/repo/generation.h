@@ -4,6 +4,7 @@
 
 #include "basic/digest.h"
 #include "basic/strings.h"
+#include "repo/freshness.h"
 
 typedef struct PublishedPackage {
         char *href;            /* below the repository: packages/FILE */
@@ -24,6 +25,7 @@ DEFINE_CLEANUP(PublishedPackage, published_package_free);
 typedef struct Generation {
         uint64_t number;
         int64_t revision;
+        Freshness freshness; /* as repomd.xml says */
         char *key;           /* fingerprint */
         char *repomd_sha256;
         char *comps_sha256;

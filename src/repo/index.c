@@ -11,6 +11,7 @@
 #include "basic/strings.h"
 #include "repo/gzip.h"
 #include "repo/parallel.h"
+#include "repo/rpmmd.h"
 
 #define CHANGELOG_ENTRIES 10 /* as createrepo_c does by default */
 #define RPM_NS "http://linux.duke.edu/metadata/rpm"
@@ -252,30 +253,28 @@ static int write_comps(Index *x, const Writing *w, const char *comps, Error *e) 
         return r < 0 ? r : settle(x, w, GROUP, sha256, sha256, strlen(comps), strlen(comps), e);
 }
 
-static void describe(Text *t, const IndexFile *f, int64_t timestamp) {
-        text_printf(t, "  <data type=\"%s\">\n    <checksum type=\"sha256\">%s</checksum>\n", f->type, f->sha256);
-        if (!streq(f->type, kinds[GROUP].type))
-                text_printf(t, "    <open-checksum type=\"sha256\">%s</open-checksum>\n", f->open_sha256);
-        text_printf(t, "    <location href=\"repodata/%s\"/>\n    <timestamp>%" PRIi64 "</timestamp>\n    <size>%" PRIu64 "</size>\n",
-                    f->name, timestamp, f->size);
-        if (!streq(f->type, kinds[GROUP].type))
-                text_printf(t, "    <open-size>%" PRIu64 "</open-size>\n", f->open_size);
-        text_append(t, "  </data>\n");
-}
+static int write_repomd(Index *x, const Writing *w, int64_t revision, const Freshness *freshness, Error *e) {
+        _cleanup_free_ char *number = format("%" PRIi64, revision);
+        char *hrefs[N_FILES] = {};
+        RepomdFile files[N_FILES] = {};
+        Repomd repomd = { .revision = number, .freshness = *freshness, .files = files, .n_files = x->n_files };
+        bool ok = number;
 
-static int write_repomd(Index *x, const Writing *w, int64_t revision, Error *e) {
-        _cleanup_text_ Text t = {};
+        for (size_t i = 0; i < x->n_files; i++) {
+                IndexFile *f = &x->files[i];
+                bool packed = !streq(f->type, kinds[GROUP].type);
 
-        text_printf(&t, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<repomd xmlns=\"http://linux.duke.edu/metadata/repo\" xmlns:rpm=\"" RPM_NS "\">\n"
-                        "  <revision>%" PRIi64 "</revision>\n", revision);
-        for (size_t i = 0; i < x->n_files; i++)
-                describe(&t, &x->files[i], revision);
-        text_append(&t, "</repomd>\n");
-        x->repomd = text_take(&t);
+                ok = (hrefs[i] = format("repodata/%s", f->name)) && ok;
+                files[i] = (RepomdFile){ .type = (char *) f->type, .href = hrefs[i], .sha256 = f->sha256, .open_sha256 = packed ? f->open_sha256 : NULL,
+                                         .size = f->size, .open_size = f->open_size };
+        }
+        x->repomd = ok ? repomd_render(&repomd) : NULL;
+        for (size_t i = 0; i < N_FILES; i++)
+                free(hrefs[i]);
         return x->repomd ? write_text(w, "repomd.xml", x->repomd, e) : error_oom(e);
 }
 
-int index_write(int dir_fd, const IndexEntry *entries, size_t n, const char *comps, int64_t revision, Index **ret, Error *e) {
+int index_write(int dir_fd, const IndexEntry *entries, size_t n, const char *comps, int64_t revision, const Freshness *freshness, Index **ret, Error *e) {
         _cleanup_(writing_done) Writing w = { .dir_fd = dir_fd, .entries = entries, .n = n };
         _cleanup_(index_freep) Index *x = calloc(1, sizeof(*x));
         int r;
@@ -288,7 +287,7 @@ int index_write(int dir_fd, const IndexEntry *entries, size_t n, const char *com
         for (size_t i = 0; i < INDEX_STREAMS; i++)
                 if ((r = settle(x, &w, i, w.sha256[i], w.open_sha256[i], w.size[i], w.open_size[i], e)) < 0)
                         return r;
-        if ((comps && (r = write_comps(x, &w, comps, e)) < 0) || (r = write_repomd(x, &w, revision, e)) < 0)
+        if ((comps && (r = write_comps(x, &w, comps, e)) < 0) || (r = write_repomd(x, &w, revision, freshness, e)) < 0)
                 return r;
         *ret = TAKE_PTR(x);
         return 0;

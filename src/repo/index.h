@@ -4,6 +4,7 @@
  * payload is read. */
 #pragma once
 
+#include "repo/freshness.h"
 #include "repo/rpm-file.h"
 
 enum { INDEX_PRIMARY, INDEX_FILELISTS, INDEX_OTHER, INDEX_STREAMS };
@@ -33,9 +34,9 @@ typedef struct IndexFile {
         uint64_t size, open_size; /* open: uncompressed; the same for a file that is not compressed */
 } IndexFile;
 
-/* Writes the entries, in this order, the comps file (may be NULL) and repomd.xml with this revision (also its timestamps) to the directory
+/* Writes the entries, in this order, the comps file (may be NULL) and repomd.xml with this revision (also its timestamps) and freshness to the directory
  * dir_fd (a repodata/ that is empty). Nothing is fsync'ed. */
-int index_write(int dir_fd, const IndexEntry *entries, size_t n, const char *comps, int64_t revision, Index **ret, Error *e);
+int index_write(int dir_fd, const IndexEntry *entries, size_t n, const char *comps, int64_t revision, const Freshness *freshness, Index **ret, Error *e);
 Index *index_free(Index *x);
 DEFINE_CLEANUP(Index, index_free);
 

@@ -13,6 +13,7 @@
 #include "repo/parallel.h"
 #include "repo/publish-package.h"
 #include "repo/repo-file.h"
+#include "repo/seal.h"
 #include "repo/vendor-keys.h"
 
 typedef struct PackageJob {
@@ -177,46 +178,11 @@ static int open_checked(Publish *p, const PublishedPackage *q, RpmFile **ret, Er
 /* Of the newest package, so that the same packages give the same repomd.xml. */
 static int find_revision(Publish *p, Error *e) {
         const char *s = getenv("SOURCE_DATE_EPOCH");
-        uint64_t epoch;
 
-        if (s && *s) {
-                if (parse_u64(s, &epoch) < 0 || epoch > INT64_MAX)
-                        return error_set(e, EINVAL, EXIT_USAGE, "SOURCE_DATE_EPOCH: %s: not seconds since 1970", s);
-                p->next->revision = (int64_t) epoch;
-                return 0;
-        }
+        if (s && *s)
+                return freshness_now(&p->next->revision, e);
         for (size_t i = 0; i < p->next->n_packages; i++)
                 p->next->revision = MAX(p->next->revision, p->next->packages[i]->build_time);
-        return 0;
-}
-
-/* repository_sync() puts it on the disk. */
-static int write_file(Publish *p, const char *path, const void *data, size_t size, Error *e) {
-        int r = write_file_new(p->repo->stage_fd, path, data, size, 0644);
-        return r < 0 ? error_errno(e, -r, "%s/" STAGE "/%s", p->o->repo, path) : 0;
-}
-
-/* repomd.xml.asc and repomd.xml.key, and that anybody who has the key alone will find the signature good. */
-static int sign_repomd(Publish *p, const char *repomd, Error *e) {
-        _cleanup_free_ char *armored = NULL, *key = NULL;
-        _cleanup_free_ void *signature = NULL;
-        char hex[SHA256_HEX_SIZE];
-        size_t size;
-        int r;
-
-        r = signer_sign(p->o->signer, repomd, strlen(repomd), p->next->revision, &signature, &size, e);
-        if (r < 0)
-                return r;
-        armored = openpgp_armor("SIGNATURE", signature, size);
-        key = openpgp_armor("PUBLIC KEY BLOCK", p->o->signer->public_key, p->o->signer->public_key_size);
-        if (!armored || !key)
-                return error_oom(e);
-        if ((r = keyring_verify(p->keyring, repomd, strlen(repomd), armored, strlen(armored), "repomd.xml", e)) < 0 ||
-            (r = write_file(p, "repodata/repomd.xml.asc", armored, strlen(armored), e)) < 0 ||
-            (r = write_file(p, "repodata/repomd.xml.key", key, strlen(key), e)) < 0)
-                return r;
-        if (sha256_buffer(repomd, strlen(repomd), hex) < 0 || !(p->next->repomd_sha256 = strdup(hex)))
-                return error_oom(e);
         return 0;
 }
 
@@ -244,13 +210,13 @@ static int index_packages(Publish *p, const char *comps, Error *e) {
         p->n_entries = p->next->n_packages;
         index_setup();
         if ((r = parallel_run(p->next->n_packages, describe_package, p, e)) < 0 ||
-            (r = index_write(dir, p->entries, p->next->n_packages, comps, p->next->revision, &x, e)) < 0)
+            (r = index_write(dir, p->entries, p->next->n_packages, comps, p->next->revision, &p->next->freshness, &x, e)) < 0)
                 return r;
         files = index_files(x, &n);
         for (size_t i = 0; i < n; i++)
                 if (strv_append(&p->next->metadata, files[i].name) < 0)
                         return error_oom(e);
-        return sign_repomd(p, index_repomd(x), e);
+        return seal_repomd(p->repo, p->next, p->o->signer, p->keyring, index_repomd(x), e);
 }
 
 static int prove_staged(Publish *p, Error *e) {
@@ -264,50 +230,15 @@ static int prove_staged(Publish *p, Error *e) {
         return r < 0 ? r : prove_report_error(p->report.proof, e);
 }
 
-static int stage_generation(Publish *p, Error *e) {
-        static const char *const fixed[] = { "repomd.xml", "repomd.xml.asc", "repomd.xml.key" };
-        _cleanup_free_ char *manifest = NULL;
-        _cleanup_strv_ char **names = NULL;
-        int r;
-
-        for (size_t i = 0; i < ELEMENTSOF(fixed); i++)
-                if (strv_append(&names, fixed[i]) < 0)
-                        return error_oom(e);
-        STRV_FOREACH(s, p->next->metadata)
-                if (strv_append(&names, *s) < 0)
-                        return error_oom(e);
-        STRV_FOREACH(s, names) {
-                _cleanup_free_ char *from = path_join("repodata", *s), *to = path_join("generation", *s);
-
-                if (!from || !to)
-                        return error_oom(e);
-                if (linkat(p->repo->stage_fd, from, p->repo->stage_fd, to, 0) < 0)
-                        return error_errno(e, errno, "%s/" STAGE "/%s", p->o->repo, to);
-        }
-        r = generation_to_json(p->next, &manifest, e);
-        return r < 0 ? r : write_file(p, "generation/manifest.json", manifest, strlen(manifest), e);
-}
-
-/* Only if it differs: nothing is touched that does not change. */
-static int write_top(Publish *p, const char *name, const char *text, Error *e) {
-        _cleanup_free_ char *old = NULL;
-        int r;
-
-        if (read_file(p->repo->fd, name, 1024 * 1024, &old, NULL) >= 0 && streq(old, text))
-                return 0;
-        r = write_file_atomic(p->repo->fd, name, text, strlen(text), 0644);
-        return r < 0 ? error_errno(e, -r, "%s/%s", p->o->repo, name) : 0;
-}
-
 static int write_tops(Publish *p, const char *repo_file, Error *e) {
         _cleanup_free_ char *key = openpgp_armor("PUBLIC KEY BLOCK", p->o->signer->public_key, p->o->signer->public_key_size);
         int r;
 
         if (!key)
                 return error_oom(e);
-        if ((r = write_top(p, REPO_KEY_FILE, key, e)) < 0 || (p->vendor_keys && (r = write_top(p, VENDOR_KEY_FILE, p->vendor_keys, e)) < 0))
+        if ((r = seal_top(p->repo, REPO_KEY_FILE, key, e)) < 0 || (p->vendor_keys && (r = seal_top(p->repo, VENDOR_KEY_FILE, p->vendor_keys, e)) < 0))
                 return r;
-        return write_top(p, REPO_FILE, repo_file, e);
+        return seal_top(p->repo, REPO_FILE, repo_file, e);
 }
 
 static int render_repo_file(const Publish *p, char **ret, Error *e) {
@@ -334,12 +265,37 @@ static int check_apart(const PublishOptions *o, Error *e) {
 
 static int next_generation(Publish *p, Error *e) {
         Generation *g = p->next = calloc(1, sizeof(*g));
+        uint64_t known;
+        int r;
 
         if (!g || !(g->key = strdup(p->o->signer->fingerprint)))
                 return error_oom(e);
+        /* A directory that was lost and made anew goes on counting: clients remember. */
+        if ((r = freshness_known(p->o->workspace, p->o->repo, g->key, &known, e)) < 0)
+                return r;
         p->packages.repo = p->repo;
-        g->number = p->repo->n_generations > 0 ? p->repo->generations[p->repo->n_generations - 1]->number + 1 : 1;
+        g->number = MAX(known, p->repo->n_generations > 0 ? p->repo->generations[p->repo->n_generations - 1]->number : 0) + 1;
         return 0;
+}
+
+static int set_freshness(Publish *p, Error *e) {
+        int64_t now;
+        int r;
+
+        p->next->freshness.serial = p->next->number;
+        if (p->o->valid_sec == 0)
+                return 0;
+        r = freshness_now(&now, e);
+        if (r >= 0)
+                p->next->freshness.expires = now + p->o->valid_sec;
+        return r;
+}
+
+/* Whether the published date of expiry has to be set anew, though no package has changed: half of its time is over, or the wish is new. */
+static bool is_due(const Generation *current, const Generation *next, int64_t valid_sec) {
+        if (valid_sec == 0 || current->freshness.expires == 0)
+                return (valid_sec == 0) != (current->freshness.expires == 0);
+        return current->freshness.expires < next->freshness.expires - valid_sec / 2 || current->freshness.expires > next->freshness.expires;
 }
 
 /* While one thread proves, another waits for the disk. */
@@ -352,7 +308,7 @@ static int prove_or_sync(void *data, size_t i, Error *e) {
 static int make_next(Publish *p, const char *comps, Error *e) {
         int r;
 
-        if ((r = index_packages(p, comps, e)) < 0 || (r = stage_generation(p, e)) < 0 || (r = parallel_run(2, prove_or_sync, p, e)) < 0)
+        if ((r = index_packages(p, comps, e)) < 0 || (r = seal_generation(p->repo, p->next, e)) < 0 || (r = parallel_run(2, prove_or_sync, p, e)) < 0)
                 return r;
         return repository_link_metadata(p->repo, p->o->keep, e);
 }
@@ -378,14 +334,15 @@ static int run(Publish *p, Error *e) {
             (r = signed_store_open(p->o->workspace, p->o->signer->fingerprint, &p->packages.known, e)) < 0 ||
             (r = render_repo_file(p, &repo_file, e)) < 0 || (r = next_generation(p, e)) < 0 ||
             (r = take_packages(p, e)) < 0 || (r = take_locks(p, e)) < 0 ||
-            (r = render_comps(p, &comps, e)) < 0 || (r = find_revision(p, e)) < 0)
+            (r = render_comps(p, &comps, e)) < 0 || (r = find_revision(p, e)) < 0 || (r = set_freshness(p, e)) < 0)
                 return r;
-        p->report.changed = !p->repo->current || !generation_same(p->repo->current, p->next);
+        p->report.changed = !p->repo->current || !generation_same(p->repo->current, p->next) || is_due(p->repo->current, p->next, p->o->valid_sec);
         if (p->report.changed && ((r = make_next(p, comps, e)) < 0 || (r = repository_switch(p->repo, p->next, e)) < 0))
                 return r;
         if (p->report.changed)
                 remember(p);
-        if ((r = write_tops(p, repo_file, e)) < 0)
+        if ((r = freshness_remember(p->o->workspace, p->o->repo, p->next->key, p->report.changed ? p->next->number : p->repo->current->number, e)) < 0 ||
+            (r = write_tops(p, repo_file, e)) < 0)
                 return r;
         return repository_clean(p->repo, p->report.changed ? p->next : p->repo->current, p->o->keep, &p->report.removed_packages, e);
 }

@@ -372,6 +372,21 @@ static int check_metadata(Verify *v) {
         return primary_parse(text, size, "primary.xml", &v->primary, why(v));
 }
 
+/* That it is no older state than what was here before, and has not expired. */
+static int check_freshness(Verify *v) {
+        uint64_t known = 0;
+        int64_t now;
+        int r;
+
+        (void) begin(v, "freshness", "serial %" PRIu64, v->repomd->freshness.serial);
+        if (v->has_workspace && (r = freshness_known(v->o->workspace, v->o->repo, v->report->fingerprint, &known, why(v))) < 0)
+                return r;
+        if ((r = freshness_now(&now, why(v))) < 0 ||
+            (r = freshness_check(&v->repomd->freshness, MAX(known, v->o->at_least), now, "repomd.xml", why(v))) < 0)
+                return r;
+        return v->repomd->freshness.serial > 0 ? passed(v) : unchecked(v, "repomd.xml has no serial");
+}
+
 static const InputPackage *input_of(const Verify *v, const PrimaryPackage *p) {
         return inputs_find(v->inputs, path_basename(p->href));
 }
@@ -630,10 +645,12 @@ static int follow(Verify *v) {
         int r;
 
         if ((r = check_locks(v)) < 0 || (r = check_store(v)) < 0 || (r = check_records(v)) < 0 || (r = check_key(v)) < 0 ||
-            (r = check_signature(v)) < 0 || (r = check_metadata(v)) < 0 || (r = check_releases(v)) < 0 ||
-            (r = check_complete(v)) < 0)
+            (r = check_signature(v)) < 0 || (r = check_metadata(v)) < 0 || (r = check_freshness(v)) < 0 || (r = check_releases(v)) < 0 ||
+            (r = check_complete(v)) < 0 || (r = check_packages(v)) < 0 || !v->has_workspace)
                 return r;
-        return check_packages(v);
+        /* A workspace that cannot be written to verifies all the same. */
+        (void) freshness_remember(v->o->workspace, v->o->repo, v->report->fingerprint, v->repomd->freshness.serial, NULL);
+        return 0;
 }
 
 int verify(const VerifyOptions *o, VerifyReport **ret, Error *e) {

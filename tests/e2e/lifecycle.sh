@@ -78,9 +78,114 @@ pruned() {
         [ ! -e nowhere ] || die "prune made a repository"
 }
 
+rollback() { tee_repo rollback --key "$KEY" --gnupghome "$KEYS" "$@"; }
+metadata() { (cd repo/repodata && python3 -c 'import re; print(sorted(re.findall("href=\"(.*?)\"", open("repomd.xml").read())))'); }
+
+gone_back() {
+        begin back
+        publish
+        first=$(metadata)
+        refuses rollback
+        said 'no generation before'
+        helper 1.1
+        publish
+        second=$(metadata)
+        expect 0 rollback
+        said 'generation 3, 12 packages'
+        [ "$(metadata)" = "$first" ] || die "not the packages of generation 1"
+        whole
+        grep -q '<content>gn8v-tee:serial=3</content>' repo/repodata/repomd.xml
+        # A real client takes it, and what it installs is the old one.
+        printf '[main]\nreposdir=%s\ncachedir=%s\nplugins=0\npluginpath=/nonexistent\n' "$PWD/repos" "$PWD/cache" > dnf.conf
+        mkdir repos
+        sed "s|^baseurl=.*|baseurl=file://$PWD/repo|; s|^gpgkey=.*|gpgkey=file://$PWD/repo/RPM-GPG-KEY-gn8v-tee|" repo/gn8v-tee.repo > repos/r.repo
+        expect 0 dnf -c dnf.conf -y --installroot "$PWD/empty" repoquery gn8v-tee-helper
+        said '^gn8v-tee-helper-0:1.0-1'
+        expect 0 rollback 2
+        [ "$(metadata)" = "$second" ]
+        expect 2 rollback 4
+        said 'is the published one'
+        refuses rollback 9
+        expect 2 rollback nonsense
+        expect 2 tee_repo rollback
+        # The next publish goes on from there.
+        expect 0 publish
+        said 'generation 4 is up to date'
+        helper 1.2
+        expect 0 publish --keep 9
+        said 'generation 5'
+        # Another key's, and packages that are not as they were.
+        expect 5 tee_repo rollback --key "$VENDOR" --gnupghome "$KEYS" 3
+        before=$(state)
+        rm repo/packages/gn8v-tee-helper-1.0-*
+        refuses rollback 3
+        cp repo/packages/gn8v-tee-helper-1.1-1.noarch.rpm repo/packages/gn8v-tee-helper-1.0-1.noarch.rpm
+        expect 5 rollback 3
+        rm repo/packages/gn8v-tee-helper-1.0-*
+        [ "$before" != "$(state)" ] || die "the state does not see a package go"
+        verify_is_5
+}
+verify_is_5() { grep -q '<content>gn8v-tee:serial=5</content>' repo/repodata/repomd.xml; }
+
+replayed() {
+        begin replayed
+        publish
+        cp -a repo old
+        helper 1.1
+        publish
+        mv repo new
+        mv old repo
+        expect 3 tee_repo verify --key "$KEY"
+        said 'its serial is 1, and 2 was seen before: an older state is served again'
+        rm -rf repo
+        mv new repo
+        expect 3 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/repo" --at-least 3
+        expect 11 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/repo" --at-least 2
+        # A directory that was lost and made anew goes on counting.
+        rm -rf repo
+        publish
+        grep -q '<content>gn8v-tee:serial=3</content>' repo/repodata/repomd.xml
+}
+
+expired() {
+        begin expired
+        export SOURCE_DATE_EPOCH=1700000000
+        publish --valid-days 10
+        grep -q '<content>gn8v-tee:expires=2023-11-24T22:13:20Z</content>' repo/repodata/repomd.xml
+        whole
+        SOURCE_DATE_EPOCH=$((1700000000 + 11 * 86400)) expect 3 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/repo"
+        said 'it expired at 2023-11-24T22:13:20Z'
+        unset SOURCE_DATE_EPOCH
+        # Nothing new, and most of the time is left: nothing is done. Half of it is over: the date is set anew.
+        publish --valid-days 10
+        expect 0 publish --valid-days 10
+        said 'generation 2 is up to date'
+        expect 0 publish --valid-days 19
+        said 'generation 2 is up to date'
+        expect 0 publish --valid-days 21
+        said 'generation 3, 12 packages: 0 signed'
+        expect 0 publish --valid-days 20
+        said 'generation 4, '
+        expect 0 publish
+        said 'generation 5, '
+        if grep -q expires repo/repodata/repomd.xml; then die "expires though nobody said so"; fi
+        publish --valid-days 1
+        expect 2 publish --valid-days 0
+        # Tags that are no serial, well signed.
+        for tag in serial=0 serial=x expires=yesterday 'serial=2</content><content>gn8v-tee:serial=3'; do
+                sed "s|<content>gn8v-tee:${tag%%=*}=.*|<content>gn8v-tee:$tag</content>|" -i repo/repodata/repomd.xml
+                gpg --homedir "$KEYS" --batch --yes --armor --local-user "$KEY" --detach-sign --output repo/repodata/repomd.xml.asc repo/repodata/repomd.xml
+                expect 6 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/repo"
+                said 'malformed, or said twice'
+        done
+}
+
 make_keys
 prepare make_template
 
 scenario 'what changes between two states is told' differences
+scenario 'an earlier state is published again' gone_back
+scenario 'a replayed state is told' replayed
+scenario 'an expired state is told' expired
 scenario 'older states are removed' pruned
 finish
