@@ -19,6 +19,15 @@ static int check_url(const char *what, const char *url, Error *e) {
         return 0;
 }
 
+/* Without slashes at its end. */
+static char *base_of(const char *url) {
+        size_t n = strlen(url);
+
+        while (n > 0 && url[n - 1] == '/')
+                n--;
+        return strndup(url, n);
+}
+
 /* The length of an @WORD@ at s, with both signs; 0: there is none. */
 static size_t placeholder(const char *s) {
         size_t n = 1;
@@ -59,17 +68,14 @@ int repo_file_render(const char *template_path, const char *baseurl, const char 
         _cleanup_free_ char *template = NULL, *base = NULL, *key = NULL;
         _cleanup_strv_ char **keys = NULL;
         _cleanup_text_ Text t = {};
-        size_t n;
         int r;
 
         r = check_url("base URL", baseurl, e);
         if (r < 0)
                 return r;
-        base = strdup(baseurl);
+        base = base_of(baseurl);
         if (!base)
                 return error_oom(e);
-        for (n = strlen(base); n > 0 && base[n - 1] == '/'; n--)
-                base[n - 1] = '\0';
         if (gpgkey)
                 key = strdup(gpgkey);
         else if (vendor_keys)
@@ -89,6 +95,38 @@ int repo_file_render(const char *template_path, const char *baseurl, const char 
         r = render(template_path, template, base, key, &t, e);
         if (r < 0)
                 return r;
+        *ret = text_take(&t);
+        return *ret ? 0 : error_oom(e);
+}
+
+char *repo_file_baseurl(const char *text) {
+        for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+                const char *value = startswith(line, "baseurl=");
+
+                if (value)
+                        return strndup(value, strcspn(value, " \t\r\n"));
+        }
+        return NULL;
+}
+
+int repo_file_move(const char *text, const char *name, const char *baseurl, char **ret, Error *e) {
+        _cleanup_free_ char *base = base_of(baseurl), *old = repo_file_baseurl(text);
+        size_t n = old ? strlen(old) : 0;
+        _cleanup_text_ Text t = {};
+        const char *found;
+        int r;
+
+        if (!base)
+                return error_oom(e);
+        if ((r = check_url("base URL", base, e)) < 0)
+                return r;
+        if (n == 0)
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: it has no baseurl=", name);
+        for (; (found = strstr(text, old)); text = found + n) {
+                text_append_n(&t, text, (size_t) (found - text));
+                text_append(&t, strchr("/ \t\r\n", found[n]) ? base : old);
+        }
+        text_append(&t, text);
         *ret = text_take(&t);
         return *ret ? 0 : error_oom(e);
 }

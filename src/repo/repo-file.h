@@ -16,6 +16,13 @@
  * with blanks between; NULL: BASEURL/RPM-GPG-KEY-gn8v-tee, and with vendor_keys the vendors' key file (vendor-keys.h) after it. */
 int repo_file_render(const char *template_path, const char *baseurl, const char *gpgkey, bool vendor_keys, char **ret, Error *e);
 
+/* The value of its baseurl=, owned by the caller; NULL: it has none, or out of memory. */
+char *repo_file_baseurl(const char *text) _must_check_;
+
+/* The same .repo file for another place: every URL in it that is its baseurl, or below that, moves along. baseurl is as for
+ * repo_file_render(). -EBADMSG/EXIT_INVALID when text has none; name is for messages. */
+int repo_file_move(const char *text, const char *name, const char *baseurl, char **ret, Error *e);
+
 /* Finds a data file of the builder ("gn8v-tee.repo.in", "platform/el8.provides"): beside the releases directory, in ./repo, in
  * /usr/share/gn8v-tee-repo, and for a program that was not installed beside its build folder. *ret is owned by the caller; -ENOENT with an
  * error that names the places. */

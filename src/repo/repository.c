@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "basic/fs.h"
+#include "repo/rpm-file.h"
 
 Repository *repository_free(Repository *r) {
         if (!r)
@@ -169,7 +170,9 @@ static int place_generation(Repository *r, const Generation *g, Error *e) {
                 return error_oom(e);
         if ((k = sync_dir(r, STAGE "/generation", e)) < 0 || (k = sync_dir(r, STAGE "/repodata", e)) < 0 || (k = make_dir(r, "generations", e)) < 0)
                 return k;
-        if (renameat(r->fd, STAGE "/generation", r->fd, to) < 0)
+        /* One of this number is there when an older state is imported again: it stays whole, in the staging area, until all is done. */
+        if (renameat2(r->fd, STAGE "/generation", r->fd, to, RENAME_NOREPLACE) < 0 &&
+            (errno != EEXIST || renameat2(r->fd, STAGE "/generation", r->fd, to, RENAME_EXCHANGE) < 0))
                 return error_errno(e, errno, "%s/%s", r->path, to);
         return sync_dir(r, "generations", e);
 }
@@ -178,8 +181,17 @@ static int place_generation(Repository *r, const Generation *g, Error *e) {
 static void unplace_generation(Repository *r, const Generation *g) {
         _cleanup_free_ char *path = format("generations/%" PRIu64, g->number);
 
-        if (path)
-                (void) remove_tree(r->fd, path);
+        if (!path)
+                return;
+        if (renameat2(r->fd, STAGE "/generation", r->fd, path, RENAME_EXCHANGE) < 0)
+                (void) remove_tree(r->fd, path); /* nothing was there before */
+}
+
+bool repository_has_intact(const Repository *r, const PublishedPackage *p) {
+        _cleanup_(rpm_file_freep) RpmFile *f = NULL;
+        _cleanup_error_ Error ignored = ERROR_INIT;
+
+        return rpm_file_open(r->fd, p->href, &f, &ignored) >= 0 && f->size == p->size && streq(f->header_sha256, p->header_sha256);
 }
 
 int repository_switch(Repository *r, const Generation *g, Error *e) {
@@ -290,6 +302,8 @@ int repository_clean(Repository *r, const Generation *published, unsigned keep, 
 
                 if (!path)
                         return error_oom(e);
+                if (r->generations[i]->number == published->number)
+                        continue;
                 k = remove_tree(r->fd, path);
                 if (k < 0)
                         return error_errno(e, -k, "%s/%s", r->path, path);
