@@ -20,6 +20,7 @@ static const Verb verbs[] = {
         { "rollback", "--key=FPR [N]", "publish an earlier state again", verb_rollback },
         { "export", "--key=FPR FILE", "write a published state to one signed file", verb_export },
         { "import", "FILE", "publish the state that such a file holds", verb_import },
+        { "mirror", "URL DIR", "copy a repository, or what packages need", verb_mirror },
         { "prune", "--keep=N", "remove older published states", verb_prune },
         { "list", "[RELEASE...]", "show the artifacts and their state", verb_list },
         { "wrap", "OPTION... ARCHIVE", "place a vendor archive's files (for specs)", verb_wrap },

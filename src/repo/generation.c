@@ -28,6 +28,7 @@ PublishedPackage *published_package_free(PublishedPackage *p) {
         free(p->header_sha256);
         free(p->unsigned_sha256);
         free(p->signer);
+        free(p->stage);
         strv_free(p->releases);
         free(p);
         return NULL;
@@ -171,8 +172,12 @@ static bool is_file_name(const char *s) {
         return path_is_safe(s) && !strchr(s, '/');
 }
 
-static bool is_href(const char *s) {
-        return path_is_safe(s) && startswith(s, "packages/") && endswith(s, ".rpm");
+bool generation_is_mirror(const Generation *g) {
+        return g->locks && startswith(g->locks[0], MIRROR_LOCK);
+}
+
+bool href_is_safe(const char *s) {
+        return path_is_safe(s) && endswith(s, ".rpm") && s[0] != '.' && !strstr(s, "/.") && !startswith(s, "repodata/") && !startswith(s, "generations/");
 }
 
 static int package_from_json(const json_t *j, const char *name, Generation *g, Error *e) {
@@ -183,7 +188,7 @@ static int package_from_json(const json_t *j, const char *name, Generation *g, E
 
         if (!p)
                 return error_oom(e);
-        if ((r = take(j, "href", is_href, name, &p->href, e)) < 0 || (r = take(j, "file", is_file_name, name, &p->file, e)) < 0 ||
+        if ((r = take(j, "href", href_is_safe, name, &p->href, e)) < 0 || (r = take(j, "file", is_file_name, name, &p->file, e)) < 0 ||
             (r = take(j, "name", any, name, &p->name, e)) < 0 || (r = take(j, "evr", any, name, &p->evr, e)) < 0 ||
             (r = take(j, "arch", any, name, &p->arch, e)) < 0 || (r = take(j, "nevra", any, name, &p->nevra, e)) < 0 ||
             (r = take(j, "sha256", sha256_is_valid, name, &p->sha256, e)) < 0 ||
@@ -225,6 +230,8 @@ int generation_from_json(const char *text, size_t size, const char *name, Genera
                 r = package_from_json(item, name, g, e);
                 if (r < 0)
                         return r;
+                if (!generation_is_mirror(g) && !startswith(g->packages[i]->href, "packages/"))
+                        return bad(name, "href", e);
         }
         if ((r = generation_sort(g, e)) < 0)
                 return r;

@@ -10,7 +10,7 @@
 
 #define TEMPLATE_MAX (64 * 1024)
 
-static int check_url(const char *what, const char *url, Error *e) {
+int repo_url_check(const char *what, const char *url, Error *e) {
         if (!startswith(url, "https://") && !startswith(url, "http://") && !startswith(url, "file:///"))
                 return error_set(e, EINVAL, EXIT_USAGE, "%s: not an http, https or file URL: %s", what, url);
         for (const char *c = url; *c; c++)
@@ -70,7 +70,7 @@ int repo_file_render(const char *template_path, const char *baseurl, const char 
         _cleanup_text_ Text t = {};
         int r;
 
-        r = check_url("base URL", baseurl, e);
+        r = repo_url_check("base URL", baseurl, e);
         if (r < 0)
                 return r;
         base = base_of(baseurl);
@@ -87,7 +87,7 @@ int repo_file_render(const char *template_path, const char *baseurl, const char 
         if (strv_append_words(&keys, key) < 0)
                 return error_oom(e);
         STRV_FOREACH(k, keys)
-                if ((r = check_url("key URL", *k, e)) < 0)
+                if ((r = repo_url_check("key URL", *k, e)) < 0)
                         return r;
         r = read_file(AT_FDCWD, template_path, TEMPLATE_MAX, &template, NULL);
         if (r < 0)
@@ -118,7 +118,7 @@ int repo_file_move(const char *text, const char *name, const char *baseurl, char
 
         if (!base)
                 return error_oom(e);
-        if ((r = check_url("base URL", base, e)) < 0)
+        if ((r = repo_url_check("base URL", base, e)) < 0)
                 return r;
         if (n == 0)
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: it has no baseurl=", name);

@@ -16,6 +16,9 @@
  * with blanks between; NULL: BASEURL/RPM-GPG-KEY-gn8v-tee, and with vendor_keys the vendors' key file (vendor-keys.h) after it. */
 int repo_file_render(const char *template_path, const char *baseurl, const char *gpgkey, bool vendor_keys, char **ret, Error *e);
 
+/* That a URL is http, https or file, without blanks, quotes or control characters: else -EINVAL/EXIT_USAGE. what is for messages. */
+int repo_url_check(const char *what, const char *url, Error *e);
+
 /* The value of its baseurl=, owned by the caller; NULL: it has none, or out of memory. */
 char *repo_file_baseurl(const char *text) _must_check_;
 

@@ -9,6 +9,8 @@
 #include "basic/fs.h"
 #include "repo/rpm-file.h"
 
+#define DEPTH_MAX 16
+
 Repository *repository_free(Repository *r) {
         if (!r)
                 return NULL;
@@ -137,29 +139,65 @@ static int sync_dir(Repository *r, const char *path, Error *e) {
         return 0;
 }
 
-static int place_package(Repository *r, const PublishedPackage *p, Error *e) {
-        _cleanup_free_ char *from = format(STAGE "/packages/%s", p->file), *dir = NULL;
+/* A directory, and all above it that may be new. */
+static int sync_parents(Repository *r, const char *path, Error *e) {
+        _cleanup_free_ char *dir = strdup(path);
         int k;
 
-        if (!from || !(dir = strdup(p->href)))
+        if (!dir)
                 return error_oom(e);
-        *strrchr(dir, '/') = '\0'; /* it begins with packages/ */
-        if ((k = make_dir(r, dir, e)) < 0)
-                return k;
-        if (renameat(r->fd, from, r->fd, p->href) < 0)
-                return error_errno(e, errno, "%s/%s", r->path, p->href);
-        return strchr(strchr(p->href, '/') + 1, '/') ? sync_dir(r, dir, e) : 0;
+        for (char *slash;; *slash = '\0') {
+                if ((k = sync_dir(r, dir, e)) < 0)
+                        return k;
+                if (!(slash = strrchr(dir, '/')))
+                        return 0; /* the top is synced before the switch */
+        }
+}
+
+/* The directory that a package goes to, its parents included; "." for the top. */
+static int make_parents(Repository *r, const char *href, char **ret, Error *e) {
+        const char *slash_at = strrchr(href, '/');
+        _cleanup_free_ char *dir = slash_at ? strndup(href, (size_t) (slash_at - href)) : strdup(".");
+        bool slash = slash_at;
+        int k = 0;
+
+        if (!dir)
+                return error_oom(e);
+        for (char *p = slash ? strchr(dir, '/') : NULL; k >= 0 && p; p = strchr(p + 1, '/')) {
+                *p = '\0';
+                k = make_dir(r, dir, e);
+                *p = '/';
+        }
+        if (k >= 0 && slash)
+                k = make_dir(r, dir, e);
+        if (k >= 0)
+                *ret = TAKE_PTR(dir);
+        return k;
 }
 
 static int place_packages(Repository *r, const Generation *g, Error *e) {
-        int k = make_dir(r, "packages", e);
+        _cleanup_free_ char *last = NULL;
+        int k;
 
-        if (k < 0)
-                return k;
-        for (size_t i = 0; i < g->n_packages; i++)
-                if (g->packages[i]->staged && (k = place_package(r, g->packages[i], e)) < 0)
+        for (size_t i = 0; i < g->n_packages; i++) {
+                const PublishedPackage *p = g->packages[i];
+                _cleanup_free_ char *from = NULL, *dir = NULL;
+
+                if (!p->staged)
+                        continue;
+                if (!(from = format(STAGE "/packages/%s", p->stage ? p->stage : p->file)))
+                        return error_oom(e);
+                if ((k = make_parents(r, p->href, &dir, e)) < 0)
                         return k;
-        return sync_dir(r, "packages", e);
+                if (renameat(r->fd, from, r->fd, p->href) < 0)
+                        return error_errno(e, errno, "%s/%s", r->path, p->href);
+                /* They are sorted: one directory's come one after the other. */
+                if (last && !streq(last, dir) && (k = sync_parents(r, last, e)) < 0)
+                        return k;
+                free(last);
+                last = TAKE_PTR(dir);
+        }
+        return last ? sync_parents(r, last, e) : 0;
 }
 
 static int place_generation(Repository *r, const Generation *g, Error *e) {
@@ -234,9 +272,14 @@ static bool is_directory(int fd, const struct dirent *d) {
         return fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Package files of one directory: packages/, or one level below. */
-static int sweep(Repository *r, const Generation *published, size_t first, const char *path, bool top, size_t *removed, Error *e) {
-        int fd = openat(r->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), k = 0;
+/* What is never a package's directory. */
+static bool is_reserved(const char *path) {
+        return streq(path, "repodata") || streq(path, "generations");
+}
+
+/* Package files of one directory, and below: packages/, or "" for the whole of a mirror, whose packages lie where its source has them. */
+static int sweep(Repository *r, const Generation *published, size_t first, const char *path, unsigned depth, size_t *removed, Error *e) {
+        int fd = openat(r->fd, *path ? path : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), k = 0;
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
         struct dirent *d;
 
@@ -249,12 +292,14 @@ static int sweep(Repository *r, const Generation *published, size_t first, const
 
                 if (d->d_name[0] == '.')
                         continue;
-                if (!(name = path_join(path, d->d_name)))
+                if (!(name = *path ? path_join(path, d->d_name) : strdup(d->d_name)))
                         k = error_oom(e);
-                else if (top && is_directory(fd, d)) {
-                        k = sweep(r, published, first, name, false, removed, e);
+                else if (is_directory(fd, d)) {
+                        if (depth == DEPTH_MAX || is_reserved(name))
+                                continue;
+                        k = sweep(r, published, first, name, depth + 1, removed, e);
                         (void) unlinkat(fd, d->d_name, AT_REMOVEDIR); /* if it is empty now */
-                } else if (endswith(name, ".rpm") && !is_named(r, published, first, name) && !is_directory(fd, d)) {
+                } else if (endswith(name, ".rpm") && !is_named(r, published, first, name)) {
                         if (unlinkat(fd, d->d_name, 0) < 0)
                                 k = error_errno(e, errno, "%s/%s", r->path, name);
                         else
@@ -266,7 +311,7 @@ static int sweep(Repository *r, const Generation *published, size_t first, const
 }
 
 static bool is_kept_metadata(Repository *r, const Generation *published, size_t first, const char *name) {
-        if (startswith(name, "repomd.xml") || strv_contains(published->metadata, name))
+        if (startswith(name, "repomd.xml") || streq(name, "metalink.xml") || strv_contains(published->metadata, name))
                 return true;
         for (size_t i = first; i < r->n_generations; i++)
                 if (strv_contains(r->generations[i]->metadata, name))
@@ -292,6 +337,16 @@ static int sweep_metadata(Repository *r, const Generation *published, size_t fir
         return k;
 }
 
+/* Only then is every package file below the top ours to remove. */
+static bool is_mirror(const Repository *r, const Generation *published) {
+        if (generation_is_mirror(published))
+                return true;
+        for (size_t i = 0; i < r->n_generations; i++)
+                if (generation_is_mirror(r->generations[i]))
+                        return true;
+        return false;
+}
+
 int repository_clean(Repository *r, const Generation *published, unsigned keep, size_t *ret_removed, Error *e) {
         bool is_new = !r->current || published->number != r->current->number;
         size_t others = keep - (is_new ? 1 : 0), first = r->n_generations > others ? r->n_generations - others : 0, removed = 0;
@@ -308,7 +363,7 @@ int repository_clean(Repository *r, const Generation *published, unsigned keep, 
                 if (k < 0)
                         return error_errno(e, -k, "%s/%s", r->path, path);
         }
-        if ((k = sweep(r, published, first, "packages", true, &removed, e)) < 0 || (k = sweep_metadata(r, published, first, e)) < 0)
+        if ((k = sweep(r, published, first, is_mirror(r, published) ? "" : "packages", 0, &removed, e)) < 0 || (k = sweep_metadata(r, published, first, e)) < 0)
                 return k;
         k = remove_tree(r->fd, STAGE);
         if (k < 0)

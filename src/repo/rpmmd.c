@@ -464,6 +464,7 @@ static int find_fragments(Xml *x, const char *text, size_t n, XmlFragment **ret)
                 if (!end || found == n)
                         return xml_bad(x, "its packages cannot be told apart");
                 end += strlen("</package>");
+                end += *end == '\n';
                 v[found++] = (XmlFragment){ .text = s, .size = (size_t) (end - s) };
                 s = end;
         }
