@@ -14,6 +14,7 @@
 #include "repo/publish-package.h"
 #include "repo/repo-file.h"
 #include "repo/seal.h"
+#include "repo/serials.h"
 #include "repo/vendor-keys.h"
 
 typedef struct PackageJob {
@@ -271,7 +272,7 @@ static int next_generation(Publish *p, Error *e) {
         if (!g || !(g->key = strdup(p->o->signer->fingerprint)))
                 return error_oom(e);
         /* A directory that was lost and made anew goes on counting: clients remember. */
-        if ((r = freshness_known(p->o->workspace, p->o->repo, g->key, &known, e)) < 0)
+        if ((r = serial_known(p->o->workspace, p->o->repo, g->key, &known, e)) < 0)
                 return r;
         p->packages.repo = p->repo;
         g->number = MAX(known, p->repo->n_generations > 0 ? p->repo->generations[p->repo->n_generations - 1]->number : 0) + 1;
@@ -341,7 +342,7 @@ static int run(Publish *p, Error *e) {
                 return r;
         if (p->report.changed)
                 remember(p);
-        if ((r = freshness_remember(p->o->workspace, p->o->repo, p->next->key, p->report.changed ? p->next->number : p->repo->current->number, e)) < 0 ||
+        if ((r = serial_remember(p->o->workspace, p->o->repo, p->next->key, p->report.changed ? p->next->number : p->repo->current->number, e)) < 0 ||
             (r = write_tops(p, repo_file, e)) < 0)
                 return r;
         return repository_clean(p->repo, p->report.changed ? p->next : p->repo->current, p->o->keep, &p->report.removed_packages, e);
