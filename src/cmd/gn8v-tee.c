@@ -15,6 +15,7 @@ static const struct {
         { "apply", "", "make this machine as the installed release wants it", verb_apply },
         { "revert", "", "put back what was there before apply", verb_revert },
         { "pause", "", "stop what would open the GPU during a transaction", verb_pause },
+        { "launch-config", "", "print how to create an instance for a release", verb_launch_config },
 };
 
 static void help(void) {

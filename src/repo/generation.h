@@ -4,7 +4,7 @@
 
 #include "basic/digest.h"
 #include "basic/strings.h"
-#include "repo/freshness.h"
+#include "release/freshness.h"
 
 typedef struct PublishedPackage {
         char *href;            /* below the repository: packages/FILE; of a mirror, where its source has it */

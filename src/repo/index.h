@@ -4,7 +4,7 @@
  * payload is read. */
 #pragma once
 
-#include "repo/freshness.h"
+#include "release/freshness.h"
 #include "repo/rpm-file.h"
 
 enum { INDEX_PRIMARY, INDEX_FILELISTS, INDEX_OTHER, INDEX_STREAMS };

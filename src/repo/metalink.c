@@ -4,8 +4,11 @@
 #include <inttypes.h>
 #include <time.h>
 
-#include "basic/digest.h"
+#include "basic/fs.h"
 #include "repo/repo-file.h"
+#include "repo/seal.h"
+
+#define REPOMD_MAX (4u * 1024 * 1024)
 
 /* RFC 822, as that format has it; without the locale's names. */
 static char *date(int64_t seconds) {
@@ -67,4 +70,28 @@ int metalink_render(const char *repomd, size_t size, int64_t timestamp, char *co
         text_append(&t, "   </resources>\n  </file>\n </files>\n</metalink>\n");
         *ret = text_take(&t);
         return *ret ? 0 : error_oom(e);
+}
+
+int metalink_stage(Repository *r, const char *repomd, int64_t timestamp, char *const *urls, Error *e) {
+        _cleanup_free_ char *text = NULL;
+        int k;
+
+        if (strv_length(urls) == 0)
+                return 0;
+        if ((k = metalink_render(repomd, strlen(repomd), timestamp, urls, &text, e)) < 0)
+                return k;
+        k = write_file_new(r->stage_fd, "repodata/" METALINK_FILE, text, strlen(text), 0644);
+        return k < 0 ? error_errno(e, -k, "%s/" STAGE "/repodata/" METALINK_FILE, r->path) : 0;
+}
+
+int metalink_refresh(Repository *r, int64_t timestamp, char *const *urls, Error *e) {
+        _cleanup_free_ char *repomd = NULL, *text = NULL;
+        int k;
+
+        if (strv_length(urls) == 0)
+                return 0;
+        if ((k = read_file(r->fd, "repodata/repomd.xml", REPOMD_MAX, &repomd, NULL)) < 0)
+                return error_errno(e, -k, "%s/repodata/repomd.xml", r->path);
+        k = metalink_render(repomd, strlen(repomd), timestamp, urls, &text, e);
+        return k < 0 ? k : seal_top(r, "repodata/" METALINK_FILE, text, e);
 }

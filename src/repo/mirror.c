@@ -494,16 +494,6 @@ static int stage_copy(Mirror *m, char **ret_repomd, Error *e) {
         return 0;
 }
 
-static int stage_metalink(Mirror *m, const char *repomd, Error *e) {
-        _cleanup_free_ char *text = NULL;
-        int r;
-
-        if (strv_length(m->o->mirror_urls) == 0)
-                return 0;
-        r = metalink_render(repomd, strlen(repomd), m->next->revision, m->o->mirror_urls, &text, e);
-        return r < 0 ? r : write_staged(m, "repodata/" METALINK_FILE, text, strlen(text), e);
-}
-
 static int make_next(Mirror *m, Error *e) {
         _cleanup_free_ char *repomd = NULL;
         int r;
@@ -517,7 +507,7 @@ static int make_next(Mirror *m, Error *e) {
                 return r;
         r = is_selection(m) ? mirror_write_selection(m->repo, m->next, m->sources, m->n_sources, m->picks, m->n_packages, m->o->signer, &repomd, &m->report.warnings, e)
                             : stage_copy(m, &repomd, e);
-        if (r < 0 || (r = stage_metalink(m, repomd, e)) < 0 || (r = seal_generation(m->repo, m->next, e)) < 0 || (r = repository_sync(m->repo, e)) < 0 ||
+        if (r < 0 || (r = metalink_stage(m->repo, repomd, m->next->revision, m->o->mirror_urls, e)) < 0 || (r = seal_generation(m->repo, m->next, e)) < 0 || (r = repository_sync(m->repo, e)) < 0 ||
             (r = repository_link_metadata(m->repo, m->o->keep, e)) < 0)
                 return r;
         return repository_switch(m->repo, m->next, e);
@@ -529,7 +519,7 @@ static int run(Mirror *m, Error *e) {
         if ((r = mirror_keys_load(&m->keys, m->o->key_files, m->o->fingerprints, e)) < 0 || (r = open_places(m, e)) < 0 || (r = read_sources(m, e)) < 0)
                 return r;
         m->report.changed = r == 0;
-        if (m->report.changed && (r = make_next(m, e)) < 0)
+        if ((r = m->report.changed ? make_next(m, e) : metalink_refresh(m->repo, m->repo->current->revision, m->o->mirror_urls, e)) < 0)
                 return r;
         if ((r = repository_clean(m->repo, m->report.changed ? m->next : m->repo->current, m->o->keep, &m->report.removed_packages, e)) < 0)
                 return r;

@@ -10,10 +10,12 @@
 #include "repo/comps.h"
 #include "repo/index.h"
 #include "repo/keyring.h"
+#include "repo/metalink.h"
 #include "repo/parallel.h"
 #include "repo/publish-package.h"
 #include "repo/repo-file.h"
 #include "repo/seal.h"
+#include "repo/serials.h"
 #include "repo/vendor-keys.h"
 
 typedef struct PackageJob {
@@ -216,7 +218,9 @@ static int index_packages(Publish *p, const char *comps, Error *e) {
         for (size_t i = 0; i < n; i++)
                 if (strv_append(&p->next->metadata, files[i].name) < 0)
                         return error_oom(e);
-        return seal_repomd(p->repo, p->next, p->o->signer, p->keyring, index_repomd(x), e);
+        if ((r = seal_repomd(p->repo, p->next, p->o->signer, p->keyring, index_repomd(x), e)) < 0)
+                return r;
+        return metalink_stage(p->repo, index_repomd(x), p->next->revision, p->o->mirror_urls, e);
 }
 
 static int prove_staged(Publish *p, Error *e) {
@@ -271,7 +275,7 @@ static int next_generation(Publish *p, Error *e) {
         if (!g || !(g->key = strdup(p->o->signer->fingerprint)))
                 return error_oom(e);
         /* A directory that was lost and made anew goes on counting: clients remember. */
-        if ((r = freshness_known(p->o->workspace, p->o->repo, g->key, &known, e)) < 0)
+        if ((r = serial_known(p->o->workspace, p->o->repo, g->key, &known, e)) < 0)
                 return r;
         p->packages.repo = p->repo;
         g->number = MAX(known, p->repo->n_generations > 0 ? p->repo->generations[p->repo->n_generations - 1]->number : 0) + 1;
@@ -341,7 +345,9 @@ static int run(Publish *p, Error *e) {
                 return r;
         if (p->report.changed)
                 remember(p);
-        if ((r = freshness_remember(p->o->workspace, p->o->repo, p->next->key, p->report.changed ? p->next->number : p->repo->current->number, e)) < 0 ||
+        else if ((r = metalink_refresh(p->repo, p->repo->current->revision, p->o->mirror_urls, e)) < 0)
+                return r;
+        if ((r = serial_remember(p->o->workspace, p->o->repo, p->next->key, p->report.changed ? p->next->number : p->repo->current->number, e)) < 0 ||
             (r = write_tops(p, repo_file, e)) < 0)
                 return r;
         return repository_clean(p->repo, p->report.changed ? p->next : p->repo->current, p->o->keep, &p->report.removed_packages, e);

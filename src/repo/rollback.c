@@ -7,6 +7,7 @@
 #include "basic/fs.h"
 #include "repo/rpmmd.h"
 #include "repo/seal.h"
+#include "repo/serials.h"
 
 #define REPOMD_MAX (4 * 1024 * 1024)
 
@@ -126,7 +127,7 @@ int rollback(const RollbackOptions *o, Generation **ret, Error *e) {
             (k = make_next(r, o, from, &next, e)) < 0 || (k = link_metadata(r, from, e)) < 0 || (k = stage_repomd(r, from, next, keyring, &repomd, e)) < 0 ||
             (k = seal_repomd(r, next, o->signer, keyring, repomd, e)) < 0 || (k = seal_generation(r, next, e)) < 0 || (k = repository_sync(r, e)) < 0 ||
             (k = repository_link_metadata(r, o->keep, e)) < 0 || (k = repository_switch(r, next, e)) < 0 ||
-            (k = freshness_remember(o->workspace, o->repo, next->key, next->number, e)) < 0 || (k = repository_clean(r, next, o->keep, &removed, e)) < 0)
+            (k = serial_remember(o->workspace, o->repo, next->key, next->number, e)) < 0 || (k = repository_clean(r, next, o->keep, &removed, e)) < 0)
                 return k;
         *ret = TAKE_PTR(next);
         return 0;

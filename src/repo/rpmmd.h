@@ -2,7 +2,7 @@
 /* Reads rpm-md metadata that somebody else may have written: bounded, without entities or document types, every path checked. */
 #pragma once
 
-#include "repo/freshness.h"
+#include "release/freshness.h"
 
 typedef struct RepomdFile {
         char *type, *href;  /* href: repodata/NAME */

@@ -14,6 +14,7 @@
 #include "repo/payload.h"
 #include "repo/repo-file.h"
 #include "repo/rpmmd.h"
+#include "repo/serials.h"
 #include "repo/signer.h"
 #include "repo/vendor-rpm.h"
 
@@ -379,7 +380,7 @@ static int check_freshness(Verify *v) {
         int r;
 
         (void) begin(v, "freshness", "serial %" PRIu64, v->repomd->freshness.serial);
-        if (v->has_workspace && (r = freshness_known(v->o->workspace, v->o->repo, v->report->fingerprint, &known, why(v))) < 0)
+        if (v->has_workspace && (r = serial_known(v->o->workspace, v->o->repo, v->report->fingerprint, &known, why(v))) < 0)
                 return r;
         if ((r = freshness_now(&now, why(v))) < 0 ||
             (r = freshness_check(&v->repomd->freshness, MAX(known, v->o->at_least), now, "repomd.xml", why(v))) < 0)
@@ -649,7 +650,7 @@ static int follow(Verify *v) {
             (r = check_complete(v)) < 0 || (r = check_packages(v)) < 0 || !v->has_workspace)
                 return r;
         /* A workspace that cannot be written to verifies all the same. */
-        (void) freshness_remember(v->o->workspace, v->o->repo, v->report->fingerprint, v->repomd->freshness.serial, NULL);
+        (void) serial_remember(v->o->workspace, v->o->repo, v->report->fingerprint, v->repomd->freshness.serial, NULL);
         return 0;
 }
 

@@ -157,6 +157,22 @@ START_TEST(messages_are_plain) {
 }
 END_TEST
 
+START_TEST(foreign_words) {
+        static const struct { const char *text, *clean; size_t max; } cases[] = {
+                { "plain", "plain", 9 }, { "plain", "pla", 3 }, { "a\tb\n\033[2J\177", "a?b??[2J?", 99 }, { "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", 99 },
+                { "\xc3\xa4", "", 1 }, { "a\xc3\xa4", "a", 2 }, { "\xff\xc3", "??", 99 }, { "\xc0\xaf\xed\xa0\x80\xf5\x80\x80\x80", "?????????", 99 },
+                { "\xc2\x9b", "??", 99 }, { "\xe0\x80\x80", "???", 99 }, { "", "", 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *text = strdup(cases[i].text);
+
+                text_clean(text, cases[i].max);
+                ck_assert_str_eq(text, cases[i].clean);
+        }
+}
+END_TEST
+
 START_TEST(locks_exclude) {
         _cleanup_free_ char *path = path_join(dir, "lock");
         int a = lock_file(AT_FDCWD, path), b;
@@ -183,6 +199,7 @@ int main(void) {
         tcase_add_test(t, children);
         tcase_add_test(t, closed_streams_are_filled);
         tcase_add_test(t, messages_are_plain);
+        tcase_add_test(t, foreign_words);
         tcase_add_test(t, locks_exclude);
         suite_add_tcase(suite, t);
         return run_suite(suite);

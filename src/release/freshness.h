@@ -6,8 +6,8 @@
  *     <tags><content>gn8v-tee:serial=12</content><content>gn8v-tee:expires=2030-01-31T00:00:00Z</content></tags> */
 #pragma once
 
-#include "basic/strings.h"
 #include "basic/error.h"
+#include "basic/strings.h"
 
 typedef struct Freshness {
         uint64_t serial; /* the generation's number; 0: repomd.xml has none */
@@ -22,12 +22,6 @@ int freshness_take(Freshness *f, const char *content);
 char *freshness_date(int64_t seconds) _must_check_;
 /* $SOURCE_DATE_EPOCH, else the clock: seconds, UTC. */
 int freshness_now(int64_t *ret, Error *e);
-
-/* The highest serial that this workspace has published to, or found good in, the directory repo by the key; 0: none.
- * WORKSPACE/serials/FINGERPRINT-DIRECTORY, where DIRECTORY is a digest of its real path. */
-int freshness_known(const char *workspace, const char *repo, const char *fingerprint, uint64_t *ret, Error *e);
-/* Remembers a higher one; a lower one changes nothing. */
-int freshness_remember(const char *workspace, const char *repo, const char *fingerprint, uint64_t serial, Error *e);
 
 /* -ESTALE/EXIT_DIFFERS when the serial is below known (a replay of an older state), or the date of expiry has passed. name is for messages. */
 int freshness_check(const Freshness *f, uint64_t known, int64_t now, const char *name, Error *e);
