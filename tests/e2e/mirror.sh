@@ -345,7 +345,9 @@ mirrors_everything() {
         diff -r main/Packages copy/Packages
         cmp main/unrelated-1.0-1.noarch.rpm copy/unrelated-1.0-1.noarch.rpm
         [ ! -e copy/.mirror ] && [ ! -e copy/.stage ]
-        client "baseurl=$URL/copy" repoquery --qf '%{name}' | sort | grep -vE '^(Copy|copy|Importing|Last)' | tr '\n' ' ' | grep -q 'app extra lib unrelated'
+        # One is hidden, because modules.yaml says that it belongs to a stream which is not enabled.
+        client "baseurl=$URL/copy" repoquery --qf '%{name}' > names
+        [ "$(grep -xE 'app|lib|extra|unrelated' names | tr '\n' ' ')" = 'app lib unrelated ' ]
         client "baseurl=$URL/copy" module list | grep things
         client "baseurl=$URL/copy" group list | grep Apps
         # Nothing new: three requests, and no more.
@@ -498,14 +500,14 @@ PY
         evil 6 'as many packages' 'primary = primary.replace("packages=\"4\"", "packages=\"5\"")'
         evil 6 'document type or an entity' 'primary = primary.replace("<metadata ", "<!DOCTYPE m [<!ENTITY a \"b\">]><metadata ", 1)'
         evil 6 'document type or an entity|[Ee]ntity' 'repomd = repomd.replace("<repomd ", "<!DOCTYPE m [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;\">]><repomd ", 1).replace("<revision>", "<revision>&b;")'
-        evil 6 'leaves the repository' 'repomd = re.sub("href=\"repodata/([^\"]*-primary)", r"href=\"repodata/../../\1", repomd)'
+        evil 6 'leaves the repository' 'repomd = repomd.replace("href=\"repodata/", "href=\"repodata/../../")'
         evil 6 'more metadata than is taken' 'repomd = re.sub("<size>[0-9]*", "<size>9999999999", repomd, 1)'
         evil 6 'unpacks to more than' 'bomb = b" " * (64 << 20)'
         evil 5 'protects nothing' 'repomd = re.sub("checksum type=\"sha256\">[0-9a-f]{40}[0-9a-f]*", "checksum type=\"sha1\">" + "0" * 40, repomd)'
         evil 5 'protects nothing' 'primary = re.sub("checksum type=\"sha256\" pkgid=\"YES\">[0-9a-f]*", "checksum type=\"md5\" pkgid=\"YES\">" + "0" * 32, primary)'
         evil 5 'expected' 'primary = re.sub("(pkgid=\"YES\">)....", r"\g<1>0000", primary, 1)'
         evil 8 'are needed there' 'primary = re.sub("package=\"[0-9]*\"", "package=\"99999999999999\"", re.sub("(pkgid=\"YES\">)....", r"\g<1>0000", primary))'
-        evil 5 'is it|it is .*, not ' 'primary = primary.replace("<name>app</name>", "<name>ppa</name>"); primary = re.sub("(app-1.0-1.noarch.rpm)", r"\1", primary)' || :
+        evil 5 'not ppa-1.0' 'primary = primary.replace("<name>app</name>", "<name>ppa</name>")'
         # Packages and metadata that others signed, or nobody.
         rm -rf main && cp -a "$SCRATCH/up/main" main
         sign_repo main "$KEY" && sed -i 's/<revision>/&9/' main/repodata/repomd.xml && sign_repo main "$KEY"
@@ -529,7 +531,6 @@ PY
         said 'neither http nor https'
         expect 7 mirror $URL/loop other2
         expect 7 mirror $URL/nowhere other2
-        expect 6 mirror $URL/main/Packages/../../comps-as-repo other3 || :
         mkdir -p endless/repodata && truncate -s 5M endless/repodata/repomd.xml
         expect 5 mirror $URL/endless other2
         said 'at most|sends more'
