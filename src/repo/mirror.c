@@ -433,11 +433,14 @@ static int take_package(void *data, size_t i, Error *e) {
         if (!q)
                 return error_oom(e);
         if ((r = x->old ? rpm_file_open(m->repo->fd, x->old->href, &f, e) : rpm_file_open(AT_FDCWD, x->path, &f, e)) < 0)
-                return r;
+                return error_hint(e, r, "it is %s/%s", x->source->url, x->p->href);
+        free(f->path); /* a digest tells nobody anything */
+        if (!(f->path = path_join(x->source->url, x->p->href)))
+                return error_oom(e);
         if (!rpm_file_is_source(f) && !streq(f->nevra, x->p->nevra))
-                return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s/%s: it is %s, not %s as primary.xml says", x->source->url, x->p->href, f->nevra, x->p->nevra);
+                return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: it is %s, not %s as primary.xml says", f->path, f->nevra, x->p->nevra);
         if (!m->o->no_signatures && (r = mirror_keys_verify_package(&m->keys, f, &signer, e)) < 0)
-                return error_hint(e, r, "%s/%s: name the key that signs its packages, too: --key-file", x->source->url, x->p->href);
+                return error_hint(e, r, "if another key signs its packages, name that, too: --key-file");
         if ((r = describe(f, x->p, x->old ? x->old->sha256 : path_basename(x->path), signer, q, e)) < 0 || x->old)
                 return r;
         q->staged = true;

@@ -326,7 +326,7 @@ upstream() {
         URL=http://127.0.0.1:$PORT
 }
 mirror() { "$REPO" mirror --key-file "$SCRATCH/up/vendor.pub" "$@"; }
-fetched() { grep -c "$1" "$NGINX/access.log" || :; }
+fetched() { grep -c "$1" "$NGINX/referer.log" || :; }
 # client URL COMMAND...: dnf, which trusts both keys.
 client() {
         local url=$1
@@ -351,13 +351,13 @@ mirrors_everything() {
         client "baseurl=$URL/copy" module list | grep things
         client "baseurl=$URL/copy" group list | grep Apps
         # Nothing new: three requests, and no more.
-        : > "$NGINX/access.log"
+        : > "$NGINX/referer.log"
         expect 0 mirror $URL/main copy
         said 'nothing to copy'
         [ "$(fetched main/)" -le 3 ]
         # Something new: that, and nothing else.
         cp later/app-1.1* main/Packages/a/ && rm main/Packages/a/app-1.0* && index main
-        : > "$NGINX/access.log"
+        : > "$NGINX/referer.log"
         expect 0 mirror $URL/main copy --keep 2
         said '4 packages, 1 of them new'
         [ "$(fetched '\.rpm')" = 1 ]
@@ -620,7 +620,7 @@ assert f.get("name") == "repomd.xml" and int(f.find(ns + "size").text) == len(da
 assert f.find(f"{ns}verification/{ns}hash").text == hashlib.sha256(data).hexdigest()
 assert len(f.findall(f"{ns}resources/{ns}url")) == 2
 PY
-        : > "$NGINX/access.log"
+        : > "$NGINX/referer.log"
         client "metalink=$URL/copy/repodata/metalink.xml" repoquery --qf '%{evr}' app | tee evr
         grep -qx 1.1-1 evr
         [ "$(fetched 'GET /stale/repodata/repomd.xml ')" -ge 1 ] && [ "$(fetched 'GET /copy/repodata/repomd.xml ')" -ge 1 ]
