@@ -636,6 +636,55 @@ PY
         expect 2 publish --mirror-url 'http://m.example/"'
 }
 
+# Clients that read all the while: from the publisher and from its mirror, each time from the beginning. GN8V_PUBLISHES: how often there is something new.
+readers() {
+        local n i pids=() publishes=${GN8V_PUBLISHES:-20}
+        gap
+        serve "$PWD"
+        URL=http://127.0.0.1:$PORT
+        mkdir away && mv packages/gn8v-tee-helper-1.3* away/
+        package gn8v-tee-helper 1.4
+        mv packages/gn8v-tee-helper-1.4* away/
+        publish_other() { # 1.3 and 1.4 by turns
+                rm -f packages/gn8v-tee-helper-*
+                cp away/gn8v-tee-helper-1.$((3 + $1 % 2))* packages/
+                publish -q > /dev/null
+                "$REPO" -q mirror --key "$KEY" --key-file "$SCRATCH/up/ours.pub" --key-file "$SCRATCH/up/vendor.pub" --key "$VENDOR" $URL/repo copy
+        }
+        publish() { "$REPO" -q -C . --releases releases publish --key "$KEY" --gnupghome "$KEYS" --platform platform.provides; }
+        publish_other 0
+        reader() { # NAME
+                mkdir -p "reader-$1"
+                cd "reader-$1"
+                while [ ! -e ../stop ]; do
+                        rm -rf client/cache client/root got
+                        if client "baseurl=$URL/$1" install --downloadonly --downloaddir="$PWD/got" gn8v-tee-helper > log 2>&1 && ls got/gn8v-tee-helper-1.[34]-1.noarch.rpm > /dev/null; then
+                                echo >> good
+                        elif grep -q 'repomd.xml GPG signature verification error' log; then
+                                # dnf asked for repomd.xml before a switch, and for its signature behind it: two requests, which no server can tie.
+                                echo >> raced
+                        else
+                                cat log >> bad
+                        fi
+                done
+        }
+        for n in repo copy; do
+                (trap - ERR; set +e; reader $n) &
+                pids+=($!)
+        done
+        for ((i = 1; i <= publishes; i++)); do publish_other "$i"; done
+        touch stop
+        wait "${pids[@]}"
+        for n in repo copy; do
+                [ ! -e reader-$n/bad ] || die "a reader of $n failed: $(head -c 2000 reader-$n/bad)"
+                touch reader-$n/raced
+                echo "$publishes publishes, read from $n: $(wc -l < reader-$n/good) times whole, $(wc -l < reader-$n/raced) between repomd.xml and its signature" >> "$LOGS/kills"
+                [ "$(wc -l < reader-$n/raced)" -le $(($(wc -l < reader-$n/good) / 3)) ] || die "a reader of $n saw hardly anything else than signatures of another state"
+                [ "$(wc -l < reader-$n/good)" -ge 3 ] || die "hardly anything was read"
+        done
+        [ "$(ls repo/generations | wc -l)" = 3 ]
+}
+
 : > "$LOGS/kills"
 make_keys
 prepare make_template make_air_gap make_upstream
@@ -653,5 +702,6 @@ scenario 'a source that changes while it is read' changing_source
 scenario 'a mirror on a full disk goes on when there is room' mirror_full_disk
 scenario 'a mirror that is killed anywhere leaves old or new' mirrors_killed
 scenario 'a metalink keeps dnf from mirrors that are behind' metalinks
+scenario 'readers see whole states while others publish and mirror' readers
 sed 's/^/# /' "$LOGS/kills"
 finish
