@@ -17,7 +17,7 @@ static void help(void) {
                "packages need. DIR is the old state or the new one, whatever happens; a run that\n"
                "was broken off is continued; only what changed is fetched.\n\n"
                "Whom to trust:\n"
-               "      --key=FPR            a key that signs it: full fingerprint; may be repeated\n"
+               "      --key=FPR            a signing key, full fingerprint; may be repeated\n"
                "      --key-file=FILE      where such keys are; may be repeated. Without --key,\n"
                "                           all keys in it are trusted\n"
                "      --no-repo-signature  only its packages are signed (a distribution's)\n"
