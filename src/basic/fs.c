@@ -189,8 +189,28 @@ int read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_
 }
 
 int read_file_in_root(int root_fd, const char *path, size_t max, char **ret, size_t *ret_size) {
-        _cleanup_close_ int fd = open_in_root(root_fd, path, O_RDONLY);
+        /* A pipe that somebody put there must not make us wait. */
+        _cleanup_close_ int fd = open_in_root(root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
         return fd < 0 ? fd : read_fd(fd, max, ret, ret_size);
+}
+
+int read_exactly(int fd, void *data, uint64_t size, uint64_t offset) {
+        uint64_t end;
+
+        if (__builtin_add_overflow(offset, size, &end) || end > INT64_MAX)
+                return -EBADMSG;
+        for (uint64_t done = 0; done < size;) {
+                ssize_t k = pread(fd, (char *) data + done, size - done, (off_t) (offset + done));
+
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k < 0)
+                        return -errno;
+                if (k == 0)
+                        return -EBADMSG;
+                done += (uint64_t) k;
+        }
+        return 0;
 }
 
 int write_all(int fd, const void *data, size_t size) {
@@ -223,6 +243,10 @@ int fsync_parent(int dir_fd, const char *path) {
 }
 
 int write_file_atomic(int dir_fd, const char *path, const void *data, size_t size, mode_t mode) {
+        return write_file_atomic_as(dir_fd, path, data, size, mode, (uid_t) -1, (gid_t) -1);
+}
+
+int write_file_atomic_as(int dir_fd, const char *path, const void *data, size_t size, mode_t mode, uid_t uid, gid_t gid) {
         const char *base = path_basename(path);
         _cleanup_free_ char *temp = format("%.*s.%s.%d.tmp", (int) (base - path), path, base, (int) getpid());
         _cleanup_close_ int fd = -1;
@@ -235,6 +259,9 @@ int write_file_atomic(int dir_fd, const char *path, const void *data, size_t siz
         if (fd < 0)
                 return -errno;
         r = write_all(fd, data, size);
+        /* A file system without owners (the ESP) refuses, and loses nothing by it. Before the mode: it takes away set-id bits. */
+        if (r == 0 && (uid != (uid_t) -1 || gid != (gid_t) -1) && fchown(fd, uid, gid) < 0 && errno != EPERM)
+                r = -errno;
         if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(dir_fd, temp, dir_fd, path) < 0))
                 r = -errno;
         if (r < 0) {

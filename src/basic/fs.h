@@ -27,11 +27,16 @@ int read_fd(int fd, size_t max, char **ret, size_t *ret_size);
 /* read_file() through open_in_root(). */
 int read_file_in_root(int root_fd, const char *path, size_t max, char **ret, size_t *ret_size);
 
+/* Exactly size bytes at offset, numbers that may be lies of the file itself: -EBADMSG when they are not all there. */
+int read_exactly(int fd, void *data, uint64_t size, uint64_t offset);
+
 int write_all(int fd, const void *data, size_t size);
 
 /* Replaces (or makes) a file so that a reader, and a crash, see the old bytes or the new: temporary file in the same
  * directory, fsync, rename, fsync of the directory. The mode is exact, whatever the umask. */
 int write_file_atomic(int dir_fd, const char *path, const void *data, size_t size, mode_t mode);
+/* The same, and the new file belongs to these before it takes its place ((uid_t) -1: whoever makes it). */
+int write_file_atomic_as(int dir_fd, const char *path, const void *data, size_t size, mode_t mode, uid_t uid, gid_t gid);
 
 /* Makes a file that must not exist, with this mode exactly. Nothing is fsync'ed: see fsync_tree(). */
 int write_file_new(int dir_fd, const char *path, const void *data, size_t size, mode_t mode);

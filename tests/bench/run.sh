@@ -6,6 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/../e2e/lib.sh"
 . "$SOURCE/tests/e2e/root.sh"
 . "$SOURCE/tests/e2e/repo.sh"
+. "$SOURCE/tests/e2e/gpu-machine.sh"
 measure() { "$SOURCE/tests/bench/measure" "$@"; }
 
 # row NAME PEER LIMIT "OURS-SECONDS PEAK" "PEER-SECONDS PEAK": limit null where none is set
@@ -73,6 +74,18 @@ status_row() {
         # Its exit status says what it found, which is no failure here.
         printf 'GN8V_TEE_ENVIRONMENT=machine "%s" --root "%s" status\n[ $? != 1 ]\n' "$NODE" "$root" > "$SCRATCH/ours.sh"
         row status "the document's shell commands" 0.030 "$(fastest "$SCRATCH/ours.sh")" "$(fastest "$SCRATCH/document.sh")"
+}
+
+# The same on a machine with eight GPUs whose look-alike library answers at once: what asking it in a child costs.
+status_gpu_row() {
+        local ours peer RELEASE
+        can_play || return 0
+        RELEASE=$(newest_conf multi)
+        library gpus=8 feature=0 multi=1 fabric=3
+        printf '"%s" status\n[ $? != 1 ]\n' "$NODE" > "$SCRATCH/ours.sh"
+        ours=$(machine "$RELEASE" "$(driver_of "$RELEASE")" 8 4 sse "$SOURCE/tests/bench/measure" 20 sh "$SCRATCH/ours.sh" 2>/dev/null)
+        peer=$(measure 20 sh "$SCRATCH/document.sh" 2>/dev/null)
+        row status-8-gpus "the document's shell commands" null "$ours" "$peer"
 }
 
 # The release file of a driver .run that no release pins: a single-GPU release with another version.
@@ -144,10 +157,40 @@ PEER
         row "publish-$n-small-openssl" "rpmsign, createrepo_c, gpg" null "$ours" "$peer"
 }
 
+# A simulated system of 8 GPUs and 4 switches, offline; and only its signatures and chains by openssl's command, one device after the other.
+attest_row() {
+        local dir=$SCRATCH/attest ours peer
+        "$BUILD/tests/attest-sim" "$dir"
+        python3 - "$dir" > "$SCRATCH/openssl.sh" <<'PYTHON'
+import base64, json, sys
+d = sys.argv[1]
+number = lambda b: (lambda v: b"\x02" + bytes([len(v)]) + v)((b"\0" if b.lstrip(b"\0")[0] > 127 else b"") + b.lstrip(b"\0"))
+end = "-----END CERTIFICATE-----\n"
+print("set -e")
+for i, device in enumerate(json.load(open(d + "/gpu_evidence.json")) + json.load(open(d + "/switch_evidence.json"))):
+    report = base64.b64decode(device["evidence"])
+    certs = [c + end for c in base64.b64decode(device["certificate"]).decode().split(end)[:-1]]
+    both = number(report[-96:-48]) + number(report[-48:])
+    for name, data in (("report", report[:-96]), ("signature", b"\x30" + bytes([len(both)]) + both), ("leaf", certs[0].encode()),
+                       ("between", "".join(certs[1:-1]).encode()), ("root", certs[-1].encode())):
+        open("%s/%d.%s" % (d, i, name), "wb").write(data)
+    at = "%s/%d" % (d, i)
+    print("openssl verify -no_check_time -CAfile %s.root -untrusted %s.between %s.leaf" % (at, at, at))
+    print("openssl x509 -in %s.leaf -noout -pubkey > %s.key" % (at, at))
+    print("openssl dgst -sha384 -verify %s.key -signature %s.signature %s.report" % (at, at, at))
+PYTHON
+        ours=$(GN8V_SIM_ROOTS=$dir/roots measure 5 "$BUILD/tests/gn8v-tee-attest-sim" -q verify --at 2025-06-15T15:06:40Z --rim-dir "$dir/rims" \
+                "$dir/gpu_evidence.json" "$dir/switch_evidence.json")
+        peer=$(measure 3 sh "$SCRATCH/openssl.sh")
+        row attest-8-gpus-4-switches "openssl verify, dgst (chains and reports only)" 0.15 "$ours" "$peer"
+}
+
 # The machine that the demonstration installs; before the workspace, which shares the look-alikes with it.
 [ -e "$BUILD/demo/root/usr/share/gn8v-tee/release.conf" ] || "$SOURCE/tests/demo.sh" "$BUILD"/gn8v-tee-*.tar.gz >&2
 base_root >&2
 workspace >&2
 status_row
+status_gpu_row
 wrap_row
 publish_row
+attest_row

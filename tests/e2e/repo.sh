@@ -8,6 +8,7 @@ WORKSPACE=$CACHE/workspace
 KEYHOME=$SCRATCH/keys
 # What the published .repo file says; the tests write their own for dnf.
 SITE_URL=http://gn8v-tee.test.invalid/el8
+SITE=$SCRATCH/site # published repositories, served over http at $PORT
 
 # Releases by their files: newest and older ones of a profile.
 releases_of() { # DIR PROFILE: versions, oldest first
@@ -63,7 +64,10 @@ workspace() {
         dist
         repo_key
         vendor_site
+        # A first use is locked for good: other look-alikes need another lock.
+        cmp -s "$VENDOR/cache/made-by" "$WORKSPACE/made-by" || rm -rf "${WORKSPACE:?}"
         mkdir -p "$WORKSPACE"
+        cp "$VENDOR/cache/made-by" "$WORKSPACE/made-by"
         builder lock
         builder fetch
         builder build --source "$GN8V_DIST" --key "$KEY" --gnupghome "$KEYHOME" --baseurl "$SITE_URL"
@@ -87,4 +91,16 @@ publish_to() {
         shift
         builder publish --repo "$dir" --key "$KEY" --gnupghome "$KEYHOME" --platform "$CACHE/platform.provides" --platform "$CACHE/builder.provides" \
                 --baseurl "$SITE_URL" "$@"
+}
+
+# a_root NAME SITE [with-headers]: a root that knows our repository.
+a_root() {
+        new_root "$1" "${3:-}"
+        published_repo "$2"
+}
+# dnf's settings are the published .repo file; only the host in it is this one.
+published_repo() { # SITE
+        sed "s,$SITE_URL,http://127.0.0.1:$PORT/$1,g; s/^metadata_expire=.*/metadata_expire=0/" "$SITE/$1/gn8v-tee.repo" > "$ROOT.dnf/repos/gn8v-tee.repo"
+        grep -q '^gpgcheck=1' "$ROOT.dnf/repos/gn8v-tee.repo"
+        grep -q '^repo_gpgcheck=1' "$ROOT.dnf/repos/gn8v-tee.repo"
 }
