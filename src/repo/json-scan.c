@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/json-scan.h"
+
+#define DEPTH_MAX  16
+#define DIGITS_MAX 18
+
+static bool is_plain(unsigned char c) {
+        return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
+bool json_is_plain(const char *s) {
+        while (is_plain((unsigned char) *s))
+                s++;
+        return !*s;
+}
+
+static void skip_blanks(JsonScan *j) {
+        while (j->p < j->end && (*j->p == ' ' || *j->p == '\n' || *j->p == '\t' || *j->p == '\r'))
+                j->p++;
+}
+
+bool json_take(JsonScan *j, char c) {
+        skip_blanks(j);
+        if (j->bad || j->p >= j->end || *j->p != c)
+                return false;
+        j->p++;
+        return true;
+}
+
+void json_expect(JsonScan *j, char c) {
+        if (!json_take(j, c))
+                j->bad = true;
+}
+
+JsonText json_text(JsonScan *j) {
+        JsonText t;
+
+        json_expect(j, '"');
+        t.s = j->p;
+        while (j->p < j->end && is_plain((unsigned char) *j->p))
+                j->p++;
+        t.n = (size_t) (j->p - t.s);
+        if (j->bad || j->p >= j->end || *j->p != '"')
+                j->bad = true;
+        else
+                j->p++;
+        return j->bad ? (JsonText){ .s = "" } : t;
+}
+
+static bool take_word(JsonScan *j, const char *word) {
+        size_t n = strlen(word);
+
+        skip_blanks(j);
+        if (j->bad || (size_t) (j->end - j->p) < n || memcmp(j->p, word, n) != 0)
+                return false;
+        j->p += n;
+        return true;
+}
+
+bool json_null(JsonScan *j) {
+        return take_word(j, "null");
+}
+
+bool json_bool(JsonScan *j) {
+        if (take_word(j, "true"))
+                return true;
+        if (!take_word(j, "false"))
+                j->bad = true;
+        return false;
+}
+
+int64_t json_integer(JsonScan *j) {
+        bool negative = json_take(j, '-');
+        unsigned digits = 0;
+        int64_t v = 0;
+
+        for (; j->p < j->end && *j->p >= '0' && *j->p <= '9' && digits <= DIGITS_MAX; digits++)
+                v = v * 10 + (*j->p++ - '0');
+        if (digits == 0 || digits > DIGITS_MAX)
+                j->bad = true;
+        return negative ? -v : v;
+}
+
+static void skip(JsonScan *j, unsigned depth) {
+        bool first = true;
+        JsonText key;
+
+        if (depth > DEPTH_MAX)
+                j->bad = true;
+        else if (json_take(j, '{'))
+                while (json_key(j, &first, &key))
+                        skip(j, depth + 1);
+        else if (json_take(j, '['))
+                while (json_item(j, &first))
+                        skip(j, depth + 1);
+        else if (j->p < j->end && *j->p == '"')
+                (void) json_text(j);
+        else if (!take_word(j, "true") && !take_word(j, "false") && !take_word(j, "null"))
+                (void) json_integer(j);
+}
+
+void json_skip(JsonScan *j) {
+        skip(j, 0);
+}
+
+static bool next(JsonScan *j, bool *first, char close) {
+        if (j->bad || json_take(j, close))
+                return false;
+        if (!*first)
+                json_expect(j, ',');
+        *first = false;
+        return !j->bad;
+}
+
+bool json_key(JsonScan *j, bool *first, JsonText *ret) {
+        if (!next(j, first, '}'))
+                return false;
+        *ret = json_text(j);
+        json_expect(j, ':');
+        return !j->bad;
+}
+
+bool json_item(JsonScan *j, bool *first) {
+        return next(j, first, ']');
+}
+
+bool json_ends(JsonScan *j) {
+        skip_blanks(j);
+        return !j->bad && j->p == j->end;
+}
+
+bool json_equals(JsonText t, const char *s) {
+        return strlen(s) == t.n && memcmp(t.s, s, t.n) == 0;
+}
+
+char *json_dup(JsonText t) {
+        return strndup(t.s, t.n);
+}
