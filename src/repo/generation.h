@@ -4,6 +4,7 @@
 
 #include "basic/digest.h"
 #include "basic/strings.h"
+#include "repo/memo.h"
 
 typedef struct PublishedPackage {
         char *href;            /* below the repository: packages/FILE */
@@ -17,6 +18,9 @@ typedef struct PublishedPackage {
         char **releases;
         bool staged;           /* not written: new in this run */
         int64_t build_time;    /* not written: its header has it */
+        FileId id;             /* not written: of the published file */
+        bool known;            /* not written: nothing of it has changed since it was published: see memo.h */
+        const struct InputPackage *input; /* not written: what it was made from in this run */
 } PublishedPackage;
 PublishedPackage *published_package_free(PublishedPackage *p);
 DEFINE_CLEANUP(PublishedPackage, published_package_free);

@@ -71,6 +71,7 @@ static int find_current(Repository *r, Error *e) {
 
                 if (!path)
                         return error_oom(e);
+                r->unclean = true;
                 k = remove_tree(r->fd, path);
                 if (k < 0)
                         return error_errno(e, -k, "%s/%s", r->path, path);
@@ -81,8 +82,12 @@ static int find_current(Repository *r, Error *e) {
 
 static int make_stage(Repository *r, Error *e) {
         static const char *const dirs[] = { STAGE, STAGE "/packages", STAGE "/repodata", STAGE "/generation" };
-        int k = remove_tree(r->fd, STAGE);
+        struct stat st;
+        int k;
 
+        /* Of a run that was killed: it may have left package files, too. */
+        r->unclean = r->unclean || fstatat(r->fd, STAGE, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        k = remove_tree(r->fd, STAGE);
         if (k < 0)
                 return error_errno(e, -k, "%s/" STAGE, r->path);
         for (size_t i = 0; i < ELEMENTSOF(dirs); i++)
@@ -267,8 +272,8 @@ int repository_clean(Repository *r, const Generation *published, unsigned keep, 
                 if (k < 0)
                         return error_errno(e, -k, "%s/%s", r->path, path);
         }
-        k = sweep(r, published, first, "packages", true, &removed, e);
-        if (k < 0)
+        /* Only then can there be a file that no generation names. */
+        if ((first > 0 || r->unclean || !r->current) && (k = sweep(r, published, first, "packages", true, &removed, e)) < 0)
                 return k;
         k = remove_tree(r->fd, STAGE);
         if (k < 0)
