@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stddef.h>
 
 #include "basic/fs.h"
 #include "repo/json-scan.h"
@@ -15,6 +16,11 @@
 PublishedPackage *published_package_free(PublishedPackage *p) {
         if (!p)
                 return NULL;
+        if (p->packed) {
+                strv_free(p->releases);
+                free(p);
+                return NULL;
+        }
         free(p->href);
         free(p->file);
         free(p->name);
@@ -72,6 +78,16 @@ static int by_file(const void *a, const void *b) {
         return strcmp((*(PublishedPackage *const *) a)->file, (*(PublishedPackage *const *) b)->file);
 }
 
+/* A manifest is sorted already. */
+static void sort(PublishedPackage **v, size_t n, int (*compare)(const void *, const void *)) {
+        size_t i = 1;
+
+        while (i < n && compare(&v[i - 1], &v[i]) <= 0)
+                i++;
+        if (i < n)
+                qsort(v, n, sizeof(*v), compare);
+}
+
 int generation_sort(Generation *g, Error *e) {
         free(g->by_file);
         g->by_file = calloc(g->n_packages + 1, sizeof(*g->by_file));
@@ -79,9 +95,9 @@ int generation_sort(Generation *g, Error *e) {
                 return error_oom(e);
         if (g->n_packages == 0)
                 return 0;
-        qsort(g->packages, g->n_packages, sizeof(*g->packages), by_href);
+        sort(g->packages, g->n_packages, by_href);
         memcpy(g->by_file, g->packages, g->n_packages * sizeof(*g->packages));
-        qsort(g->by_file, g->n_packages, sizeof(*g->by_file), by_file);
+        sort(g->by_file, g->n_packages, by_file);
         return 0;
 }
 
@@ -211,44 +227,123 @@ static void take_list(JsonScan *j, bool (*valid)(const char *), char ***ret, boo
         }
 }
 
-static void take_member(JsonScan *j, JsonText key, PublishedPackage *p, bool *releases) {
-        const struct { const char *key; bool (*valid)(const char *); char **to; } members[] = {
-                { "href", is_href, &p->href }, { "file", is_file_name, &p->file }, { "name", any, &p->name }, { "evr", any, &p->evr },
-                { "arch", any, &p->arch }, { "nevra", any, &p->nevra }, { "sha256", sha256_is_valid, &p->sha256 },
-                { "header_sha256", sha256_is_valid, &p->header_sha256 }, { "signer", any, &p->signer },
-                { "unsigned_sha256", sha256_is_valid, &p->unsigned_sha256 },
-        };
+/* The strings of a package. */
+enum { HREF, FILE_NAME, NAME, EVR, ARCH, NEVRA, SHA256, HEADER_SHA256, SIGNER, UNSIGNED_SHA256, N_TEXTS };
 
-        for (size_t i = 0; i < ELEMENTSOF(members); i++)
-                if (json_equals(key, members[i].key)) {
-                        if (members[i].to != &p->unsigned_sha256 || !json_null(j))
-                                take(j, members[i].valid, members[i].to);
+static const struct {
+        const char *key;
+        size_t length;
+        bool (*valid)(const char *);
+        size_t at;
+} texts[N_TEXTS] = {
+#define TEXT(name, member, valid) { name, sizeof(name) - 1, valid, offsetof(PublishedPackage, member) }
+        [HREF] = TEXT("href", href, is_href), [FILE_NAME] = TEXT("file", file, is_file_name), [NAME] = TEXT("name", name, any),
+        [EVR] = TEXT("evr", evr, any), [ARCH] = TEXT("arch", arch, any), [NEVRA] = TEXT("nevra", nevra, any),
+        [SHA256] = TEXT("sha256", sha256, sha256_is_valid), [HEADER_SHA256] = TEXT("header_sha256", header_sha256, sha256_is_valid),
+        [SIGNER] = TEXT("signer", signer, any), [UNSIGNED_SHA256] = TEXT("unsigned_sha256", unsigned_sha256, sha256_is_valid),
+#undef TEXT
+};
+
+static char **text_of(PublishedPackage *p, size_t i) {
+        return (char **) (void *) ((char *) p + texts[i].at);
+}
+
+/* A package and its strings in one piece of memory: there are many. A string without s is NULL. */
+static PublishedPackage *pack(const JsonText v[static N_TEXTS]) {
+        size_t size = sizeof(PublishedPackage);
+        PublishedPackage *p;
+        char *to;
+
+        for (size_t i = 0; i < N_TEXTS; i++)
+                size += v[i].n + 1;
+        p = calloc(1, size);
+        if (!p)
+                return NULL;
+        p->packed = true;
+        to = (char *) (p + 1);
+        for (size_t i = 0; i < N_TEXTS; i++) {
+                if (!v[i].s)
+                        continue;
+                memcpy(to, v[i].s, v[i].n);
+                *text_of(p, i) = to;
+                to += v[i].n + 1;
+        }
+        return p;
+}
+
+PublishedPackage *published_package_copy(const PublishedPackage *p, char *const *releases) {
+        _cleanup_(published_package_freep) PublishedPackage *q = NULL;
+        JsonText v[N_TEXTS] = {};
+
+        for (size_t i = 0; i < N_TEXTS; i++) {
+                const char *s = *text_of((PublishedPackage *) p, i);
+
+                if (s)
+                        v[i] = (JsonText){ .s = s, .n = strlen(s) };
+        }
+        q = pack(v);
+        if (!q)
+                return NULL;
+        q->size = p->size;
+        q->vendor = p->vendor;
+        STRV_FOREACH(s, releases)
+                if (strv_append(&q->releases, *s) < 0)
+                        return NULL;
+        return TAKE_PTR(q);
+}
+
+typedef struct Member {
+        JsonText texts[N_TEXTS];
+        char **releases;
+        bool seen, vendor;
+        uint64_t size;
+} Member;
+
+static void take_member(JsonScan *j, JsonText key, Member *m) {
+        for (size_t i = 0; i < N_TEXTS; i++)
+                if (key.n == texts[i].length && memcmp(key.s, texts[i].key, key.n) == 0) {
+                        j->bad |= m->texts[i].s != NULL;
+                        if (i != UNSIGNED_SHA256 || !json_null(j))
+                                m->texts[i] = json_text(j);
                         return;
                 }
         if (json_equals(key, "releases"))
-                take_list(j, any, &p->releases, releases);
+                take_list(j, any, &m->releases, &m->seen);
         else if (json_equals(key, "vendor"))
-                p->vendor = json_bool(j);
+                m->vendor = json_bool(j);
         else if (json_equals(key, "size")) {
                 int64_t size = json_integer(j);
 
                 j->bad |= size < 0;
-                p->size = (uint64_t) size;
+                m->size = (uint64_t) size;
         } else
                 json_skip(j);
 }
 
 static int take_package(JsonScan *j, Generation *g, Error *e) {
-        _cleanup_(published_package_freep) PublishedPackage *p = calloc(1, sizeof(*p));
-        bool first = true, releases = false;
+        _cleanup_(published_package_freep) PublishedPackage *p = NULL;
+        _cleanup_strv_ char **releases = NULL;
+        Member m = {};
+        bool first = true;
         JsonText key;
 
-        if (!p)
-                return error_oom(e);
         json_expect(j, '{');
         while (json_key(j, &first, &key))
-                take_member(j, key, p, &releases);
-        j->bad |= !p->href || !p->file || !p->name || !p->evr || !p->arch || !p->nevra || !p->sha256 || !p->header_sha256 || !p->signer || !releases;
+                take_member(j, key, &m);
+        releases = m.releases;
+        j->bad |= !m.seen;
+        for (size_t i = 0; i < N_TEXTS; i++)
+                j->bad |= !m.texts[i].s && i != UNSIGNED_SHA256;
+        if (j->bad)
+                return 0;
+        p = pack(m.texts);
+        if (!p)
+                return error_oom(e);
+        for (size_t i = 0; i < N_TEXTS; i++)
+                j->bad |= m.texts[i].s && !texts[i].valid(*text_of(p, i));
+        p->releases = TAKE_PTR(releases);
+        p->size = m.size;
+        p->vendor = m.vendor;
         return j->bad ? 0 : generation_add(g, &p, e);
 }
 

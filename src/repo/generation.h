@@ -16,6 +16,7 @@ typedef struct PublishedPackage {
         char *signer;          /* fingerprint of who signed it */
         bool vendor;
         char **releases;
+        bool packed;           /* not written: all strings are in this very piece of memory, and not to be freed or replaced */
         bool staged;           /* not written: new in this run */
         int64_t build_time;    /* not written: its header has it */
         FileId id;             /* not written: of the published file */
@@ -23,6 +24,8 @@ typedef struct PublishedPackage {
         const struct InputPackage *input; /* not written: what it was made from in this run */
 } PublishedPackage;
 PublishedPackage *published_package_free(PublishedPackage *p);
+/* What is written of a package, with other releases; NULL: out of memory. */
+PublishedPackage *published_package_copy(const PublishedPackage *p, char *const *releases) _must_check_;
 DEFINE_CLEANUP(PublishedPackage, published_package_free);
 
 typedef struct Generation {
