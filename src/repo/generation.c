@@ -74,8 +74,33 @@ static int by_href(const void *a, const void *b) {
         return strcmp((*(PublishedPackage *const *) a)->href, (*(PublishedPackage *const *) b)->href);
 }
 
-static int by_file(const void *a, const void *b) {
-        return strcmp((*(PublishedPackage *const *) a)->file, (*(PublishedPackage *const *) b)->file);
+/* FNV-1a */
+static size_t hash(const char *s) {
+        uint64_t h = 14695981039346656037u;
+
+        for (; *s; s++)
+                h = (h ^ (unsigned char) *s) * 1099511628211u;
+        return (size_t) (h ^ (h >> 32));
+}
+
+static int make_table(Generation *g, Error *e) {
+        size_t size = 16;
+
+        while (size < 2 * g->n_packages)
+                size *= 2;
+        free(g->by_file);
+        g->by_file = calloc(size, sizeof(*g->by_file));
+        if (!g->by_file)
+                return error_oom(e);
+        g->by_file_mask = size - 1;
+        for (size_t i = 0; i < g->n_packages; i++) {
+                size_t at = hash(g->packages[i]->file) & g->by_file_mask;
+
+                while (g->by_file[at])
+                        at = (at + 1) & g->by_file_mask;
+                g->by_file[at] = g->packages[i];
+        }
+        return 0;
 }
 
 /* A manifest is sorted already. */
@@ -89,16 +114,8 @@ static void sort(PublishedPackage **v, size_t n, int (*compare)(const void *, co
 }
 
 int generation_sort(Generation *g, Error *e) {
-        free(g->by_file);
-        g->by_file = calloc(g->n_packages + 1, sizeof(*g->by_file));
-        if (!g->by_file)
-                return error_oom(e);
-        if (g->n_packages == 0)
-                return 0;
         sort(g->packages, g->n_packages, by_href);
-        memcpy(g->by_file, g->packages, g->n_packages * sizeof(*g->packages));
-        sort(g->by_file, g->n_packages, by_file);
-        return 0;
+        return make_table(g, e);
 }
 
 const PublishedPackage *generation_find_href(const Generation *g, const char *href) {
@@ -109,10 +126,22 @@ const PublishedPackage *generation_find_href(const Generation *g, const char *hr
 }
 
 const PublishedPackage *generation_find_file(const Generation *g, const char *file) {
-        const PublishedPackage key = { .file = (char *) file }, *p = &key;
-        PublishedPackage *const *found = g->n_packages > 0 ? bsearch(&p, g->by_file, g->n_packages, sizeof(*g->by_file), by_file) : NULL;
+        size_t at = hash(file) & g->by_file_mask;
 
-        return found ? *found : NULL;
+        while (g->by_file[at] && !streq(g->by_file[at]->file, file))
+                at = (at + 1) & g->by_file_mask;
+        return g->by_file[at];
+}
+
+const PublishedPackage *generation_walk_href(const Generation *g, size_t *at, const char *href) {
+        while (*at < g->n_packages) {
+                int c = strcmp(g->packages[*at]->href, href);
+
+                if (c >= 0)
+                        return c == 0 ? g->packages[*at] : NULL;
+                (*at)++;
+        }
+        return NULL;
 }
 
 /* One string member; nothing in a manifest needs an escape: see json-scan.h. */

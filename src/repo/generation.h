@@ -37,7 +37,8 @@ typedef struct Generation {
         char **metadata;     /* names of the hashed files in repodata/ */
         char **locks;        /* "RELEASE SHA256", sorted */
         PublishedPackage **packages; /* sorted by href: see generation_sort() */
-        PublishedPackage **by_file;  /* the same, sorted by file; made by generation_sort() */
+        PublishedPackage **by_file;  /* the same, hashed by file; made by generation_sort() */
+        size_t by_file_mask;
         size_t n_packages;
 } Generation;
 Generation *generation_free(Generation *g);
@@ -51,6 +52,9 @@ int generation_sort(Generation *g, Error *e);
 /* NULL: there is none. */
 const PublishedPackage *generation_find_href(const Generation *g, const char *href);
 const PublishedPackage *generation_find_file(const Generation *g, const char *file);
+
+/* generation_find_href() for many in sorted order: *at begins at 0. */
+const PublishedPackage *generation_walk_href(const Generation *g, size_t *at, const char *href);
 
 /* The manifest as text, owned by the caller: sorted, same content, same bytes. */
 int generation_to_json(const Generation *g, char **ret, Error *e);

@@ -157,8 +157,8 @@ static bool same_file(const FileId *a, const FileId *b) {
 }
 
 /* Of a package and a record that are the files they were: what the record said. */
-static int recall(InputPackage *p, const Memo *memo, Error *e) {
-        const MemoEntry *x = memo_find(memo, p->file);
+static int recall(InputPackage *p, const Memo *memo, size_t guess, Error *e) {
+        const MemoEntry *x = memo_find(memo, p->file, guess);
         const char *s;
 
         if (!x || !same_file(&x->record, &p->record_id) || !same_file(&x->input, &p->id))
@@ -174,7 +174,7 @@ static int recall(InputPackage *p, const Memo *memo, Error *e) {
 }
 
 typedef struct Records {
-        const char *workspace;
+        const char *workspace, *folder;
         int dir_fd;
         const Memo *memo;
         char **files;
@@ -195,21 +195,23 @@ static void records_done(Records *r) {
 static int load_record(void *data, size_t i, Error *e) {
         Records *all = data;
         InputPackage *p = all->packages[i] = calloc(1, sizeof(*p));
-        _cleanup_free_ char *name = format("%s.json", all->files[i]);
+        size_t n = strlen(all->files[i]);
+        _cleanup_free_ char *name = malloc(n + sizeof(".json"));
         struct stat st;
         int r;
 
         if (!p || !name)
                 return error_oom(e);
+        memcpy(mempcpy(name, all->files[i], n), ".json", sizeof(".json"));
         p->file = TAKE_PTR(all->files[i]);
-        p->path = format("%s/packages/%s", all->workspace, p->file);
+        p->path = path_join(all->folder, p->file);
         if (!p->path)
                 return error_oom(e);
         if (fstatat(all->dir_fd, p->file, &st, AT_SYMLINK_NOFOLLOW) == 0)
                 p->id = file_id(&st);
         if (fstatat(all->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
                 p->record_id = file_id(&st);
-        r = recall(p, all->memo, e);
+        r = recall(p, all->memo, i, e);
         return r < 0 || p->memo ? r : read_record(p, all->workspace, all->dir_fd, name, e);
 }
 
@@ -253,14 +255,14 @@ static int compare_names(const void *a, const void *b) {
 
 static int load_records(Inputs *in, const char *workspace, Error *e) {
         _cleanup_free_ char *path = path_join(workspace, "packages");
-        _cleanup_(records_done) Records all = { .workspace = workspace, .dir_fd = -1, .memo = in->memo };
+        _cleanup_(records_done) Records all = { .workspace = workspace, .folder = path, .dir_fd = -1, .memo = in->memo };
         int r;
 
         if (!path)
                 return error_oom(e);
         if ((r = list_records(&all, path, e)) < 0)
                 return r;
-        if (all.n > 0)
+        if (all.n > 1)
                 qsort(all.files, all.n, sizeof(*all.files), compare_names);
         all.packages = calloc(all.n + 1, sizeof(*all.packages));
         in->packages = calloc(all.n + 1, sizeof(*in->packages));
@@ -329,7 +331,7 @@ static int add_vendor(Inputs *in, const char *workspace, const InputRelease *ir,
                 return r;
         if (stat(p->path, &st) == 0)
                 p->id = file_id(&st);
-        x = memo_find(in->memo, p->file);
+        x = memo_find(in->memo, p->file, 0);
         if (x && x->record.ino == 0 && same_file(&x->input, &p->id) && streq(x->input_sha256, p->sha256))
                 p->memo = x;
         return add_package(in, &p, e);
@@ -395,6 +397,7 @@ static int load(const char *workspace, Release *const *releases, size_t n_releas
                 r = load_release(in, &in->releases[i], workspace, need_locks, e);
         if (r < 0)
                 return r;
+        /* They are sorted already, but for vendors' packages behind them. */
         if (in->n_packages > 0)
                 qsort(in->packages, in->n_packages, sizeof(*in->packages), by_file);
         *ret = TAKE_PTR(in);

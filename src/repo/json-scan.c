@@ -4,8 +4,11 @@
 #define DEPTH_MAX  16
 #define DIGITS_MAX 18
 
+/* What a string may hold; a table, because there are millions. */
+static const bool plain[256] = { [' ' ... '!'] = true, ['#' ... '['] = true, [']' ... '~'] = true };
+
 static bool is_plain(unsigned char c) {
-        return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+        return plain[c];
 }
 
 bool json_is_plain(const char *s) {

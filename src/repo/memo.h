@@ -34,8 +34,8 @@ int memo_open(const char *workspace, const char *repo, const char *signer, Memo 
 Memo *memo_free(Memo *m);
 DEFINE_CLEANUP(Memo, memo_free);
 
-/* By the name of the package file; NULL: unknown. The strings and XML live as long as the memo. */
-const MemoEntry *memo_find(const Memo *m, const char *file);
+/* By the name of the package file; guess: where it may be, as when names are asked for in order. NULL: unknown. The strings and XML live as long as the memo. */
+const MemoEntry *memo_find(const Memo *m, const char *file, size_t guess);
 const char *memo_string(const Memo *m, uint32_t at);
 void memo_xml(const Memo *m, const MemoEntry *x, IndexEntry *ret);
 

@@ -19,6 +19,7 @@
 
 typedef struct PackageJob {
         const InputPackage *in;
+        size_t number; /* in the order of names */
         uint64_t size;
         PublishedPackage *published;
         PackageOrigin origin;
@@ -81,7 +82,7 @@ static void publish_done(Publish *p) {
 static int by_size(const void *a, const void *b) {
         const PackageJob *x = a, *y = b;
 
-        return x->size != y->size ? (x->size < y->size) - (x->size > y->size) : strcmp(x->in->file, y->in->file);
+        return x->size != y->size ? (x->size < y->size) - (x->size > y->size) : (x->number > y->number) - (x->number < y->number);
 }
 
 /* What new files will need, at most; the total is of all packages. */
@@ -96,6 +97,7 @@ static int make_jobs(Publish *p, uint64_t *ret_total, Error *e) {
                 PackageJob *job = &p->jobs[p->n_jobs++];
 
                 job->in = p->inputs->packages[i];
+                job->number = i;
                 total += job->size = job->in->id.size; /* what is not there is told where it is opened */
                 if (!package_published_as(p->repo, job->in->file))
                         need += job->size;
