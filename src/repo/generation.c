@@ -152,7 +152,7 @@ static void put_text(Text *t, const char *key, const char *value) {
                 text_append(t, "\": null");
                 return;
         }
-        t->failed |= !json_is_plain(value);
+        t->failed |= !scan_is_plain(value);
         text_append(t, "\": \"");
         text_append(t, value);
         text_append(t, "\"");
@@ -163,7 +163,7 @@ static void put_list(Text *t, const char *key, char *const *v) {
         text_append(t, key);
         text_append(t, "\": [");
         STRV_FOREACH(s, v) {
-                t->failed |= !json_is_plain(*s);
+                t->failed |= !scan_is_plain(*s);
                 text_append(t, s == v ? "\"" : ", \"");
                 text_append(t, *s);
                 text_append(t, "\"");
@@ -234,7 +234,7 @@ static bool is_href(const char *s) {
 
 /* A string that may be there once, and has to fit. */
 static void take(JsonScan *j, bool (*valid)(const char *), char **ret) {
-        char *s = json_dup(json_text(j));
+        char *s = scan_dup(scan_text(j));
 
         if (!s || *ret || j->bad || !valid(s)) {
                 j->bad = true;
@@ -249,9 +249,9 @@ static void take_list(JsonScan *j, bool (*valid)(const char *), char ***ret, boo
 
         j->bad |= *seen;
         *seen = true;
-        json_expect(j, '[');
-        while (json_item(j, &first)) {
-                _cleanup_free_ char *s = json_dup(json_text(j));
+        scan_expect(j, '[');
+        while (scan_item(j, &first)) {
+                _cleanup_free_ char *s = scan_dup(scan_text(j));
                 j->bad |= !s || !valid(s) || strv_append(ret, s) < 0;
         }
 }
@@ -332,21 +332,21 @@ static void take_member(JsonScan *j, JsonText key, Member *m) {
         for (size_t i = 0; i < N_TEXTS; i++)
                 if (key.n == texts[i].length && memcmp(key.s, texts[i].key, key.n) == 0) {
                         j->bad |= m->texts[i].s != NULL;
-                        if (i != UNSIGNED_SHA256 || !json_null(j))
-                                m->texts[i] = json_text(j);
+                        if (i != UNSIGNED_SHA256 || !scan_null(j))
+                                m->texts[i] = scan_text(j);
                         return;
                 }
-        if (json_equals(key, "releases"))
+        if (scan_equals(key, "releases"))
                 take_list(j, any, &m->releases, &m->seen);
-        else if (json_equals(key, "vendor"))
-                m->vendor = json_bool(j);
-        else if (json_equals(key, "size")) {
-                int64_t size = json_integer(j);
+        else if (scan_equals(key, "vendor"))
+                m->vendor = scan_bool(j);
+        else if (scan_equals(key, "size")) {
+                int64_t size = scan_integer(j);
 
                 j->bad |= size < 0;
                 m->size = (uint64_t) size;
         } else
-                json_skip(j);
+                scan_skip(j);
 }
 
 static int take_package(JsonScan *j, Generation *g, Error *e) {
@@ -356,8 +356,8 @@ static int take_package(JsonScan *j, Generation *g, Error *e) {
         bool first = true;
         JsonText key;
 
-        json_expect(j, '{');
-        while (json_key(j, &first, &key))
+        scan_expect(j, '{');
+        while (scan_key(j, &first, &key))
                 take_member(j, key, &m);
         releases = m.releases;
         j->bad |= !m.seen;
@@ -380,31 +380,31 @@ static int take_top(JsonScan *j, JsonText key, Generation *g, int64_t *format, b
         bool first = true;
         int r = 0;
 
-        if (json_equals(key, "format"))
-                *format = json_integer(j);
-        else if (json_equals(key, "generation")) {
-                int64_t number = json_integer(j);
+        if (scan_equals(key, "format"))
+                *format = scan_integer(j);
+        else if (scan_equals(key, "generation")) {
+                int64_t number = scan_integer(j);
                 g->number = number > 0 ? (uint64_t) number : 0;
-        } else if (json_equals(key, "revision"))
-                g->revision = json_integer(j);
-        else if (json_equals(key, "key"))
+        } else if (scan_equals(key, "revision"))
+                g->revision = scan_integer(j);
+        else if (scan_equals(key, "key"))
                 take(j, any, &g->key);
-        else if (json_equals(key, "repomd_sha256"))
+        else if (scan_equals(key, "repomd_sha256"))
                 take(j, sha256_is_valid, &g->repomd_sha256);
-        else if (json_equals(key, "comps_sha256"))
+        else if (scan_equals(key, "comps_sha256"))
                 take(j, sha256_is_valid, &g->comps_sha256);
-        else if (json_equals(key, "metadata"))
+        else if (scan_equals(key, "metadata"))
                 take_list(j, is_file_name, &g->metadata, &seen[0]);
-        else if (json_equals(key, "locks"))
+        else if (scan_equals(key, "locks"))
                 take_list(j, any, &g->locks, &seen[1]);
-        else if (json_equals(key, "packages")) {
+        else if (scan_equals(key, "packages")) {
                 j->bad |= seen[2];
                 seen[2] = true;
-                json_expect(j, '[');
-                while (r >= 0 && json_item(j, &first))
+                scan_expect(j, '[');
+                while (r >= 0 && scan_item(j, &first))
                         r = take_package(j, g, e);
         } else
-                json_skip(j);
+                scan_skip(j);
         return r;
 }
 
@@ -418,12 +418,12 @@ int generation_from_json(const char *text, size_t size, const char *name, Genera
 
         if (!g)
                 return error_oom(e);
-        json_expect(&j, '{');
-        while (r >= 0 && json_key(&j, &first, &key))
+        scan_expect(&j, '{');
+        while (r >= 0 && scan_key(&j, &first, &key))
                 r = take_top(&j, key, g, &format, seen, e);
         if (r < 0)
                 return r;
-        if (!json_ends(&j)) {
+        if (!scan_ends(&j)) {
                 size_t line = 1;
 
                 for (const char *p = text; p < j.p; p++)

@@ -11,7 +11,7 @@ static bool is_plain(unsigned char c) {
         return plain[c];
 }
 
-bool json_is_plain(const char *s) {
+bool scan_is_plain(const char *s) {
         while (is_plain((unsigned char) *s))
                 s++;
         return !*s;
@@ -22,7 +22,7 @@ static void skip_blanks(JsonScan *j) {
                 j->p++;
 }
 
-bool json_take(JsonScan *j, char c) {
+bool scan_take(JsonScan *j, char c) {
         skip_blanks(j);
         if (j->bad || j->p >= j->end || *j->p != c)
                 return false;
@@ -30,15 +30,15 @@ bool json_take(JsonScan *j, char c) {
         return true;
 }
 
-void json_expect(JsonScan *j, char c) {
-        if (!json_take(j, c))
+void scan_expect(JsonScan *j, char c) {
+        if (!scan_take(j, c))
                 j->bad = true;
 }
 
-JsonText json_text(JsonScan *j) {
+JsonText scan_text(JsonScan *j) {
         JsonText t;
 
-        json_expect(j, '"');
+        scan_expect(j, '"');
         t.s = j->p;
         while (j->p < j->end && is_plain((unsigned char) *j->p))
                 j->p++;
@@ -60,11 +60,11 @@ static bool take_word(JsonScan *j, const char *word) {
         return true;
 }
 
-bool json_null(JsonScan *j) {
+bool scan_null(JsonScan *j) {
         return take_word(j, "null");
 }
 
-bool json_bool(JsonScan *j) {
+bool scan_bool(JsonScan *j) {
         if (take_word(j, "true"))
                 return true;
         if (!take_word(j, "false"))
@@ -72,8 +72,8 @@ bool json_bool(JsonScan *j) {
         return false;
 }
 
-int64_t json_integer(JsonScan *j) {
-        bool negative = json_take(j, '-');
+int64_t scan_integer(JsonScan *j) {
+        bool negative = scan_take(j, '-');
         unsigned digits = 0;
         int64_t v = 0;
 
@@ -90,52 +90,52 @@ static void skip(JsonScan *j, unsigned depth) {
 
         if (depth > DEPTH_MAX)
                 j->bad = true;
-        else if (json_take(j, '{'))
-                while (json_key(j, &first, &key))
+        else if (scan_take(j, '{'))
+                while (scan_key(j, &first, &key))
                         skip(j, depth + 1);
-        else if (json_take(j, '['))
-                while (json_item(j, &first))
+        else if (scan_take(j, '['))
+                while (scan_item(j, &first))
                         skip(j, depth + 1);
         else if (j->p < j->end && *j->p == '"')
-                (void) json_text(j);
+                (void) scan_text(j);
         else if (!take_word(j, "true") && !take_word(j, "false") && !take_word(j, "null"))
-                (void) json_integer(j);
+                (void) scan_integer(j);
 }
 
-void json_skip(JsonScan *j) {
+void scan_skip(JsonScan *j) {
         skip(j, 0);
 }
 
 static bool next(JsonScan *j, bool *first, char close) {
-        if (j->bad || json_take(j, close))
+        if (j->bad || scan_take(j, close))
                 return false;
         if (!*first)
-                json_expect(j, ',');
+                scan_expect(j, ',');
         *first = false;
         return !j->bad;
 }
 
-bool json_key(JsonScan *j, bool *first, JsonText *ret) {
+bool scan_key(JsonScan *j, bool *first, JsonText *ret) {
         if (!next(j, first, '}'))
                 return false;
-        *ret = json_text(j);
-        json_expect(j, ':');
+        *ret = scan_text(j);
+        scan_expect(j, ':');
         return !j->bad;
 }
 
-bool json_item(JsonScan *j, bool *first) {
+bool scan_item(JsonScan *j, bool *first) {
         return next(j, first, ']');
 }
 
-bool json_ends(JsonScan *j) {
+bool scan_ends(JsonScan *j) {
         skip_blanks(j);
         return !j->bad && j->p == j->end;
 }
 
-bool json_equals(JsonText t, const char *s) {
+bool scan_equals(JsonText t, const char *s) {
         return strlen(s) == t.n && memcmp(t.s, s, t.n) == 0;
 }
 
-char *json_dup(JsonText t) {
+char *scan_dup(JsonText t) {
         return strndup(t.s, t.n);
 }

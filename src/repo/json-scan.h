@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A reader for long JSON that this program wrote itself: nothing is built in memory, strings are plain ASCII without escapes. What is not
- * so is refused, hostile or not. */
+ * so is refused, hostile or not. (Not json_: those names are jansson's.) */
 #pragma once
 
 #include "basic/macro.h"
@@ -17,20 +17,20 @@ typedef struct JsonText {
 } JsonText;
 
 /* Whether a string could be read back. */
-bool json_is_plain(const char *s);
+bool scan_is_plain(const char *s);
 
-bool json_take(JsonScan *j, char c);     /* this character, blanks before it skipped; else nothing is taken */
-void json_expect(JsonScan *j, char c);   /* or it is bad */
-JsonText json_text(JsonScan *j);
-bool json_null(JsonScan *j);             /* takes a null, if there is one */
-bool json_bool(JsonScan *j);
-int64_t json_integer(JsonScan *j);
-void json_skip(JsonScan *j);             /* any value */
+bool scan_take(JsonScan *j, char c);     /* this character, blanks before it skipped; else nothing is taken */
+void scan_expect(JsonScan *j, char c);   /* or it is bad */
+JsonText scan_text(JsonScan *j);
+bool scan_null(JsonScan *j);             /* takes a null, if there is one */
+bool scan_bool(JsonScan *j);
+int64_t scan_integer(JsonScan *j);
+void scan_skip(JsonScan *j);             /* any value */
 /* Of an object, behind its '{': the next key, its colon taken; false at the '}', which is taken, too. *first is true to begin with. */
-bool json_key(JsonScan *j, bool *first, JsonText *ret);
+bool scan_key(JsonScan *j, bool *first, JsonText *ret);
 /* Of an array, behind its '[': whether another item follows. */
-bool json_item(JsonScan *j, bool *first);
-bool json_ends(JsonScan *j);             /* nothing but blanks left, and nothing was bad */
+bool scan_item(JsonScan *j, bool *first);
+bool scan_ends(JsonScan *j);             /* nothing but blanks left, and nothing was bad */
 
-bool json_equals(JsonText t, const char *s);
-char *json_dup(JsonText t) _must_check_; /* NULL: out of memory */
+bool scan_equals(JsonText t, const char *s);
+char *scan_dup(JsonText t) _must_check_; /* NULL: out of memory */
