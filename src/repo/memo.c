@@ -232,7 +232,7 @@ size_t memo_solv_size(const Memo *m) {
 }
 
 const char *memo_solv_new(const Memo *m) {
-        return m->solv_new;
+        return mkdir_parents(AT_FDCWD, m->dir, 0755) < 0 ? NULL : m->solv_new;
 }
 
 /* Appends what is new, or, if most of xml.N is of no use any more, begins another one with everything. */

@@ -45,7 +45,7 @@ const IndexParts *memo_parts(const Memo *m);
 /* base.solv: its path, and how many packages are in it (0: there is none). */
 const char *memo_solv(const Memo *m);
 size_t memo_solv_size(const Memo *m);
-/* Where a new one is to be written before memo_save(), which puts it in place if told so. */
+/* Where a new one is to be written before memo_save(), which puts it in place if told so; NULL: nowhere. */
 const char *memo_solv_new(const Memo *m);
 
 /* What is to be known next time. old: whose XML is kept where it is; NULL: xml is new. */
