@@ -114,6 +114,22 @@ static int check_key(Keyring *k, const char *name, Error *e) {
         return r;
 }
 
+/* The key and its subkeys, one of which may have signed. */
+static void add_to_rpm(Keyring *k, rpmPubkey key) {
+        rpmPubkey *subkeys;
+        int n = 0;
+
+        k->keyring = rpmKeyringNew();
+        (void) rpmKeyringAddKey(k->keyring, key);
+        subkeys = rpmGetSubkeys(key, &n);
+        for (int i = 0; i < n; i++) {
+                (void) rpmKeyringAddKey(k->keyring, subkeys[i]);
+                rpmPubkeyFree(subkeys[i]);
+        }
+        free(subkeys);
+        rpmPubkeyFree(key);
+}
+
 /* The key as packets, minimal, for rpm's keyring. */
 static int export_to_rpm(Keyring *k, const char *name, Error *e) {
         _cleanup_free_ char *packets = NULL;
@@ -133,9 +149,7 @@ static int export_to_rpm(Keyring *k, const char *name, Error *e) {
         gpgme_free(bytes);
         if (!pubkey)
                 return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: rpm does not take key %s", name, k->fingerprint);
-        k->keyring = rpmKeyringNew();
-        (void) rpmKeyringAddKey(k->keyring, pubkey);
-        rpmPubkeyFree(pubkey);
+        add_to_rpm(k, pubkey);
         return 0;
 }
 
@@ -172,9 +186,7 @@ int keyring_new_own(const void *key, size_t size, const char *fingerprint, Keyri
         pubkey = rpmPubkeyNew(key, size);
         if (!pubkey)
                 return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "signing key: rpm does not take key %s", fingerprint);
-        k->keyring = rpmKeyringNew();
-        (void) rpmKeyringAddKey(k->keyring, pubkey);
-        rpmPubkeyFree(pubkey);
+        add_to_rpm(k, pubkey);
         *ret = TAKE_PTR(k);
         return 0;
 }

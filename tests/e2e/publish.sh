@@ -285,6 +285,35 @@ bad_keys() {
         verify_repo_only
 }
 
+# A key that ends soon, and one whose subkey signs.
+keys_with_an_end() {
+        local home=$SCRATCH/ks soon sub
+        begin ends
+        soon=$(make_key "$home" soon 10d)
+        expect 5 tee_repo publish --key "$soon" --gnupghome "$home" --platform platform.provides
+        said 'expires in 9 days, and 30 are wanted'
+        [ ! -e repo/repodata ]
+        expect 2 tee_repo publish --key "$soon" --gnupghome "$home" --key-valid-for soon
+        expect 0 tee_repo publish --key "$soon" --gnupghome "$home" --platform platform.provides --key-valid-for 5
+        gpg --homedir "$home" --batch --quiet --no-tty --pinentry-mode loopback --passphrase '' --quick-generate-key subbed rsa4096 cert never
+        sub=$(gpg --homedir "$home" --batch --with-colons --list-keys subbed | awk -F: '$1 == "fpr" { print $10; exit }')
+        gpg --homedir "$home" --batch --quiet --no-tty --pinentry-mode loopback --passphrase '' --quick-add-key "$sub" rsa4096 sign never
+        expect 5 tee_repo publish --key "$sub" --gnupghome "$home" --platform platform.provides --repo subs
+        said 'primary key cannot sign'
+        sub=$(gpg --homedir "$home" --batch --with-colons --list-keys subbed | awk -F: '$1 == "fpr" { print $10 }' | tail -n 1)
+        expect 0 tee_repo publish --key "$sub" --gnupghome "$home" --platform platform.provides --repo subs
+        said 'a subkey signs'
+        gpg --homedir "$home" --batch --quiet --verify subs/repodata/repomd.xml.asc subs/repodata/repomd.xml
+        mkdir db
+        rpmkeys --define "_dbpath $PWD/db" --import subs/RPM-GPG-KEY-gn8v-tee
+        for f in subs/packages/gn8v*.rpm; do rpmkeys --define "_dbpath $PWD/db" --define '_pkgverify_level all' -K "$f" | grep -q 'digests signatures OK'; done
+        # gpg itself, told the time (the key's: it is younger than the packages), makes the very same bytes.
+        rm -rf db && publish
+        gpg --homedir "$KEYS" --batch --yes --faked-system-time "$(gpg --homedir "$KEYS" --batch --with-colons --list-keys "$KEY" | awk -F: '$1 == "pub" { print $6 }')!" \
+                --digest-algo SHA256 --local-user "$KEY!" --output same.sig --detach-sign repo/repodata/repomd.xml
+        gpg --batch --dearmor < repo/repodata/repomd.xml.asc | cmp - same.sig
+}
+
 # The other signer: a key in a PEM file, which no GnuPG home knows.
 openssl_signer() {
         local key
@@ -661,6 +690,7 @@ scenario 'generations are kept and removed' generations
 scenario 'other content under the same version is refused' other_content
 scenario 'bad inputs leave the repository' bad_inputs
 scenario 'bad keys are refused' bad_keys
+scenario 'a key that ends soon is refused, a subkey signs with a warning' keys_with_an_end
 scenario 'a key of OpenSSL signs as well' openssl_signer
 scenario 'a payload is read once, and what is known not at all' payload_is_read_once
 scenario 'the same bytes on one core and on all, remembered or anew' same_bytes
