@@ -81,13 +81,20 @@ static bool take_bytes(const Memo *m, size_t *at, uint64_t n, size_t each, const
         return true;
 }
 
+/* So many strings behind each other do not reach beyond the end, which is a NUL. */
+static bool strings_fit(const Memo *m, uint64_t at, uint32_t n) {
+        for (; n > 0 && at < m->header->n_strings; n--)
+                at += strlen(m->strings + at) + 1;
+        return n == 0;
+}
+
 static bool entry_is_valid(const Memo *m, const MemoEntry *x) {
         uint64_t end = x->xml_at;
 
         for (size_t i = 0; i < INDEX_STREAMS; i++)
                 if (__builtin_add_overflow(end, x->xml_size[i], &end))
                         return false;
-        return end <= m->xml_size && x->file < m->header->n_strings && x->releases < m->header->n_strings && x->n_releases < 1000 &&
+        return end <= m->xml_size && x->file < m->header->n_strings && x->releases < m->header->n_strings && strings_fit(m, x->releases, x->n_releases) &&
                x->input_sha256[SHA256_HEX_SIZE - 1] == '\0' && x->sha256[SHA256_HEX_SIZE - 1] == '\0' && x->solv < (int64_t) m->header->n_solv;
 }
 
