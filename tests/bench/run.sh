@@ -9,11 +9,14 @@ set -euo pipefail
 . "$SOURCE/tests/e2e/repo.sh"
 measure() { "$SOURCE/tests/bench/measure" "$@"; }
 
-# row NAME PEER LIMIT "OURS-SECONDS PEAK" "PEER-SECONDS PEAK": limit null where none is set
+# row NAME PEER LIMIT OURS PEER'S: both as measure prints them; limit null where none is set
 row() {
-        local ours=${4% *} rss=${4#* } peer=${5% *}
-        printf '{"bench": "%s", "peer": "%s", "ours_s": %s, "peer_s": %s, "ratio": %s, "limit": %s, "peak_rss_mb": %s}\n' \
-                "$1" "$2" "$ours" "$peer" "$(awk -v a="$ours" -v b="$peer" 'BEGIN { printf "%.3f", (b > 0) ? a / b : 0 }')" "$3" "$rss"
+        local ours peer
+        read -r -a ours <<< "$4"
+        read -r -a peer <<< "$5"
+        printf '{"bench": "%s", "peer": "%s", "ours_s": %s, "peer_s": %s, "ratio": %s, "limit": %s, "peak_rss_mb": %s, "ours_cpu_s": %s, "peer_cpu_s": %s}\n' \
+                "$1" "$2" "${ours[0]}" "${peer[0]}" "$(awk -v a="${ours[0]}" -v b="${peer[0]}" 'BEGIN { printf "%.3f", (b > 0) ? a / b : 0 }')" "$3" "${ours[1]}" \
+                "${ours[2]}" "${peer[2]}"
 }
 
 # The checks of the cloud's document that need no GPU, as its shell commands.
@@ -144,8 +147,8 @@ repoclosure() {
         local plugins=$CACHE/dnf-plugins
         if [ ! -e "$plugins/usr/lib/python3/dist-packages/dnf-plugins/repoclosure.py" ]; then
                 mkdir -p "$plugins/deb"
-                (cd "$plugins/deb" && apt-get download -qq python3-dnf-plugins-core >&2) || return 1
-                dpkg -x "$plugins"/deb/python3-dnf-plugins-core_*.deb "$plugins"
+                (cd "$plugins/deb" && apt-get download -qq dnf-plugins-core >&2) || return 1
+                dpkg -x "$plugins"/deb/dnf-plugins-core_*.deb "$plugins"
         fi
         printf '[main]\nreposdir=/nonexistent\ncachedir=%s/dnf-cache\nplugins=1\npluginpath=%s/usr/lib/python3/dist-packages/dnf-plugins\nlogdir=%s\n' \
                 "$SCRATCH" "$plugins" "$SCRATCH" > "$SCRATCH/dnf.conf"
@@ -153,13 +156,14 @@ repoclosure() {
                 "$plugins" "$SCRATCH" "$1" > "$SCRATCH/peer.sh"
         measure 3 sh "$SCRATCH/peer.sh"
 }
-proof_row() { # needs index_row's peer
+proof_row() {
         local ours peer
-        rm -rf "$SCRATCH/peer/repodata" && createrepo_c --quiet --no-database "$SCRATCH/peer"
-        mkdir -p "$SCRATCH/no-releases"
-        sed '/^\[Artifact/,$d' "$(conf single "$SINGLE")" > "$SCRATCH/no-releases/$(basename "$(conf single "$SINGLE")")"
-        # The release's metapackage is not in it: what is measured ends with status 10 for that alone.
-        printf '"%s" -q -C "%s" --releases "%s" solve --repo "%s" --platform "%s"\n[ $? = 10 ]\n' "$REPO" "$SCRATCH" "$SCRATCH/no-releases" "$SCRATCH/peer" \
+        packages fifteen-hundred mid 1500 20 2000
+        rm -rf "$SCRATCH/peer" && mkdir "$SCRATCH/peer"
+        cp "$PACKAGES"/fifteen-hundred/*.rpm "$SCRATCH/peer/"
+        createrepo_c --quiet --no-database "$SCRATCH/peer"
+        # The releases' metapackages are not in it: what is measured ends with status 10 for that alone.
+        printf '"%s" -q -C "%s" --releases "%s" solve --repo "%s" --platform "%s"\n[ $? = 10 ]\n' "$REPO" "$SCRATCH" "$VENDOR/releases" "$SCRATCH/peer" \
                 "$CACHE/platform.provides" > "$SCRATCH/ours.sh"
         ours=$(measure 7 sh "$SCRATCH/ours.sh" 2>/dev/null)
         if peer=$(repoclosure "$SCRATCH/peer"); then row closure-1500 "dnf repoclosure" 0.05 "$ours" "$peer"; else echo "closure-1500: dnf's repoclosure cannot be had" >&2; fi
