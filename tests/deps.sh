@@ -4,14 +4,15 @@
 set -euo pipefail
 packages=(
         # to build
-        gcc make meson ninja-build pkg-config libjansson-dev libssl-dev librpm-dev libsolv-dev libsolvext-dev libcreaterepo-c-dev libarchive-dev
+        gcc make meson ninja-build pkg-config libjansson-dev libsystemd-dev libssl-dev librpm-dev libsolv-dev libsolvext-dev libcreaterepo-c-dev libarchive-dev
         libgpgme-dev libcurl4-openssl-dev libxml2-dev libzstd-dev zlib1g-dev check scdoc
         # to make packages, sign and serve them, and to install them
         rpm gnupg dnf createrepo-c nginx-light makeself xz-utils binutils python3 curl
         # scratch roots
         mmdebstrap tar dracut-core dkms kmod systemd-container file procps util-linux
         # tests
-        rpmlint shellcheck strace clang libclang-rt-14-dev time
+        rpmlint shellcheck strace dbus clang libclang-rt-14-dev time hyperfine
+        ansible-core python3-yaml python3-jsonschema python3-jinja2 python3-configobj python3-jsonpatch
 )
 missing=()
 for p in "${packages[@]}"; do
@@ -20,7 +21,19 @@ for p in "${packages[@]}"; do
         *) [ "$p" = nginx-light ] && command -v nginx >/dev/null || missing+=("$p") ;;
         esac
 done
-[ ${#missing[@]} -gt 0 ] || exit 0
+# cloud-init judges user data. Unpacked and not installed: it would set up this machine at its next boot. Without it a test is skipped.
+cloud_init() {
+        local dir
+        dir=$(dirname "$0")/..
+        dir=$(realpath -m "${GN8V_BUILD:-$dir/build}")/cache/cloud-init
+        if [ -d "$dir" ] || command -v cloud-init >/dev/null; then return 0; fi
+        rm -rf "$dir.new"
+        mkdir -p "$dir.new"
+        if (cd "$dir.new" && apt-get -o APT::Sandbox::User=root download -qq cloud-init && dpkg-deb -x cloud-init_*.deb . && rm cloud-init_*.deb) >/dev/null 2>&1; then
+                mv "$dir.new" "$dir"
+        fi
+}
+[ ${#missing[@]} -gt 0 ] || { cloud_init; exit 0; }
 if [ "$(id -u)" != 0 ]; then
         echo "deps.sh: these packages are missing, and only root can install them: apt-get install ${missing[*]}" >&2
         exit 1
@@ -28,6 +41,7 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 echo "Installing ${#missing[@]} Debian packages: ${missing[*]}" >&2
 # A list that is current enough saves the update.
-apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null 2>&1 && exit 0
+apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null 2>&1 && { cloud_init; exit 0; }
 apt-get update -qq
 apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+cloud_init

@@ -38,13 +38,3 @@ int proof_default_platform(const Repo *repo, char ***platforms, Error *e) {
         return strv_append(platforms, path) < 0 ? error_oom(e) : 0;
 }
 
-int print_json(json_t *j, Error *e) {
-        char *text = j ? json_dumps(j, JSON_INDENT(2) | JSON_SORT_KEYS) : NULL;
-
-        json_decref(j);
-        if (!text)
-                return error_oom(e);
-        puts(text);
-        free(text);
-        return 0;
-}

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "cmd/output.h"
 #include "cmd/repo.h"
 #include "repo/prove.h"
 
@@ -13,5 +14,3 @@ json_t *proof_to_json(const ProveReport *r);
 void proof_print(const ProveReport *r);
 /* The platform of EL8 that comes with the builder, if *platforms has none. */
 int proof_default_platform(const Repo *repo, char ***platforms, Error *e);
-/* Prints j on standard output, sorted, and drops the reference. */
-int print_json(json_t *j, Error *e);

@@ -8,6 +8,7 @@
 
 #include "basic/fs.h"
 #include "basic/process.h"
+#include "node/bus.h"
 #include "node/journal.h"
 
 static const char *const environment_names[_ENVIRONMENT_MAX] = {
@@ -115,6 +116,7 @@ void node_close(Node *n) {
                 release_free(n->release);
         if (n->journal)
                 journal_free(n->journal);
+        bus_close(n->bus);
         free(n->boot_id);
         free(n->root);
         *n = (Node){ .root_fd = AT_FDCWD };
@@ -156,7 +158,7 @@ int node_lock(Node *n, unsigned wait_sec, Error *e) {
         r = flock_within(fd, wait_sec);
         if (r == -EWOULDBLOCK)
                 return error_hint(e, error_set(e, EWOULDBLOCK, EXIT_LOCKED, "%s: another gn8v-tee holds the lock", NODE_LOCK_PATH),
-                                  "wait for it to end, or give --wait SECONDS");
+                                  "wait for it to end, or give --lock-timeout=SECONDS");
         if (r < 0)
                 return error_errno(e, -r, "%s: cannot lock", NODE_LOCK_PATH);
         return TAKE_FD(fd);

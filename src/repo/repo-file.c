@@ -1,96 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/repo-file.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 
 #include "basic/fs.h"
 #include "basic/strings.h"
-#include "repo/vendor-keys.h"
 
 #define TEMPLATE_MAX (64 * 1024)
 
-static int check_url(const char *what, const char *url, Error *e) {
-        if (!startswith(url, "https://") && !startswith(url, "http://") && !startswith(url, "file:///"))
-                return error_set(e, EINVAL, EXIT_USAGE, "%s: not an http, https or file URL: %s", what, url);
-        for (const char *c = url; *c; c++)
-                if ((unsigned char) *c <= ' ' || *c == 0x7f || *c == '"' || *c == '\\')
-                        return error_set(e, EINVAL, EXIT_USAGE, "%s: a blank, quote or control character in the URL: %s", what, url);
-        return 0;
-}
-
-/* The length of an @WORD@ at s, with both signs; 0: there is none. */
-static size_t placeholder(const char *s) {
-        size_t n = 1;
-
-        if (*s != '@')
-                return 0;
-        while (isupper((unsigned char) s[n]))
-                n++;
-        return n > 1 && s[n] == '@' ? n + 1 : 0;
-}
-
-static int render(const char *path, const char *template, const char *baseurl, const char *gpgkey, Text *t, Error *e) {
-        bool has_base = false, has_key = false;
-
-        for (const char *s = template; *s;) {
-                size_t n = placeholder(s);
-
-                if (n == 0) {
-                        text_append_n(t, s++, 1);
-                        continue;
-                }
-                if (n == strlen("@BASEURL@") && strncmp(s, "@BASEURL@", n) == 0) {
-                        text_append(t, baseurl);
-                        has_base = true;
-                } else if (n == strlen("@GPGKEY@") && strncmp(s, "@GPGKEY@", n) == 0) {
-                        text_append(t, gpgkey);
-                        has_key = true;
-                } else
-                        return error_set(e, EBADMSG, EXIT_INVALID, "%s: nothing is known to put for %.*s", path, (int) n, s);
-                s += n;
-        }
-        if (!has_base || !has_key)
-                return error_set(e, EBADMSG, EXIT_INVALID, "%s: %s does not occur in it", path, has_base ? "@GPGKEY@" : "@BASEURL@");
-        return 0;
-}
-
 int repo_file_render(const char *template_path, const char *baseurl, const char *gpgkey, bool vendor_keys, char **ret, Error *e) {
-        _cleanup_free_ char *template = NULL, *base = NULL, *key = NULL;
-        _cleanup_strv_ char **keys = NULL;
-        _cleanup_text_ Text t = {};
-        size_t n;
+        _cleanup_free_ char *template = NULL;
         int r;
 
-        r = check_url("base URL", baseurl, e);
-        if (r < 0)
-                return r;
-        base = strdup(baseurl);
-        if (!base)
-                return error_oom(e);
-        for (n = strlen(base); n > 0 && base[n - 1] == '/'; n--)
-                base[n - 1] = '\0';
-        if (gpgkey)
-                key = strdup(gpgkey);
-        else if (vendor_keys)
-                key = format("%s/" REPO_KEY_FILE " %s/" VENDOR_KEY_FILE, base, base);
-        else
-                key = format("%s/" REPO_KEY_FILE, base);
-        if (!key)
-                return error_oom(e);
-        if (strv_append_words(&keys, key) < 0)
-                return error_oom(e);
-        STRV_FOREACH(k, keys)
-                if ((r = check_url("key URL", *k, e)) < 0)
-                        return r;
         r = read_file(AT_FDCWD, template_path, TEMPLATE_MAX, &template, NULL);
         if (r < 0)
                 return error_errno(e, -r, "%s", template_path);
-        r = render(template_path, template, base, key, &t, e);
-        if (r < 0)
-                return r;
-        *ret = text_take(&t);
-        return *ret ? 0 : error_oom(e);
+        return repo_file_fill(template_path, template, baseurl, gpgkey, vendor_keys, ret, e);
 }
 
 /* The directory of a path, without its last component; "." when it has none. */

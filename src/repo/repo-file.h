@@ -2,18 +2,12 @@
 /* The .repo file, made from its template; and where the builder's own data files are. */
 #pragma once
 
-#include "basic/error.h"
+#include "release/repo-file.h"
 
-#define REPO_KEY_FILE  "RPM-GPG-KEY-gn8v-tee"
-#define REPO_FILE      "gn8v-tee.repo"
 #define REPO_TEMPLATE  "gn8v-tee.repo.in"
 #define REPO_DATA_DIR  "/usr/share/gn8v-tee-repo"
-/* Where the package gn8v-tee-release puts the key. */
-#define REPO_KEY_INSTALLED_URL "file:///etc/pki/rpm-gpg/" REPO_KEY_FILE
 
-/* Fills a template (@BASEURL@, @GPGKEY@; both must occur, no other @WORD@ may) and returns its text, owned by the caller. The URLs are
- * http, https or file, without blanks or control characters: else -EINVAL/EXIT_USAGE. gpgkey: one or more URLs,
- * with blanks between; NULL: BASEURL/RPM-GPG-KEY-gn8v-tee, and with vendor_keys the vendors' key file (vendor-keys.h) after it. */
+/* repo_file_fill() of a file. */
 int repo_file_render(const char *template_path, const char *baseurl, const char *gpgkey, bool vendor_keys, char **ret, Error *e);
 
 /* Finds a data file of the builder ("gn8v-tee.repo.in", "platform/el8.provides"): beside the releases directory, in ./repo, in

@@ -2,6 +2,7 @@
 /* Who signs packages and repomd.xml. One operation, so that a key in a file, in an agent, on a card or behind PKCS#11 can do it. */
 #pragma once
 
+#include "basic/armor.h"
 #include "basic/error.h"
 
 typedef struct Signer Signer;
@@ -45,9 +46,3 @@ DEFINE_CLEANUP(Signer, signer_free);
 
 /* Signs with the time at hand: the given one, or the key's creation if that is later, so that the same input gives the same bytes. */
 int signer_sign(Signer *s, const void *data, size_t size, int64_t time, void **ret, size_t *ret_size, Error *e);
-
-/* Binary OpenPGP packets as text: armor of "PUBLIC KEY BLOCK" or "SIGNATURE" (RFC 4880, 6), NUL-terminated, owned by the caller. */
-char *openpgp_armor(const char *kind, const void *data, size_t size) _must_check_;
-
-/* Whether text is one armored block, all of it there, with the right sum: gpg overlooks some damage that other readers refuse. */
-bool openpgp_armor_is_whole(const char *text);

@@ -3,9 +3,7 @@
 #pragma once
 
 #include "release/release.h"
-
-#define VENDOR_KEY_FILE "RPM-GPG-KEY-gn8v-tee-vendor"
-#define VENDOR_KEY_INSTALLED_URL "file:///etc/pki/rpm-gpg/" VENDOR_KEY_FILE
+#include "release/repo-file.h"
 
 /* The key of each signer of the releases' vendor RPMs once, armored, from the store (the digests are the locks'). *ret is owned by the caller;
  * NULL: the releases have no vendor RPM. A key that is not stored is -ENOENT/EXIT_INVALID, with the next action. */

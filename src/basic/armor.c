@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ASCII armor, RFC 4880 section 6: base64 in lines of 64, and a CRC-24. Without the program's version, so that bytes are stable. */
+#include "basic/armor.h"
+
 #include "basic/strings.h"
-#include "repo/signer.h"
 
 static uint32_t crc24(const unsigned char *p, size_t n) {
         uint32_t crc = 0xb704ce;
@@ -28,6 +29,15 @@ static void base64_group(Text *t, const unsigned char *p, size_t n) {
         if (n < 2)
                 out[2] = '=';
         text_append_n(t, out, sizeof(out));
+}
+
+char *base64_encode(const void *data, size_t size) {
+        _cleanup_text_ Text t = {};
+        const unsigned char *p = data;
+
+        for (size_t i = 0; i < size; i += 3)
+                base64_group(&t, p + i, MIN(size - i, (size_t) 3));
+        return text_take(&t);
 }
 
 char *openpgp_armor(const char *kind, const void *data, size_t size) {
@@ -97,40 +107,58 @@ static bool armor_ends(const char *p, const char *kind, size_t kind_length) {
                p[strspn(p, " \t\r\n")] == '\0';
 }
 
-bool openpgp_armor_is_whole(const char *text) {
+int openpgp_dearmor(const char *text, void **ret, size_t *ret_size) {
         const char *kind = startswith(text, "-----BEGIN PGP "), *p = text, *line;
         _cleanup_free_ unsigned char *data = malloc(strlen(text) + 3);
         unsigned char sum[3];
         size_t n, kind_length, size = 0;
         bool full = true; /* no group was shorter than three bytes */
 
+        if (!data)
+                return -ENOMEM;
         line = armor_line(&p, &n);
-        if (!data || !kind || !line)
-                return false;
+        if (!kind || !line)
+                return -EBADMSG;
         kind_length = n - (size_t) (kind - text); /* with the dashes behind it */
         while ((line = armor_line(&p, &n)) && n > 0)
                 if (!memchr(line, ':', n))
-                        return false;
+                        return -EBADMSG;
         for (;;) {
                 const char *before = p;
 
                 if (!(line = armor_line(&p, &n)))
-                        return false;
-                if (n == 5 && line[0] == '=')
-                        return base64_bytes(line + 1, sum) == 3 && armor_ends(p, kind, kind_length) &&
-                               crc24(data, size) == ((uint32_t) sum[0] << 16 | (uint32_t) sum[1] << 8 | sum[2]);
+                        return -EBADMSG;
+                if (n == 5 && line[0] == '=') {
+                        if (base64_bytes(line + 1, sum) != 3 || !armor_ends(p, kind, kind_length) ||
+                            crc24(data, size) != ((uint32_t) sum[0] << 16 | (uint32_t) sum[1] << 8 | sum[2]))
+                                return -EBADMSG;
+                        break;
+                }
                 /* The sum may be left out. */
-                if (line[0] == '-')
-                        return size > 0 && armor_ends(before, kind, kind_length);
+                if (line[0] == '-') {
+                        if (size == 0 || !armor_ends(before, kind, kind_length))
+                                return -EBADMSG;
+                        break;
+                }
                 if (n % 4 != 0)
-                        return false;
+                        return -EBADMSG;
                 for (size_t i = 0; i < n; i += 4) {
                         size_t bytes = full ? base64_bytes(line + i, data + size) : 0;
 
                         if (bytes == 0)
-                                return false;
+                                return -EBADMSG;
                         full = bytes == 3;
                         size += bytes;
                 }
         }
+        *ret = TAKE_PTR(data);
+        *ret_size = size;
+        return 0;
+}
+
+bool openpgp_armor_is_whole(const char *text) {
+        _cleanup_free_ void *data = NULL;
+        size_t size;
+
+        return openpgp_dearmor(text, &data, &size) == 0;
 }

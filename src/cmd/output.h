@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every program prints alike: tables for people, JSON for scripts. */
+#pragma once
+
+#include <jansson.h>
+
+#include "basic/error.h"
+
+/* Rows of cells, by rows: left-aligned columns (at most 8), as wide as their widest cell. */
+void print_table(const char *const *cells, size_t rows, size_t columns);
+/* Prints document (NULL: out of memory) on standard output, sorted, and drops the reference. */
+int print_json(json_t *document, Error *e);
+
+static inline const char *or_empty(const char *s) {
+        return s ? s : "";
+}
+
+static inline const char *or_dash(const char *s) {
+        return s && *s ? s : "-";
+}
