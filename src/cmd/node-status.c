@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <jansson.h>
 
+#include "cmd/gpu-json.h"
 #include "cmd/node.h"
 #include "cmd/output.h"
 #include "node/status.h"
@@ -10,6 +11,9 @@ static const char help[] =
         "Everything that matters on this instance, in one table with one next action.\n"
         "Changes nothing.\n\n"
         "      --root=DIR       look at the system below DIR\n"
+        "      --wait[=SECONDS] wait first, until the GPU services are active, or will\n"
+        "                       not become so; at most SECONDS, or as long as systemd\n"
+        "                       gives them to start\n"
         "      --json           one JSON document on standard output\n"
         "      --prometheus     metrics for node_exporter's textfile collector\n"
         "  -q, --quiet          the exit code only\n"
@@ -30,8 +34,8 @@ static json_t *status_to_json(const Status *s) {
                         return NULL;
                 }
         }
-        return json_pack("{s:s?, s:s, s:s, s:s?, s:o}", "release", s->release, "environment", s->environment, "state",
-                         row_state_to_string(s->state), "next", s->next, "rows", array);
+        return json_pack("{s:s?, s:s, s:s, s:s?, s:o, s:o}", "release", s->release, "environment", s->environment, "state",
+                         row_state_to_string(s->state), "next", s->next, "rows", array, "gpu", gpu_to_json(&s->gpu));
 }
 
 /* A label's value, as Prometheus' text format escapes it. */
@@ -116,26 +120,34 @@ static void print_status(const Status *s) {
 }
 
 int verb_status(Command *c, int argc, char *argv[], Error *e) {
-        enum { ARG_PROMETHEUS = 256 };
-        static const struct option options[] = { COMMON_OPTIONS, { "prometheus", no_argument, NULL, ARG_PROMETHEUS }, {} };
+        enum { ARG_PROMETHEUS = 256, ARG_WAIT };
+        static const struct option options[] = { COMMON_OPTIONS, { "prometheus", no_argument, NULL, ARG_PROMETHEUS },
+                                                 { "wait", optional_argument, NULL, ARG_WAIT }, {} };
         _cleanup_node_ Node n = { .root_fd = -1 };
         _cleanup_status_ Status s = {};
-        bool prometheus = false;
+        bool prometheus = false, wait = false;
+        unsigned limit = 0;
         int k, r = 0;
 
-        while ((k = getopt_long(argc, argv, "qvh", options, NULL)) >= 0)
+        while ((k = getopt_long(argc, argv, "qvh", options, NULL)) >= 0) {
                 switch (k) {
                 case ARG_PROMETHEUS: prometheus = true; break;
+                case ARG_WAIT: wait = true; r = parse_wait(argv[0], optarg, &limit); break;
                 case 'h': fputs(help, stdout); return EXIT_OK;
-                default:
-                        r = common_option(c, argv[0], k, optarg);
-                        if (r != 0)
-                                return r;
+                default: r = common_option(c, argv[0], k, optarg);
                 }
+                if (r != 0)
+                        return r;
+        }
         if (optind < argc)
                 return verb_usage(argv[0], "%s: one word too many", argv[optind]);
         if (prometheus && c->json)
                 return verb_usage(argv[0], "--json and --prometheus: only one of them");
+        if (wait && (r = wait_verbosely(c, limit, e)) != 0) {
+                if (r > 0)
+                        raise_again(r);
+                return r;
+        }
         r = node_open(&n, c->root, e);
         if (r >= 0)
                 r = status_make(&n, &s, e);

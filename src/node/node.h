@@ -37,6 +37,8 @@ struct Node {
         char *boot_id;    /* of this boot, or NULL */
         Release *release; /* of RELEASE_INSTALLED_PATH; NULL: none installed */
         Journal *journal;
+        struct Bus *bus; /* to the running systemd, once it was needed; or NULL */
+        int bus_error;   /* -errno: it did not answer */
         NodeRun run;    /* runs a tool inside the root; a unit test puts its own here */
         void *userdata; /* of that test */
 };

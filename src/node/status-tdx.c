@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Step "check the TDX status": the processor's flag, and the device that makes reports. */
+#include "node/gpu.h"
 #include "node/status-rows.h"
-
-#define CPUINFO_HEAD ((size_t) 64 * 1024) /* the first processor's lines: they are all alike, and 192 of them are slow to read */
-
-static bool has_tdx_flag(const char *cpuinfo) {
-        for (const char *p = cpuinfo; (p = strstr(p, "tdx_guest")); p += strlen("tdx_guest"))
-                if (p > cpuinfo && strchr(" \t", p[-1]) && strchr(" \t\n", p[9]))
-                        return true;
-        return false;
-}
 
 static void add_flag(StatusContext *c, bool there) {
         const Release *release = c->node->release;
@@ -35,7 +27,7 @@ void status_tdx(StatusContext *c) {
                 row_next(c, FIRST_NEVER, "boot this system");
                 return;
         }
-        there = has_tdx_flag(cpuinfo);
+        there = is_tdx_guest(cpuinfo);
         add_flag(c, there);
         if (!there)
                 return;

@@ -28,6 +28,7 @@ void status_free(Status *s) {
         free(s->rows);
         free(s->release);
         free(s->next);
+        gpu_facts_free(&s->gpu);
         *s = (Status){};
 }
 

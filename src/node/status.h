@@ -2,7 +2,7 @@
 /* Everything that matters on this instance, in one table with one next action. Reads files, changes nothing. */
 #pragma once
 
-#include "node/node.h"
+#include "node/gpu.h"
 
 typedef enum RowState { ROW_OK, ROW_UNKNOWN, ROW_WARN, ROW_PENDING, ROW_FAIL, _ROW_STATE_MAX } RowState;
 const char *row_state_to_string(RowState s);
@@ -24,6 +24,7 @@ typedef struct Status {
         RowState state; /* the worst */
         char *next;     /* NULL: nothing to do */
         ExitCode code;  /* EXIT_OK, EXIT_DIFFERS, EXIT_REBOOT */
+        GpuFacts gpu;   /* what the rows of group gpu were made of */
 } Status;
 
 int status_make(Node *n, Status *ret, Error *e);
