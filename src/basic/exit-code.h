@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one table of exit codes, for every program of the suite; gn8v-tee(8) and gn8v-tee-repo(1) print it. Never renumber. */
+/* The one table of exit codes, for every program of the suite; gn8v-tee(8), gn8v-tee-repo(1) and gn8v-tee-attest(1) print it. Never renumber. */
 #pragma once
 
 typedef enum ExitCode {
@@ -15,4 +15,5 @@ typedef enum ExitCode {
         EXIT_LOCKED      = 9,  /* another run holds the lock */
         EXIT_UNSOLVABLE  = 10, /* a package set does not install or upgrade */
         EXIT_UNCHECKED   = 11, /* could not be checked: neither right nor wrong */
+        EXIT_POLICY      = 12, /* trusted, but a policy file refuses it */
 } ExitCode;

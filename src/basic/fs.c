@@ -243,6 +243,10 @@ int fsync_parent(int dir_fd, const char *path) {
 }
 
 int write_file_atomic(int dir_fd, const char *path, const void *data, size_t size, mode_t mode) {
+        return write_file_atomic_as(dir_fd, path, data, size, mode, (uid_t) -1, (gid_t) -1);
+}
+
+int write_file_atomic_as(int dir_fd, const char *path, const void *data, size_t size, mode_t mode, uid_t uid, gid_t gid) {
         const char *base = path_basename(path);
         _cleanup_free_ char *temp = format("%.*s.%s.%d.tmp", (int) (base - path), path, base, (int) getpid());
         _cleanup_close_ int fd = -1;
@@ -255,6 +259,9 @@ int write_file_atomic(int dir_fd, const char *path, const void *data, size_t siz
         if (fd < 0)
                 return -errno;
         r = write_all(fd, data, size);
+        /* A file system without owners (the ESP) refuses, and loses nothing by it. Before the mode: it takes away set-id bits. */
+        if (r == 0 && (uid != (uid_t) -1 || gid != (gid_t) -1) && fchown(fd, uid, gid) < 0 && errno != EPERM)
+                r = -errno;
         if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(dir_fd, temp, dir_fd, path) < 0))
                 r = -errno;
         if (r < 0) {

@@ -96,6 +96,46 @@ int parse_date(const char *s, int64_t *ret) {
         return 0;
 }
 
+/* Two digits up to max, behind them the character next (any of it). */
+static int two_digits(const char *s, int max, const char *next) {
+        int n;
+
+        if (!isdigit((unsigned char) s[0]) || !isdigit((unsigned char) s[1]) || (s[2] ? !strchr(next, s[2]) : *next != '\0'))
+                return -EINVAL;
+        n = (s[0] - '0') * 10 + (s[1] - '0');
+        return n <= max ? n : -EINVAL;
+}
+
+int parse_time(const char *s, int64_t *ret) {
+        int hour, minute, second, zone_hour = 0, zone_minute = 0;
+        char date[11] = "";
+        int64_t t;
+
+        if (strlen(s) < strlen("1970-01-01T00:00:00Z") || (s[10] != 'T' && s[10] != 't'))
+                return -EINVAL;
+        memcpy(date, s, 10);
+        if (parse_date(date, &t) < 0 || (hour = two_digits(s + 11, 23, ":")) < 0 || (minute = two_digits(s + 14, 59, ":")) < 0 ||
+            (second = two_digits(s + 17, 59, "Zz+-")) < 0)
+                return -EINVAL;
+        if (s[19] == '+' || s[19] == '-') {
+                if ((zone_hour = two_digits(s + 20, 23, ":")) < 0 || (zone_minute = two_digits(s + 23, 59, "")) < 0)
+                        return -EINVAL;
+        } else if (s[20])
+                return -EINVAL;
+        t += hour * 3600 + minute * 60 + second;
+        *ret = t - (s[19] == '-' ? -1 : 1) * (zone_hour * 3600 + zone_minute * 60);
+        return 0;
+}
+
+char *time_to_text(int64_t t) {
+        time_t seconds = (time_t) t;
+        struct tm tm;
+
+        if (!gmtime_r(&seconds, &tm))
+                return strdup("?");
+        return format("%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
 char **strv_free(char **v) {
         STRV_FOREACH(s, v)
                 free(*s);

@@ -8,6 +8,7 @@
 #include "node/plan.h"
 #include "node/reboot.h"
 #include "node/repository.h"
+#include "node/units.h"
 
 #define WORDS_MAX 1024 /* bytes of one cell */
 
@@ -174,6 +175,15 @@ static void explain(StatusContext *c) {
         }
 }
 
+/* Whether one of the services that hold the GPUs starts, or waits for its turn. */
+static bool is_starting(StatusContext *c) {
+        for (size_t i = 0; i < c->plan.n; i++)
+                if (c->plan.resources[i]->type == &enable_type && c->plan.resources[i]->action != ACTION_REVERT &&
+                    unit_is_starting(c->node, c->plan.resources[i]->name))
+                        return true;
+        return false;
+}
+
 /* The worst state, the first of the next actions, the exit code. */
 static void conclude(StatusContext *c) {
         Status *s = &c->status;
@@ -238,6 +248,7 @@ int status_make(Node *n, Status *ret, Error *e) {
                 c.status.release = n->release ? release_name(n->release) : NULL;
                 c.failed = n->release && !c.status.release;
                 c.reboot = reboot_reason(n);
+                c.starting = is_starting(&c);
                 for (size_t i = 0; i < ELEMENTSOF(groups); i++) {
                         c.group = groups[i].name;
                         groups[i].add(&c);

@@ -137,7 +137,7 @@ static int plan_programs(const BuildPlanOptions *o, BuildPlan *p, Error *e) {
                 return r;
         j->name = format("gn8v-tee-%s-1", version);
         file = format("gn8v-tee-%s.tar.gz", version);
-        if (!j->name || !file || strv_append_words(&j->packages, "gn8v-tee gn8v-tee-repo") < 0)
+        if (!j->name || !file || strv_append_words(&j->packages, "gn8v-tee gn8v-tee-repo gn8v-tee-attest") < 0)
                 return error_oom(e);
         if ((r = add_file(j, file, o->source, NULL, e)) < 0 || (r = spec_define(&t, o->source, "gn8v_version", version, e)) < 0 ||
             (r = spec_define(&t, o->source, "gn8v_revision", "1", e)) < 0)

@@ -184,6 +184,34 @@ sign_row() {
         rm -rf "$SCRATCH/signed" "$SCRATCH/peer" "$SCRATCH/sign-ws"
 }
 
+# A simulated system of 8 GPUs and 4 switches, offline; and only its signatures and chains by openssl's command, one device after the other.
+attest_row() {
+        local dir=$SCRATCH/attest ours peer
+        "$BUILD/tests/attest-sim" "$dir"
+        python3 - "$dir" > "$SCRATCH/openssl.sh" <<'PYTHON'
+import base64, json, sys
+d = sys.argv[1]
+number = lambda b: (lambda v: b"\x02" + bytes([len(v)]) + v)((b"\0" if b.lstrip(b"\0")[0] > 127 else b"") + b.lstrip(b"\0"))
+end = "-----END CERTIFICATE-----\n"
+print("set -e")
+for i, device in enumerate(json.load(open(d + "/gpu_evidence.json")) + json.load(open(d + "/switch_evidence.json"))):
+    report = base64.b64decode(device["evidence"])
+    certs = [c + end for c in base64.b64decode(device["certificate"]).decode().split(end)[:-1]]
+    both = number(report[-96:-48]) + number(report[-48:])
+    for name, data in (("report", report[:-96]), ("signature", b"\x30" + bytes([len(both)]) + both), ("leaf", certs[0].encode()),
+                       ("between", "".join(certs[1:-1]).encode()), ("root", certs[-1].encode())):
+        open("%s/%d.%s" % (d, i, name), "wb").write(data)
+    at = "%s/%d" % (d, i)
+    print("openssl verify -no_check_time -CAfile %s.root -untrusted %s.between %s.leaf" % (at, at, at))
+    print("openssl x509 -in %s.leaf -noout -pubkey > %s.key" % (at, at))
+    print("openssl dgst -sha384 -verify %s.key -signature %s.signature %s.report" % (at, at, at))
+PYTHON
+        ours=$(GN8V_SIM_ROOTS=$dir/roots measure 5 "$BUILD/tests/gn8v-tee-attest-sim" -q verify --at 2025-06-15T15:06:40Z --rim-dir "$dir/rims" \
+                "$dir/gpu_evidence.json" "$dir/switch_evidence.json")
+        peer=$(measure 3 sh "$SCRATCH/openssl.sh")
+        row attest-8-gpus-4-switches "openssl verify, dgst (chains and reports only)" 0.15 "$ours" "$peer"
+}
+
 index_row() {
         local ours peer
         packages fifteen-hundred mid 1500 20 2000
@@ -286,7 +314,7 @@ fetch_row() {
         rm -rf "$SCRATCH/fetch"
 }
 
-ROWS=${GN8V_BENCH:-status status_gpu wrap publish sign index proof many fetch}
+ROWS=${GN8V_BENCH:-status status_gpu wrap publish sign index proof many fetch attest}
 # The machine that the demonstration installs; before the workspace, which shares the look-alikes with it.
 [[ $ROWS != *status* ]] || [ -e "$BUILD/demo/root/usr/share/gn8v-tee/release.conf" ] || "$SOURCE/tests/demo.sh" "$BUILD"/gn8v-tee-*.tar.gz >&2
 base_root >&2

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every verb of gn8v-tee-attest gets. One file a verb: src/cmd/attest-VERB.c. */
+#pragma once
+
+#include "attest/verdict.h"
+#include "basic/error.h"
+
+typedef struct Attest {
+        const TrustRoots *roots;
+        bool json, quiet, verbose;
+} Attest;
+
+typedef struct AttestVerb {
+        const char *name, *arguments, *summary;
+        /* As repo.h's: parses its own options, does the work. Returns an ExitCode (>= 0), or -errno with e filled. */
+        int (*run)(Attest *attest, int argc, char *argv[], Error *e);
+} AttestVerb;
+
+/* attest-roots.c: NVIDIA's. The tests link another file in its place; the program has no switch for it. */
+const TrustRoots *attest_roots(void);
+
+/* For a verb's unknown option or wrong count of words: a one-line reason and "Try ... --help". */
+int attest_usage(const char *verb, const char *fmt, ...) _printf_(2, 3);
+
+int verb_attest_verify(Attest *attest, int argc, char *argv[], Error *e);
+
+/* attest-table.c: the verdict for people, on standard output; and as JSON. */
+void attest_print_table(const Verdict *v, bool all);
+/* claims: ClaimsVersion of NVIDIA's claims to be in it, or -1; alone, without what we say ourselves, unless whole. */
+int attest_print_json(const Verdict *v, bool whole, int claims, Error *e);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <locale.h>
+
+#include "basic/log.h"
+#include "basic/process.h"
+#include "cmd/attest.h"
+
+static const AttestVerb verbs[] = {
+        { "verify", "EVIDENCE.json...", "judge evidence; needs no GPU", verb_attest_verify },
+};
+
+static void help(void) {
+        printf("gn8v-tee-attest [OPTION...] VERB [ARGUMENT...]\n\n"
+               "Find out whether GPUs and NVSwitches are genuine and run what NVIDIA released.\n\n"
+               "Verbs:\n");
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                printf("  %-8s %-18s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+        printf("\nOptions:\n"
+               "      --json           one JSON document on standard output\n"
+               "  -q, --quiet          errors only\n"
+               "  -v, --verbose        every check, not only those that are not right\n"
+               "      --version        print the version\n"
+               "  -h, --help           this text; VERB --help tells more\n\n"
+               "Exit codes and files: gn8v-tee-attest(1).\n");
+}
+
+int attest_usage(const char *verb, const char *fmt, ...) {
+        va_list ap;
+
+        fprintf(stderr, "gn8v-tee-attest: %s: ", verb);
+        va_start(ap, fmt);
+        vfprintf(stderr, fmt, ap);
+        va_end(ap);
+        fprintf(stderr, "\nTry: gn8v-tee-attest %s --help\n", verb);
+        return EXIT_USAGE;
+}
+
+static int run_verb(Attest *attest, int argc, char *argv[]) {
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                if (streq(argv[0], verbs[i].name)) {
+                        _cleanup_error_ Error e = ERROR_INIT;
+                        int r;
+
+                        optind = 0;
+                        r = verbs[i].run(attest, argc, argv, &e);
+                        return r < 0 ? (int) log_error(&e, r) : r;
+                }
+        fprintf(stderr, "gn8v-tee-attest: %s: there is no such verb\nTry: gn8v-tee-attest --help\n", argv[0]);
+        return EXIT_USAGE;
+}
+
+int main(int argc, char *argv[]) {
+        enum { ARG_JSON = 256, ARG_VERSION };
+        static const struct option options[] = {
+                { "json", no_argument, NULL, ARG_JSON },
+                { "quiet", no_argument, NULL, 'q' },
+                { "verbose", no_argument, NULL, 'v' },
+                { "version", no_argument, NULL, ARG_VERSION },
+                { "help", no_argument, NULL, 'h' },
+                {}
+        };
+        Attest attest = { .roots = attest_roots() };
+        LogLevel level = LOG_NORMAL;
+        int c;
+
+        open_standard_streams();
+        (void) setlocale(LC_CTYPE, "");
+        while ((c = getopt_long(argc, argv, "+qvh", options, NULL)) >= 0)
+                switch (c) {
+                case ARG_JSON: attest.json = true; break;
+                case 'q': level = LOG_QUIET; attest.quiet = true; break;
+                case 'v': level = LOG_VERBOSE; attest.verbose = true; break;
+                case ARG_VERSION: puts("gn8v-tee-attest " GN8V_VERSION); return EXIT_OK;
+                case 'h': help(); return EXIT_OK;
+                default: fprintf(stderr, "Try: gn8v-tee-attest --help\n"); return EXIT_USAGE;
+                }
+        log_setup("gn8v-tee-attest", level);
+        if (optind >= argc) {
+                fprintf(stderr, "gn8v-tee-attest: a verb is missing\nTry: gn8v-tee-attest --help\n");
+                return EXIT_USAGE;
+        }
+        rim_setup();
+        return run_verb(&attest, argc - optind, argv + optind);
+}
