@@ -56,7 +56,7 @@ static int run(const char *from, const char *to, Error *e) {
                 return error_errno(e, errno, "%s", to);
         r = parallel_run(n, describe, &job, e);
         if (r >= 0)
-                r = index_write(out, job.entries, n, NULL, 0, NULL, -1, &x, e);
+                r = index_write(out, job.entries, n, NULL, 0, &(Freshness){}, NULL, -1, &x, e);
         if (r >= 0 && (r = fsync_tree(out)) < 0)
                 r = error_errno(e, -r, "%s", to);
         for (size_t i = 0; i < n; i++)
