@@ -71,6 +71,7 @@ static int find_current(Repository *r, Error *e) {
 
                 if (!path)
                         return error_oom(e);
+                r->unclean = true;
                 k = remove_tree(r->fd, path);
                 if (k < 0)
                         return error_errno(e, -k, "%s/%s", r->path, path);
@@ -81,8 +82,12 @@ static int find_current(Repository *r, Error *e) {
 
 static int make_stage(Repository *r, Error *e) {
         static const char *const dirs[] = { STAGE, STAGE "/packages", STAGE "/repodata", STAGE "/generation" };
-        int k = remove_tree(r->fd, STAGE);
+        struct stat st;
+        int k;
 
+        /* Of a run that was killed: it may have left package files, too. */
+        r->unclean = r->unclean || fstatat(r->fd, STAGE, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        k = remove_tree(r->fd, STAGE);
         if (k < 0)
                 return error_errno(e, -k, "%s/" STAGE, r->path);
         for (size_t i = 0; i < ELEMENTSOF(dirs); i++)
@@ -121,6 +126,11 @@ int repository_link_metadata(Repository *r, unsigned keep, Error *e) {
                 }
         }
         return 0;
+}
+
+int repository_sync(Repository *r, Error *e) {
+        int k = fsync_tree(r->stage_fd);
+        return k < 0 ? error_errno(e, -k, "%s/" STAGE, r->path) : 0;
 }
 
 static int sync_dir(Repository *r, const char *path, Error *e) {
@@ -201,14 +211,20 @@ int repository_switch(Repository *r, const Generation *g, Error *e) {
 }
 
 static bool is_named(Repository *r, const Generation *published, size_t first, const char *href) {
-        for (size_t i = 0; i < published->n_packages; i++)
-                if (streq(published->packages[i]->href, href))
-                        return true;
+        if (generation_find_href(published, href))
+                return true;
         for (size_t i = first; i < r->n_generations; i++)
-                for (size_t j = 0; j < r->generations[i]->n_packages; j++)
-                        if (streq(r->generations[i]->packages[j]->href, href))
-                                return true;
+                if (generation_find_href(r->generations[i], href))
+                        return true;
         return false;
+}
+
+static bool is_directory(int fd, const struct dirent *d) {
+        struct stat st;
+
+        if (d->d_type != DT_UNKNOWN)
+                return d->d_type == DT_DIR;
+        return fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 /* Package files of one directory: packages/, or one level below. */
@@ -223,18 +239,15 @@ static int sweep(Repository *r, const Generation *published, size_t first, const
         }
         while (k >= 0 && (d = readdir(dir))) {
                 _cleanup_free_ char *name = NULL;
-                struct stat st;
 
                 if (d->d_name[0] == '.')
                         continue;
                 if (!(name = path_join(path, d->d_name)))
                         k = error_oom(e);
-                else if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                        k = error_errno(e, errno, "%s/%s", r->path, name);
-                else if (S_ISDIR(st.st_mode) && top) {
+                else if (top && is_directory(fd, d)) {
                         k = sweep(r, published, first, name, false, removed, e);
                         (void) unlinkat(fd, d->d_name, AT_REMOVEDIR); /* if it is empty now */
-                } else if (S_ISREG(st.st_mode) && endswith(name, ".rpm") && !is_named(r, published, first, name)) {
+                } else if (endswith(name, ".rpm") && !is_named(r, published, first, name) && !is_directory(fd, d)) {
                         if (unlinkat(fd, d->d_name, 0) < 0)
                                 k = error_errno(e, errno, "%s/%s", r->path, name);
                         else
@@ -243,6 +256,67 @@ static int sweep(Repository *r, const Generation *published, size_t first, const
         }
         (void) closedir(dir);
         return k;
+}
+
+static bool is_kept_metadata(Repository *r, const Generation *published, size_t first, const char *name) {
+        if (startswith(name, "repomd.xml") || strv_contains(published->metadata, name))
+                return true;
+        for (size_t i = first; i < r->n_generations; i++)
+                if (strv_contains(r->generations[i]->metadata, name))
+                        return true;
+        return false;
+}
+
+/* Hard links in repodata/ of generations that are gone. */
+static int sweep_metadata(Repository *r, const Generation *published, size_t first, Error *e) {
+        int fd = openat(r->fd, "repodata", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), k = 0;
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *d;
+
+        if (!dir) {
+                k = error_errno(e, errno, "%s/repodata", r->path);
+                safe_close(fd);
+                return k;
+        }
+        while (k >= 0 && (d = readdir(dir)))
+                if (d->d_name[0] != '.' && !is_kept_metadata(r, published, first, d->d_name) && unlinkat(fd, d->d_name, 0) < 0)
+                        k = error_errno(e, errno, "%s/repodata/%s", r->path, d->d_name);
+        (void) closedir(dir);
+        return k;
+}
+
+/* packages/DIGITS/ of a package that had a namesake, if nothing is in it any more. */
+static void remove_parent(Repository *r, const char *href) {
+        _cleanup_free_ char *dir = strdup(href);
+
+        if (!dir)
+                return;
+        *strrchr(dir, '/') = '\0';
+        if (strchr(dir, '/'))
+                (void) unlinkat(r->fd, dir, AT_REMOVEDIR);
+}
+
+/* The packages of a generation that goes, as far as none that stays names them. */
+static int drop_packages(Repository *r, const Generation *g, const Generation *published, size_t first, size_t *removed, Error *e) {
+        _cleanup_free_ size_t *at = calloc(r->n_generations + 1, sizeof(*at));
+
+        if (!at)
+                return error_oom(e);
+        for (size_t i = 0; i < g->n_packages; i++) {
+                const char *href = g->packages[i]->href;
+                bool named = generation_walk_href(published, &at[r->n_generations], href) != NULL;
+
+                for (size_t k = first; k < r->n_generations && !named; k++)
+                        named = generation_walk_href(r->generations[k], &at[k], href) != NULL;
+                if (named)
+                        continue;
+                if (unlinkat(r->fd, href, 0) == 0)
+                        (*removed)++;
+                else if (errno != ENOENT)
+                        return error_errno(e, errno, "%s/%s", r->path, href);
+                remove_parent(r, href);
+        }
+        return 0;
 }
 
 int repository_clean(Repository *r, const Generation *published, unsigned keep, size_t *ret_removed, Error *e) {
@@ -255,12 +329,16 @@ int repository_clean(Repository *r, const Generation *published, unsigned keep, 
 
                 if (!path)
                         return error_oom(e);
+                if ((k = drop_packages(r, r->generations[i], published, first, &removed, e)) < 0)
+                        return k;
                 k = remove_tree(r->fd, path);
                 if (k < 0)
                         return error_errno(e, -k, "%s/%s", r->path, path);
         }
-        k = sweep(r, published, first, "packages", true, &removed, e);
-        if (k < 0)
+        /* Only then can there be a file that no generation names. */
+        if ((r->unclean || !r->current) && (k = sweep(r, published, first, "packages", true, &removed, e)) < 0)
+                return k;
+        if ((k = sweep_metadata(r, published, first, e)) < 0)
                 return k;
         k = remove_tree(r->fd, STAGE);
         if (k < 0)

@@ -193,6 +193,25 @@ static int read_data(Xml *x, Repomd *r) {
         return 0;
 }
 
+/* <tags>, up to its end: ours are taken, others are somebody else's. */
+static int read_tags(Xml *x, Repomd *r) {
+        int k;
+
+        if (xmlTextReaderIsEmptyElement(x->reader))
+                return 0;
+        while ((k = xml_next(x)) > 0 && !xml_ends(x, 1)) {
+                _cleanup_free_ char *content = NULL;
+
+                if (!streq(xml_element(x), "content"))
+                        continue;
+                if ((k = take_text(x, &content, "a tag without text")) < 0)
+                        return k;
+                if (freshness_take(&r->freshness, content) < 0)
+                        return xml_bad(x, "a serial or date of expiry is malformed, or said twice");
+        }
+        return k < 0 ? k : 0;
+}
+
 int repomd_parse(const char *text, size_t size, const char *name, Repomd **ret, Error *e) {
         _cleanup_(repomd_freep) Repomd *m = calloc(1, sizeof(*m));
         _cleanup_(xml_done) Xml x = {};
@@ -211,6 +230,8 @@ int repomd_parse(const char *text, size_t size, const char *name, Repomd **ret, 
                         return xml_bad(&x, "not a repomd.xml");
                 if (depth == 1 && streq(element, "revision"))
                         r = take_text(&x, &m->revision, "more than one revision");
+                else if (depth == 1 && streq(element, "tags"))
+                        r = read_tags(&x, m);
                 else if (depth == 1 && streq(element, "data"))
                         r = read_data(&x, m);
                 if (r < 0)
@@ -220,6 +241,28 @@ int repomd_parse(const char *text, size_t size, const char *name, Repomd **ret, 
                 return r;
         *ret = TAKE_PTR(m);
         return 0;
+}
+
+static void render_file(Text *t, const RepomdFile *f, const char *timestamp) {
+        text_printf(t, "  <data type=\"%s\">\n    <checksum type=\"sha256\">%s</checksum>\n", f->type, f->sha256);
+        if (f->open_sha256)
+                text_printf(t, "    <open-checksum type=\"sha256\">%s</open-checksum>\n", f->open_sha256);
+        text_printf(t, "    <location href=\"%s\"/>\n    <timestamp>%s</timestamp>\n    <size>%" PRIu64 "</size>\n", f->href, timestamp, f->size);
+        if (f->open_sha256)
+                text_printf(t, "    <open-size>%" PRIu64 "</open-size>\n", f->open_size);
+        text_append(t, "  </data>\n");
+}
+
+char *repomd_render(const Repomd *r) {
+        _cleanup_text_ Text t = {};
+
+        text_printf(&t, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<repomd xmlns=\"http://linux.duke.edu/metadata/repo\" "
+                        "xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\">\n  <revision>%s</revision>\n", r->revision);
+        freshness_append(&t, &r->freshness);
+        for (size_t i = 0; i < r->n_files; i++)
+                render_file(&t, &r->files[i], r->revision);
+        text_append(&t, "</repomd>\n");
+        return text_take(&t);
 }
 
 static PrimaryPackage *primary_package_free(PrimaryPackage *p) {

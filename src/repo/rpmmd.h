@@ -2,7 +2,7 @@
 /* Reads rpm-md metadata that somebody else may have written: bounded, without entities or document types, every path checked. */
 #pragma once
 
-#include "basic/error.h"
+#include "release/freshness.h"
 
 typedef struct RepomdFile {
         char *type, *href;  /* href: repodata/NAME */
@@ -12,6 +12,7 @@ typedef struct RepomdFile {
 
 typedef struct Repomd {
         char *revision;
+        Freshness freshness;
         RepomdFile *files;
         size_t n_files;
 } Repomd;
@@ -19,6 +20,8 @@ Repomd *repomd_free(Repomd *r);
 DEFINE_CLEANUP(Repomd, repomd_free);
 /* name is for messages. -EBADMSG/EXIT_INVALID: malformed, a type twice, a digest that is not SHA-256, a path that leaves repodata/. */
 int repomd_parse(const char *text, size_t size, const char *name, Repomd **ret, Error *e);
+/* The text of a repomd.xml that says this, its timestamps the revision; owned by the caller. NULL: out of memory. */
+char *repomd_render(const Repomd *r) _must_check_;
 const RepomdFile *repomd_find(const Repomd *r, const char *type);
 
 typedef struct PrimaryPackage {
