@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
 #include <inttypes.h>
+#include <time.h>
 
 #include "basic/fs.h"
 #include "basic/log.h"
@@ -9,6 +10,8 @@
 #include "repo/publish.h"
 #include "repo/repo-file.h"
 
+#define KEY_VALID_DAYS     30
+#define KEY_VALID_DAYS_MAX 36500
 
 static void help(void) {
         printf("gn8v-tee-repo [OPTION...] publish --key=FPR [PUBLISH-OPTION...] [RELEASE...]\n\n"
@@ -16,7 +19,9 @@ static void help(void) {
                "and make them the repository in one step. A run that fails, or is killed, leaves\n"
                "the repository as it was. What is published already is not signed again.\n\n"
                "      --key=FPR          full fingerprint of the signing key: RSA, 3072 bits or\n"
-               "                         more, a primary key\n"
+               "                         more; of a subkey: with a warning\n"
+               "      --key-valid-for=DAYS\n"
+               "                         refuse a key that expires sooner (default: %d)\n"
                "      --gnupghome=DIR    where the key is (default: gpg's own)\n"
                "      --passphrase-file=FILE\n"
                "                         the key's passphrase; without it the agent must know\n"
@@ -43,7 +48,7 @@ static void help(void) {
                "      --json             one JSON document on standard output\n"
                "  -h, --help             this text\n\n"
                "The repository then holds the packages of the named releases (default: all), and\n"
-               "those that belong to no release.\n", KEEP_DEFAULT);
+               "those that belong to no release.\n", KEY_VALID_DAYS, KEEP_DEFAULT);
 }
 
 static int report_json(const PublishReport *r, const char *path, Error *e) {
@@ -79,6 +84,7 @@ static void report_text(const PublishReport *r, const char *path) {
 
 typedef struct Arguments {
         SignerArguments signer;
+        unsigned valid_days;
         const char *repo;
         char **platforms, **beside, **mirror_urls;
 } Arguments;
@@ -100,8 +106,10 @@ static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
         if (!path)
                 return error_oom(e);
         if ((r = proof_default_platform(repo, &a->platforms, e)) < 0 || (r = repo_data_path(repo->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
-            (r = signer_from_arguments(&a->signer, &signer, e)) < 0)
+            (r = signer_from_arguments(&a->signer, &signer, e)) < 0 || (r = signer_check_expiry(signer, time(NULL), a->valid_days, e)) < 0)
                 return r;
+        if (signer->warning)
+                log_warning("key %s: %s", signer->fingerprint, signer->warning);
         o->workspace = repo->workspace;
         o->repo = path;
         o->releases = repo->releases;
@@ -122,7 +130,7 @@ static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
 }
 
 int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_REPO = 256, ARG_JSON, ARG_BASEURL, ARG_PLATFORM, ARG_BESIDE, ARG_MIRROR_URL, ARG_KEEP, ARG_VALID_DAYS, ARG_REPLACE };
+        enum { ARG_REPO = 256, ARG_JSON, ARG_BASEURL, ARG_PLATFORM, ARG_BESIDE, ARG_MIRROR_URL, ARG_KEEP, ARG_VALID_DAYS, ARG_REPLACE, ARG_KEY_VALID_FOR };
         static const struct option options[] = {
                 SIGNER_OPTIONS,
                 { "repo", required_argument, NULL, ARG_REPO },
@@ -133,13 +141,14 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
                 { "keep", required_argument, NULL, ARG_KEEP },
                 { "valid-days", required_argument, NULL, ARG_VALID_DAYS },
                 { "replace", no_argument, NULL, ARG_REPLACE },
+                { "key-valid-for", required_argument, NULL, ARG_KEY_VALID_FOR },
                 { "json", no_argument, NULL, ARG_JSON },
                 { "help", no_argument, NULL, 'h' },
                 {}
         };
-        _cleanup_(arguments_done) Arguments a = {};
+        _cleanup_(arguments_done) Arguments a = { .valid_days = KEY_VALID_DAYS };
         PublishOptions o = { .keep = KEEP_DEFAULT };
-        uint64_t keep;
+        uint64_t keep, days;
         int c, r;
 
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
@@ -168,6 +177,11 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_VALID_DAYS:
                         if (parse_days(optarg, &o.valid_sec) < 0)
                                 return verb_usage("publish", "--valid-days %s: not a number from 1 to %d", optarg, VALID_DAYS_MAX);
+                        break;
+                case ARG_KEY_VALID_FOR:
+                        if (parse_u64(optarg, &days) < 0 || days > KEY_VALID_DAYS_MAX)
+                                return verb_usage("publish", "--key-valid-for %s: not a number from 0 to %d", optarg, KEY_VALID_DAYS_MAX);
+                        a.valid_days = (unsigned) days;
                         break;
                 case ARG_REPLACE: o.replace = true; break;
                 case ARG_JSON: repo->json = true; break;

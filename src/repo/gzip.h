@@ -8,13 +8,13 @@
 
 /* Deflated text that ends at a byte, and refers to nothing before it: such parts, joined in any order, are one deflate stream. */
 typedef struct GzipPart {
-        void *data;
+        const void *data;
         size_t size;
         uint64_t open_size; /* unpacked */
         uint32_t crc;       /* of the text */
 } GzipPart;
 
-/* Compresses the pieces, in order, to one part; ret->data is owned by the caller. -ENOMEM, or -EIO from zlib. */
+/* Compresses the pieces, in order, to one part; ret->data is the caller's to free. -ENOMEM, or -EIO from zlib. */
 int gzip_pack(const struct iovec *pieces, size_t n, GzipPart *ret);
 
 /* Writes the parts as one gzip member without name and time: the same parts give the same bytes. ret_sha256 and *ret_size are the file's. */

@@ -4,6 +4,7 @@
 #include <createrepo_c/createrepo_c.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -36,12 +37,20 @@ struct Index {
         IndexFile files[N_FILES];
         size_t n_files;
         char *repomd;
+        IndexParts parts;
 };
 
 /* A run of packages that are compressed together. */
 typedef struct Part {
         size_t first, n;
+        char key[SHA256_HEX_SIZE];
 } Part;
+
+/* A file of the last time, mapped. */
+typedef struct OldFile {
+        unsigned char *data;
+        size_t size;
+} OldFile;
 
 typedef struct Writing {
         int dir_fd;
@@ -51,6 +60,9 @@ typedef struct Writing {
         Part *parts;
         size_t n_parts;
         GzipPart *packed[INDEX_STREAMS]; /* head, parts, tail */
+        const IndexParts *old;
+        int old_fd;
+        OldFile old_files[INDEX_STREAMS];
         uint64_t open_size[INDEX_STREAMS], size[INDEX_STREAMS];
         char open_sha256[INDEX_STREAMS][SHA256_HEX_SIZE], sha256[INDEX_STREAMS][SHA256_HEX_SIZE];
 } Writing;
@@ -67,8 +79,15 @@ Index *index_free(Index *x) {
         for (size_t i = 0; i < N_FILES; i++)
                 free(x->files[i].name);
         free(x->repomd);
+        index_parts_clear(&x->parts);
         free(x);
         return NULL;
+}
+
+void index_parts_clear(IndexParts *p) {
+        for (size_t i = 0; i < INDEX_STREAMS; i++)
+                free(p->parts[i]);
+        *p = (IndexParts){};
 }
 
 void index_setup(void) {
@@ -124,13 +143,23 @@ int index_describe(const RpmFile *f, const char *href, const char *sha256, Index
         r = dump(p, f->path, ret, e);
         cr_package_free(p);
         memcpy(ret->sha256, sha256, SHA256_HEX_SIZE);
+        ret->href = href;
         return r;
+}
+
+/* Whether bytes are the old file's, and not ours to free. */
+static bool is_old(const Writing *w, size_t stream, const void *data) {
+        const OldFile *f = &w->old_files[stream];
+        return f->data && (const unsigned char *) data >= f->data && (const unsigned char *) data < f->data + f->size;
 }
 
 static void writing_done(Writing *w) {
         for (size_t i = 0; i < INDEX_STREAMS; i++) {
                 for (size_t j = 0; w->packed[i] && j < w->n_parts + 2; j++)
-                        free(w->packed[i][j].data);
+                        if (!is_old(w, i, w->packed[i][j].data))
+                                free((void *) w->packed[i][j].data);
+                if (w->old_files[i].data)
+                        (void) munmap(w->old_files[i].data, w->old_files[i].size);
                 free(w->packed[i]);
                 free(w->head[i]);
                 free(w->tail[i]);
@@ -145,7 +174,60 @@ static bool ends_part(const IndexEntry *x) {
         return (v & ((1u << PART_BITS) - 1)) == 0;
 }
 
+static int make_key(const Writing *w, Part *part, Error *e) {
+        _cleanup_(digest_freep) Digest *d = digest_new("sha256");
+        _cleanup_free_ char *hex = NULL;
+        int r = d ? 0 : -ENOMEM;
+
+        for (size_t i = 0; r == 0 && i < part->n; i++) {
+                const IndexEntry *x = &w->entries[part->first + i];
+
+                r = digest_update(d, x->sha256, SHA256_HEX_SIZE);
+                if (r == 0)
+                        r = digest_update(d, x->href, strlen(x->href) + 1);
+        }
+        if (r < 0 || !(hex = digest_hex(d)))
+                return error_oom(e);
+        memcpy(part->key, hex, SHA256_HEX_SIZE);
+        return 0;
+}
+
+/* Only if it still is what it was. */
+static void map_old(Writing *w, size_t stream) {
+        _cleanup_free_ char *name = format("%s-%s", w->old->sha256[stream], kinds[stream].suffix);
+        _cleanup_close_ int fd = name ? openat(w->old_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+        char hex[SHA256_HEX_SIZE];
+        struct stat st;
+        void *data;
+
+        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+                return;
+        data = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (data == MAP_FAILED)
+                return;
+        if (sha256_buffer(data, (size_t) st.st_size, hex) < 0 || !streq(hex, w->old->sha256[stream]))
+                (void) munmap(data, (size_t) st.st_size);
+        else
+                w->old_files[stream] = (OldFile){ .data = data, .size = (size_t) st.st_size };
+}
+
+static bool take_old(Writing *w, size_t stream, const char *key, GzipPart *ret) {
+        const OldFile *f = &w->old_files[stream];
+
+        for (size_t i = 0; f->data && i < w->old->n[stream]; i++) {
+                const IndexPart *p = &w->old->parts[stream][i];
+
+                if (!streq(p->key, key) || p->at > f->size || p->size > f->size - p->at)
+                        continue;
+                *ret = (GzipPart){ .data = f->data + p->at, .size = p->size, .open_size = p->open_size, .crc = p->crc };
+                return true;
+        }
+        return false;
+}
+
 static int divide(Writing *w, Error *e) {
+        int r;
+
         w->parts = calloc(w->n + 1, sizeof(*w->parts));
         if (!w->parts)
                 return error_oom(e);
@@ -153,6 +235,8 @@ static int divide(Writing *w, Error *e) {
                 if (ends_part(&w->entries[i]) || i + 1 == w->n) {
                         w->parts[w->n_parts++] = (Part){ .first = first, .n = i + 1 - first };
                         first = i + 1;
+                        if ((r = make_key(w, &w->parts[w->n_parts - 1], e)) < 0)
+                                return r;
                 }
         for (size_t i = 0; i < INDEX_STREAMS; i++) {
                 w->head[i] = format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<%s%s packages=\"%zu\">\n", kinds[i].element, kinds[i].attributes, w->n);
@@ -192,6 +276,8 @@ static int pack_part(Writing *w, size_t stream, size_t i, Error *e) {
 
         if (!pieces)
                 return error_oom(e);
+        if (part && take_old(w, stream, part->key, &w->packed[stream][i]))
+                return 0;
         for (size_t k = 0; part && k < n; k++)
                 pieces[k] = (struct iovec){ .iov_base = (void *) w->entries[part->first + k].xml[stream], .iov_len = w->entries[part->first + k].size[stream] };
         if (!part)
@@ -274,20 +360,44 @@ static int write_repomd(Index *x, const Writing *w, int64_t revision, const Fres
         return x->repomd ? write_text(w, "repomd.xml", x->repomd, e) : error_oom(e);
 }
 
-int index_write(int dir_fd, const IndexEntry *entries, size_t n, const char *comps, int64_t revision, const Freshness *freshness, Index **ret, Error *e) {
-        _cleanup_(writing_done) Writing w = { .dir_fd = dir_fd, .entries = entries, .n = n };
+/* Where each part has come to lie, behind the ten bytes of the gzip header. */
+static int note_parts(const Writing *w, IndexParts *ret, Error *e) {
+        for (size_t i = 0; i < INDEX_STREAMS; i++) {
+                uint64_t at = 10 + w->packed[i][0].size;
+
+                memcpy(ret->sha256[i], w->sha256[i], SHA256_HEX_SIZE);
+                ret->parts[i] = calloc(w->n_parts + 1, sizeof(IndexPart));
+                if (!ret->parts[i])
+                        return error_oom(e);
+                ret->n[i] = w->n_parts;
+                for (size_t k = 0; k < w->n_parts; k++) {
+                        const GzipPart *g = &w->packed[i][k + 1];
+
+                        ret->parts[i][k] = (IndexPart){ .at = at, .size = g->size, .open_size = g->open_size, .crc = g->crc };
+                        memcpy(ret->parts[i][k].key, w->parts[k].key, SHA256_HEX_SIZE);
+                        at += g->size;
+                }
+        }
+        return 0;
+}
+
+int index_write(int dir_fd, const IndexEntry *entries, size_t n, const char *comps, int64_t revision, const Freshness *freshness,
+                const IndexParts *old, int old_fd, Index **ret, Error *e) {
+        _cleanup_(writing_done) Writing w = { .dir_fd = dir_fd, .entries = entries, .n = n, .old = old, .old_fd = old_fd };
         _cleanup_(index_freep) Index *x = calloc(1, sizeof(*x));
         int r;
 
         if (!x)
                 return error_oom(e);
+        for (size_t i = 0; old && i < INDEX_STREAMS; i++)
+                map_old(&w, i);
         if ((r = divide(&w, e)) < 0 || (r = parallel_run(INDEX_STREAMS + INDEX_STREAMS * (w.n_parts + 2), work_on, &w, e)) < 0 ||
             (r = parallel_run(INDEX_STREAMS, join_stream, &w, e)) < 0)
                 return r;
         for (size_t i = 0; i < INDEX_STREAMS; i++)
                 if ((r = settle(x, &w, i, w.sha256[i], w.open_sha256[i], w.size[i], w.open_size[i], e)) < 0)
                         return r;
-        if ((comps && (r = write_comps(x, &w, comps, e)) < 0) || (r = write_repomd(x, &w, revision, freshness, e)) < 0)
+        if ((r = note_parts(&w, &x->parts, e)) < 0 || (comps && (r = write_comps(x, &w, comps, e)) < 0) || (r = write_repomd(x, &w, revision, freshness, e)) < 0)
                 return r;
         *ret = TAKE_PTR(x);
         return 0;
@@ -296,6 +406,10 @@ int index_write(int dir_fd, const IndexEntry *entries, size_t n, const char *com
 const IndexFile *index_files(const Index *x, size_t *ret_n) {
         *ret_n = x->n_files;
         return x->files;
+}
+
+const IndexParts *index_parts(const Index *x) {
+        return &x->parts;
 }
 
 const char *index_repomd(const Index *x) {

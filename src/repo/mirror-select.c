@@ -208,6 +208,7 @@ static int take_fragments(const MirrorSource *sources, size_t n, const MirrorPic
         for (size_t i = 0; i < n_picks; i++) {
                 const MirrorSource *s = &sources[picks[i].source];
 
+                entries[i].href = s->primary->packages[picks[i].at]->href;
                 memcpy(entries[i].sha256, s->primary->packages[picks[i].at]->checksum, SHA256_HEX_SIZE - 1);
                 entries[i].xml[INDEX_PRIMARY] = s->fragments[picks[i].at].text;
                 entries[i].size[INDEX_PRIMARY] = s->fragments[picks[i].at].size;
@@ -313,7 +314,7 @@ int mirror_write_selection(Repository *r, Generation *g, const MirrorSource *sou
         if (!entries)
                 return error_oom(e);
         if ((k = take_fragments(sources, n, picks, n_picks, entries, &texts, e)) < 0 ||
-            (k = index_write(dir, entries, n_picks, NULL, g->revision, &g->freshness, &x, e)) < 0)
+            (k = index_write(dir, entries, n_picks, NULL, g->revision, &g->freshness, NULL, -1, &x, e)) < 0)
                 return k;
         files = index_files(x, &n_files);
         for (size_t i = 0; i < n_files; i++)

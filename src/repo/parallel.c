@@ -24,14 +24,10 @@ unsigned parallel_width(void) {
 }
 
 static bool take_next(Parallel *p, size_t *ret) {
-        bool any;
-
-        (void) pthread_mutex_lock(&p->lock);
-        any = p->r >= 0 && p->next < p->n;
-        if (any)
-                *ret = p->next++;
-        (void) pthread_mutex_unlock(&p->lock);
-        return any;
+        if (__atomic_load_n(&p->r, __ATOMIC_RELAXED) < 0)
+                return false;
+        *ret = __atomic_fetch_add(&p->next, 1, __ATOMIC_RELAXED);
+        return *ret < p->n;
 }
 
 /* Everything before a failed one was begun before it, and ends: so which error is told does not depend on luck. */
@@ -42,7 +38,7 @@ static void fail(Parallel *p, size_t i, int r, Error *e) {
                 p->error = *e;
                 *e = ERROR_INIT;
                 p->failed = i;
-                p->r = r;
+                __atomic_store_n(&p->r, r, __ATOMIC_RELAXED);
         }
         (void) pthread_mutex_unlock(&p->lock);
         error_clear(e);

@@ -200,24 +200,55 @@ static bool is_same(const InputPackage *in, const RpmFile *f, const PublishedPac
         return streq(old->signer, signer) && streq(old->header_sha256, f->header_sha256) && made_from && streq(made_from, in->sha256);
 }
 
-int package_take(PackageContext *c, const InputPackage *in, PublishedPackage **ret, PackageOrigin *ret_origin, Error *e) {
-        _cleanup_(published_package_freep) PublishedPackage *q = calloc(1, sizeof(*q));
-        _cleanup_(rpm_file_freep) RpmFile *f = NULL;
-        const char *signer = in->signer ? in->signer : c->o->signer->fingerprint;
-        const PublishedPackage *old = package_published_as(c->repo, in->file);
-        int r;
+/* Package, record and published file are the files they were when all of them were checked: nothing is opened. */
+static bool is_known(const PackageContext *c, const InputPackage *in, const PublishedPackage *old, const char *signer) {
+        const MemoEntry *x = in->memo;
+        FileId id;
+        struct stat st;
+
+        if (!x || !old || old->vendor != (in->signer != NULL) || !streq(old->sha256, x->sha256) || !streq(old->signer, signer) ||
+            !streq(in->signer ? old->sha256 : old->unsigned_sha256 ? old->unsigned_sha256 : "", in->sha256) ||
+            fstatat(c->repo->fd, old->href, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return false;
+        id = file_id(&st);
+        return id.dev == x->published.dev && id.ino == x->published.ino && id.size == x->published.size && id.mtime_ns == x->published.mtime_ns;
+}
+
+static int reuse_known(const PackageContext *c, const InputPackage *in, const PublishedPackage *old, PublishedPackage **ret, Error *e) {
+        PublishedPackage *q = published_package_copy(old, in->releases);
 
         if (!q)
                 return error_oom(e);
+        q->input = in;
+        q->known = true;
+        q->build_time = in->memo->build_time;
+        progress_step(c->o->progress, old->size);
+        *ret = q;
+        return 0;
+}
+
+int package_take(PackageContext *c, const InputPackage *in, PublishedPackage **ret, PackageOrigin *ret_origin, Error *e) {
+        const char *signer = in->signer ? in->signer : c->o->signer->fingerprint;
+        const PublishedPackage *old = package_published_as(c->repo, in->file);
+        _cleanup_(published_package_freep) PublishedPackage *q = NULL;
+        _cleanup_(rpm_file_freep) RpmFile *f = NULL;
+        int r;
+
+        *ret_origin = PACKAGE_REUSED;
+        if (is_known(c, in, old, signer))
+                return reuse_known(c, in, old, ret, e);
+        q = calloc(1, sizeof(*q));
+        if (!q)
+                return error_oom(e);
+        q->input = in;
         r = rpm_file_open(AT_FDCWD, in->path, &f, e);
         if (r < 0)
                 return error_hint(e, r, in->signer ? "run `gn8v-tee-repo fetch` first" : "build it again");
         if ((r = check_name(in, f, e)) < 0 || (r = check_replaced(c, in, f, old, e)) < 0 || (r = describe(in, f, signer, q, e)) < 0)
                 return r;
-        if (old && is_same(in, f, old, signer) && repository_has_intact(c->repo, old)) {
-                *ret_origin = PACKAGE_REUSED;
+        if (old && is_same(in, f, old, signer) && repository_has_intact(c->repo, old))
                 r = reuse(c, in, old, q, e);
-        } else
+        else
                 r = stage_package(c, in, f, q, ret_origin, e);
         if (r < 0)
                 return r;

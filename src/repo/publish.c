@@ -3,8 +3,8 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "basic/fs.h"
 #include "repo/comps.h"
@@ -18,12 +18,23 @@
 #include "repo/serials.h"
 #include "repo/vendor-keys.h"
 
+#define RACY_NS (100 * 1000000) /* more than a tick of any kernel */
+
 typedef struct PackageJob {
         const InputPackage *in;
+        size_t number; /* in the order of names */
         uint64_t size;
         PublishedPackage *published;
         PackageOrigin origin;
 } PackageJob;
+
+/* For the proof: see WorldKnown. */
+typedef struct Known {
+        WorldKnown world;
+        bool *gone;
+        char *primary;
+        char **nevras;
+} Known;
 
 typedef struct Publish {
         const PublishOptions *o;
@@ -35,6 +46,10 @@ typedef struct Publish {
         size_t n_jobs;
         IndexEntry *entries; /* one a package of next */
         size_t n_entries;
+        Memo *memo;
+        Index *index;
+        Known known;
+        int64_t started_ns;
         Generation *next;
         PublishReport report;
         char *vendor_keys; /* see vendor_keys_load() */
@@ -53,6 +68,11 @@ static void publish_done(Publish *p) {
                 index_entry_clear(&p->entries[i]);
         free(p->jobs);
         free(p->entries);
+        free(p->known.gone);
+        free(p->known.primary);
+        free(p->known.nevras);
+        index_free(p->index);
+        memo_free(p->memo);
         signed_store_free(p->packages.known);
         repository_free(p->repo);
         inputs_free(p->inputs);
@@ -65,7 +85,7 @@ static void publish_done(Publish *p) {
 static int by_size(const void *a, const void *b) {
         const PackageJob *x = a, *y = b;
 
-        return x->size != y->size ? (x->size < y->size) - (x->size > y->size) : strcmp(x->in->file, y->in->file);
+        return x->size != y->size ? (x->size < y->size) - (x->size > y->size) : (x->number > y->number) - (x->number < y->number);
 }
 
 /* What new files will need, at most; the total is of all packages. */
@@ -78,11 +98,10 @@ static int make_jobs(Publish *p, uint64_t *ret_total, Error *e) {
                 return error_oom(e);
         for (size_t i = 0; i < p->inputs->n_packages; i++) {
                 PackageJob *job = &p->jobs[p->n_jobs++];
-                struct stat st = {};
 
                 job->in = p->inputs->packages[i];
-                (void) stat(job->in->path, &st); /* what is not there is told where it is opened */
-                total += job->size = (uint64_t) st.st_size;
+                job->number = i;
+                total += job->size = job->in->id.size; /* what is not there is told where it is opened */
                 if (!package_published_as(p->repo, job->in->file))
                         need += job->size;
         }
@@ -190,16 +209,28 @@ static int find_revision(Publish *p, Error *e) {
 
 static int describe_package(void *data, size_t i, Error *e) {
         Publish *p = data;
-        const PublishedPackage *q = p->next->packages[i];
+        PublishedPackage *q = p->next->packages[i];
         _cleanup_(rpm_file_freep) RpmFile *f = NULL;
-        int r = open_checked(p, q, &f, e);
+        struct stat st;
+        int r;
 
-        return r < 0 ? r : index_describe(f, q->href, q->sha256, &p->entries[i], e);
+        p->entries[i].href = q->href;
+        if (q->known) {
+                q->id = q->input->memo->published;
+                memo_xml(p->memo, q->input->memo, &p->entries[i]);
+                return 0;
+        }
+        if ((r = open_checked(p, q, &f, e)) < 0)
+                return r;
+        if (fstat(f->fd, &st) == 0)
+                q->id = file_id(&st);
+        q->id.ctime_ns = 0;
+        return index_describe(f, q->href, q->sha256, &p->entries[i], e);
 }
 
 static int index_packages(Publish *p, const char *comps, Error *e) {
         _cleanup_close_ int dir = openat(p->repo->stage_fd, "repodata", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        _cleanup_(index_freep) Index *x = NULL;
+        _cleanup_close_ int old = openat(p->repo->fd, "repodata", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         const IndexFile *files;
         size_t n;
         int r;
@@ -212,25 +243,70 @@ static int index_packages(Publish *p, const char *comps, Error *e) {
         p->n_entries = p->next->n_packages;
         index_setup();
         if ((r = parallel_run(p->next->n_packages, describe_package, p, e)) < 0 ||
-            (r = index_write(dir, p->entries, p->next->n_packages, comps, p->next->revision, &p->next->freshness, &x, e)) < 0)
+            (r = index_write(dir, p->entries, p->next->n_packages, comps, p->next->revision, &p->next->freshness, old < 0 ? NULL : memo_parts(p->memo), old, &p->index, e)) < 0)
                 return r;
-        files = index_files(x, &n);
+        files = index_files(p->index, &n);
         for (size_t i = 0; i < n; i++)
                 if (strv_append(&p->next->metadata, files[i].name) < 0)
                         return error_oom(e);
-        if ((r = seal_repomd(p->repo, p->next, p->o->signer, p->keyring, index_repomd(x), e)) < 0)
+        if ((r = seal_repomd(p->repo, p->next, p->o->signer, p->keyring, index_repomd(p->index), e)) < 0)
                 return r;
-        return metalink_stage(p->repo, index_repomd(x), p->next->revision, p->o->mirror_urls, e);
+        return metalink_stage(p->repo, index_repomd(p->index), p->next->revision, p->o->mirror_urls, e);
+}
+
+static int by_text(const void *a, const void *b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* What libsolv need not be told again. */
+static int find_known(Publish *p, Error *e) {
+        size_t n = memo_solv_size(p->memo), n_new = 0;
+        Known *k = &p->known;
+        Text t = {};
+
+        k->gone = calloc(n + 1, sizeof(*k->gone));
+        k->nevras = calloc(p->next->n_packages + 1, sizeof(*k->nevras));
+        if (!k->gone || !k->nevras)
+                return error_oom(e);
+        for (size_t i = 0; i < n; i++)
+                k->gone[i] = true;
+        for (size_t i = 0; i < p->next->n_packages; i++) {
+                const PublishedPackage *q = p->next->packages[i];
+                bool in_it = q->known && q->input->memo->solv >= 0;
+
+                k->nevras[i] = q->nevra;
+                if (in_it)
+                        k->gone[q->input->memo->solv] = false;
+                n_new += !in_it;
+        }
+        qsort(k->nevras, p->next->n_packages, sizeof(*k->nevras), by_text);
+        text_printf(&t, "<metadata xmlns=\"http://linux.duke.edu/metadata/common\" xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\" packages=\"%zu\">\n", n_new);
+        for (size_t i = 0; i < p->next->n_packages; i++)
+                if (!p->next->packages[i]->known || p->next->packages[i]->input->memo->solv < 0)
+                        text_append_n(&t, p->entries[i].xml[INDEX_PRIMARY], p->entries[i].size[INDEX_PRIMARY]);
+        text_append(&t, "</metadata>\n");
+        if (!(k->primary = text_take(&t)))
+                return error_oom(e);
+        k->world = (WorldKnown){ .solv = memo_solv(p->memo), .n = n, .gone = k->gone, .primary = n_new > 0 ? k->primary : NULL,
+                                 .nevras = k->nevras, .n_nevras = p->next->n_packages };
+        return 0;
 }
 
 static int prove_staged(Publish *p, Error *e) {
         _cleanup_free_ char *stage = path_join(p->o->repo, STAGE);
+        ProveOptions o = { .repo = stage, .platforms = p->o->platforms, .beside = p->o->beside, .releases = p->o->releases,
+                           .n_releases = p->o->n_releases };
         int r;
 
         if (!stage)
                 return error_oom(e);
-        r = prove(&(ProveOptions){ .repo = stage, .platforms = p->o->platforms, .beside = p->o->beside, .releases = p->o->releases,
-                                   .n_releases = p->o->n_releases }, &p->report.proof, e);
+        if (memo_solv_size(p->memo) > 0) {
+                if ((r = find_known(p, e)) < 0)
+                        return r;
+                o.known = &p->known.world;
+        }
+        o.write = memo_solv_new(p->memo);
+        r = prove(&o, &p->report.proof, e);
         return r < 0 ? r : prove_report_error(p->report.proof, e);
 }
 
@@ -256,6 +332,13 @@ static int render_repo_file(const Publish *p, char **ret, Error *e) {
         if (!(url = format("file://%s", real)))
                 return error_oom(e);
         return error_hint(e, repo_file_render(p->o->template, url, NULL, p->vendor_keys, ret, e), "give --baseurl");
+}
+
+static int64_t now_ns(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_REALTIME, &ts);
+        return (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 /* packages/ of the workspace must never become packages/ of the repository: what is in no generation is removed there. */
@@ -317,22 +400,75 @@ static int make_next(Publish *p, const char *comps, Error *e) {
         return repository_link_metadata(p->repo, p->o->keep, e);
 }
 
-/* What was signed now need not be signed, nor read, when it is to be published elsewhere or again. */
-static void remember(Publish *p) {
-        for (size_t i = 0; i < p->next->n_packages; i++) {
+/* Which one of base.solv each package is from now on: what stayed in it, then what was new; or all of them, in order. */
+static void number_solv(const Publish *p, MemoItem *items) {
+        size_t n = p->report.proof->known ? memo_solv_size(p->memo) : 0, next = 0;
+        _cleanup_free_ int32_t *moved = calloc(n + 1, sizeof(*moved));
+
+        for (size_t i = 0; i < p->n_entries; i++)
+                items[i].entry.solv = -1;
+        if (!moved)
+                return;
+        for (size_t i = 0; i < n; i++)
+                moved[i] = p->known.gone[i] ? -1 : (int32_t) next++;
+        for (size_t i = 0; i < p->n_entries; i++) {
                 const PublishedPackage *q = p->next->packages[i];
+                int32_t old = n > 0 && q->known ? q->input->memo->solv : -1;
+
+                if (!p->report.proof->written)
+                        items[i].entry.solv = old;
+                else
+                        items[i].entry.solv = old >= 0 ? moved[old] : (int32_t) next++;
+        }
+}
+
+static int by_item_file(const void *a, const void *b) {
+        return strcmp(((const MemoItem *) a)->file, ((const MemoItem *) b)->file);
+}
+
+/* What changed so short a time ago that it could change again without its times telling is not taken for known. */
+static bool is_settled(const Publish *p, const InputPackage *in) {
+        return in->id.ctime_ns < p->started_ns - RACY_NS && in->record_id.ctime_ns < p->started_ns - RACY_NS;
+}
+
+/* What was done now need not be done again: not signing, nor reading, nor describing. */
+static void remember(Publish *p) {
+        _cleanup_free_ MemoItem *items = calloc(p->n_entries + 1, sizeof(*items));
+
+        for (size_t i = 0; items && i < p->n_entries; i++) {
+                const PublishedPackage *q = p->next->packages[i];
+                MemoEntry *x = &items[i].entry;
 
                 if (q->staged && q->unsigned_sha256)
                         signed_store_keep(p->packages.known, q->unsigned_sha256, q->sha256, p->repo->fd, q->href);
+                items[i].file = q->file;
+                items[i].releases = q->releases;
+                items[i].xml = &p->entries[i];
+                items[i].old = q->known ? q->input->memo : NULL;
+                if (is_settled(p, q->input)) {
+                        x->record = q->input->record_id;
+                        x->input = q->input->id;
+                }
+                x->published = q->id;
+                x->build_time = q->build_time;
+                memcpy(x->input_sha256, q->input->sha256, SHA256_HEX_SIZE);
+                memcpy(x->sha256, q->sha256, SHA256_HEX_SIZE);
         }
+        if (!items || p->n_entries == 0)
+                return;
+        number_solv(p, items);
+        qsort(items, p->n_entries, sizeof(*items), by_item_file);
+        memo_save(p->memo, items, p->n_entries, index_parts(p->index), p->report.proof->written);
 }
 
 static int run(Publish *p, Error *e) {
         _cleanup_free_ char *comps = NULL, *repo_file = NULL;
         int r;
 
-        if ((r = inputs_load(p->o->workspace, p->o->releases, p->o->n_releases, true, &p->inputs, e)) < 0 ||
-            (r = keyring_new(p->o->signer->public_key, p->o->signer->public_key_size, "signing key", &p->keyring, e)) < 0 ||
+        p->started_ns = now_ns();
+        if ((r = memo_open(p->o->workspace, p->o->repo, p->o->signer->fingerprint, &p->memo, e)) < 0 ||
+            (r = inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e)) < 0 ||
+            (r = keyring_new_own(p->o->signer->public_key, p->o->signer->public_key_size, p->o->signer->fingerprint, &p->keyring, e)) < 0 ||
             (r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = check_apart(p->o, e)) < 0 ||
             (r = vendor_keys_load(p->o->workspace, p->o->releases, p->o->n_releases, &p->vendor_keys, e)) < 0 ||
             (r = signed_store_open(p->o->workspace, p->o->signer->fingerprint, &p->packages.known, e)) < 0 ||

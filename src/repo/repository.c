@@ -74,6 +74,7 @@ static int find_current(Repository *r, Error *e) {
 
                 if (!path)
                         return error_oom(e);
+                r->unclean = true;
                 k = remove_tree(r->fd, path);
                 if (k < 0)
                         return error_errno(e, -k, "%s/%s", r->path, path);
@@ -84,8 +85,12 @@ static int find_current(Repository *r, Error *e) {
 
 static int make_stage(Repository *r, Error *e) {
         static const char *const dirs[] = { STAGE, STAGE "/packages", STAGE "/repodata", STAGE "/generation" };
-        int k = remove_tree(r->fd, STAGE);
+        struct stat st;
+        int k;
 
+        /* Of a run that was killed: it may have left package files, too. */
+        r->unclean = r->unclean || fstatat(r->fd, STAGE, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        k = remove_tree(r->fd, STAGE);
         if (k < 0)
                 return error_errno(e, -k, "%s/" STAGE, r->path);
         for (size_t i = 0; i < ELEMENTSOF(dirs); i++)
@@ -347,9 +352,44 @@ static bool is_mirror(const Repository *r, const Generation *published) {
         return false;
 }
 
+/* packages/DIGITS/ of a package that had a namesake, if nothing is in it any more. */
+static void remove_parent(Repository *r, const char *href) {
+        _cleanup_free_ char *dir = strdup(href);
+
+        if (!dir)
+                return;
+        *strrchr(dir, '/') = '\0';
+        if (strchr(dir, '/'))
+                (void) unlinkat(r->fd, dir, AT_REMOVEDIR);
+}
+
+/* The packages of a generation that goes, as far as none that stays names them. */
+static int drop_packages(Repository *r, const Generation *g, const Generation *published, size_t first, size_t *removed, Error *e) {
+        _cleanup_free_ size_t *at = calloc(r->n_generations + 1, sizeof(*at));
+
+        if (!at)
+                return error_oom(e);
+        for (size_t i = 0; i < g->n_packages; i++) {
+                const char *href = g->packages[i]->href;
+                bool named = generation_walk_href(published, &at[r->n_generations], href) != NULL;
+
+                for (size_t k = first; k < r->n_generations && !named; k++)
+                        named = generation_walk_href(r->generations[k], &at[k], href) != NULL;
+                if (named)
+                        continue;
+                if (unlinkat(r->fd, href, 0) == 0)
+                        (*removed)++;
+                else if (errno != ENOENT)
+                        return error_errno(e, errno, "%s/%s", r->path, href);
+                remove_parent(r, href);
+        }
+        return 0;
+}
+
 int repository_clean(Repository *r, const Generation *published, unsigned keep, size_t *ret_removed, Error *e) {
         bool is_new = !r->current || published->number != r->current->number;
         size_t others = keep - (is_new ? 1 : 0), first = r->n_generations > others ? r->n_generations - others : 0, removed = 0;
+        bool mirror;
         int k;
 
         for (size_t i = 0; i < first; i++) {
@@ -359,11 +399,17 @@ int repository_clean(Repository *r, const Generation *published, unsigned keep, 
                         return error_oom(e);
                 if (r->generations[i]->number == published->number)
                         continue;
+                if ((k = drop_packages(r, r->generations[i], published, first, &removed, e)) < 0)
+                        return k;
                 k = remove_tree(r->fd, path);
                 if (k < 0)
                         return error_errno(e, -k, "%s/%s", r->path, path);
         }
-        if ((k = sweep(r, published, first, is_mirror(r, published) ? "" : "packages", 0, &removed, e)) < 0 || (k = sweep_metadata(r, published, first, e)) < 0)
+        mirror = is_mirror(r, published);
+        /* Only then can there be a file that no generation names. */
+        if ((r->unclean || !r->current || mirror) && (k = sweep(r, published, first, mirror ? "" : "packages", 0, &removed, e)) < 0)
+                return k;
+        if ((k = sweep_metadata(r, published, first, e)) < 0)
                 return k;
         k = remove_tree(r->fd, STAGE);
         if (k < 0)

@@ -15,6 +15,7 @@ typedef struct Repository {
         int fd, lock_fd, stage_fd;
         Generation **generations; /* that are on disk and count, by number */
         size_t n_generations;
+        bool unclean;             /* a run that was killed left something: package files may be there that no generation names */
         Generation *current;      /* one of them: the published one; NULL: nothing is published */
 } Repository;
 

@@ -26,7 +26,7 @@ int seal_repomd(Repository *r, Generation *g, Signer *signer, Keyring *keyring, 
         key = openpgp_armor("PUBLIC KEY BLOCK", signer->public_key, signer->public_key_size);
         if (!armored || !key)
                 return error_oom(e);
-        if ((k = keyring_verify(keyring, repomd, strlen(repomd), armored, strlen(armored), "repomd.xml", e)) < 0 ||
+        if ((k = keyring_verify(keyring, repomd, strlen(repomd), signature, size, "repomd.xml", e)) < 0 ||
             (k = write_file(r, "repodata/repomd.xml.asc", armored, strlen(armored), e)) < 0 ||
             (k = write_file(r, "repodata/repomd.xml.key", key, strlen(key), e)) < 0)
                 return k;

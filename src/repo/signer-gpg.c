@@ -182,28 +182,40 @@ static int refuse(const Signer *s, Error *e, ExitCode code, const char *why) {
         return error_set(e, EKEYREJECTED, code, "signing key %s: %s", s->fingerprint, why);
 }
 
-static int check_key(const Signer *s, gpgme_key_t key, Error *e) {
-        const struct _gpgme_subkey *primary = key->subkeys;
-
-        if (!primary || !primary->fpr || !streq(primary->fpr, s->fingerprint)) {
-                int r = refuse(s, e, EXIT_UNTRUSTED, "it is a subkey, and EL8's rpm wants signatures of a primary key");
-                return error_hint(e, r, "give the primary key's fingerprint: %s", primary && primary->fpr ? primary->fpr : "gpg --list-keys");
-        }
-        if (key->revoked || primary->revoked)
+static int check_part(const Signer *s, const struct _gpgme_subkey *part, Error *e) {
+        if (part->revoked)
                 return refuse(s, e, EXIT_UNTRUSTED, "it is revoked");
-        if (key->expired || primary->expired)
+        if (part->expired)
                 return refuse(s, e, EXIT_UNTRUSTED, "it has expired");
-        if (key->disabled || key->invalid || primary->disabled || primary->invalid)
+        if (part->disabled || part->invalid)
                 return refuse(s, e, EXIT_UNTRUSTED, "it is disabled or not valid");
-        if (primary->pubkey_algo != GPGME_PK_RSA)
+        if (part->pubkey_algo != GPGME_PK_RSA && part->pubkey_algo != GPGME_PK_RSA_S)
                 return refuse(s, e, EXIT_UNTRUSTED, "it is not an RSA key, and EL8's rpm takes no other");
-        if (primary->length < RSA_BITS_MIN)
+        if (part->length < RSA_BITS_MIN)
                 return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "signing key %s: %u bits are too few, %d are needed", s->fingerprint,
-                                 primary->length, RSA_BITS_MIN);
-        if (!primary->can_sign)
-                return refuse(s, e, EXIT_UNTRUSTED, "its primary key cannot sign");
-        if (!primary->secret)
+                                 part->length, RSA_BITS_MIN);
+        return 0;
+}
+
+/* *ret is the part of the key that signs: the one whose fingerprint was given. */
+static int check_key(Signer *s, gpgme_key_t key, const struct _gpgme_subkey **ret, Error *e) {
+        const struct _gpgme_subkey *primary = key->subkeys, *part = primary;
+        int r;
+
+        while (part && !(part->fpr && streq(part->fpr, s->fingerprint)))
+                part = part->next;
+        if (!primary || !primary->fpr || !part)
+                return refuse(s, e, EXIT_FAILED, "gpg finds another key than this");
+        if (key->revoked || key->expired || key->disabled || key->invalid)
+                return refuse(s, e, EXIT_UNTRUSTED, key->revoked ? "it is revoked" : key->expired ? "it has expired" : "it is disabled or not valid");
+        if ((r = check_part(s, part, e)) < 0 || (part != primary && (r = check_part(s, primary, e)) < 0))
+                return r;
+        if (!part->can_sign)
+                return refuse(s, e, EXIT_UNTRUSTED, part == primary ? "its primary key cannot sign: give the fingerprint of a subkey that can"
+                                                                    : "this subkey cannot sign");
+        if (!part->secret)
                 return refuse(s, e, EXIT_FAILED, "its secret part is not here");
+        *ret = part;
         return 0;
 }
 
@@ -231,8 +243,32 @@ static int export_key(gpgme_ctx_t ctx, Signer *s, Error *e) {
         return s->public_key ? 0 : refuse(s, e, EXIT_FAILED, "gpg exports nothing for it");
 }
 
-static int load_key(gpgme_ctx_t ctx, Signer *s, const char *where, Error *e) {
+static int take_key(Signer *s, gpgme_ctx_t ctx, gpgme_key_t key, const struct _gpgme_subkey *part, Error *e) {
         GpgSigner *g = s->data;
+        const struct _gpgme_subkey *primary = key->subkeys;
+        char *fingerprint;
+
+        for (size_t i = 0; i < sizeof g->fingerprint; i++)
+                (void) sscanf(s->fingerprint + 2 * i, "%2hhx", &g->fingerprint[i]);
+        if (part != primary) {
+                s->warning = "a subkey signs: rpm of EL8 lists primary keys only, and `rpm -K` may say NOKEY where the key was imported by an older rpm";
+                if (!(fingerprint = strdup(primary->fpr)))
+                        return error_oom(e);
+                free(s->fingerprint);
+                s->fingerprint = fingerprint;
+        }
+        s->created = part->timestamp;
+        /* Whichever ends first. */
+        s->expires = part->expires;
+        if (primary->expires > 0 && (s->expires == 0 || primary->expires < s->expires))
+                s->expires = primary->expires;
+        s->user_id = strdup(key->uids && key->uids->uid ? key->uids->uid : "");
+        g->keygrip = strdup(part->keygrip ? part->keygrip : "");
+        return s->user_id && g->keygrip ? export_key(ctx, s, e) : error_oom(e);
+}
+
+static int load_key(gpgme_ctx_t ctx, Signer *s, const char *where, Error *e) {
+        const struct _gpgme_subkey *part = NULL;
         gpgme_key_t key = NULL;
         gpgme_error_t err;
         int r;
@@ -245,14 +281,9 @@ static int load_key(gpgme_ctx_t ctx, Signer *s, const char *where, Error *e) {
                                                        : error_set(e, EIO, EXIT_FAILED, "signing key %s: %s: %s", s->fingerprint, where, gpgme_strerror(err));
                 return error_hint(e, r, "'gpg --list-secret-keys' shows the keys there are; --gnupghome names another home");
         }
-        r = check_key(s, key, e);
-        if (r >= 0 && !(g->keygrip = strdup(key->subkeys->keygrip ? key->subkeys->keygrip : "")))
-                r = error_oom(e);
-        if (r >= 0) {
-                s->created = key->subkeys->timestamp;
-                s->user_id = strdup(key->uids && key->uids->uid ? key->uids->uid : "");
-                r = s->user_id ? export_key(ctx, s, e) : error_oom(e);
-        }
+        r = check_key(s, key, &part, e);
+        if (r >= 0)
+                r = take_key(s, ctx, key, part, e);
         gpgme_key_unref(key);
         return r;
 }
@@ -283,6 +314,7 @@ int signer_gpg_new(const char *homedir, const char *fingerprint, const char *pas
         if (!s || !(s->data = g = calloc(1, sizeof(*g))))
                 return error_oom(e);
         s->type = &signer_gpg;
+        (void) pthread_mutex_init(&g->lock, NULL);
         r = fingerprint_normalize(fingerprint, &s->fingerprint, e);
         if (r < 0)
                 return r;
@@ -292,9 +324,6 @@ int signer_gpg_new(const char *homedir, const char *fingerprint, const char *pas
                 return error_oom(e);
         if (passphrase_file && access(passphrase_file, R_OK) < 0)
                 return error_errno(e, errno, "%s", passphrase_file);
-        for (size_t i = 0; i < sizeof g->fingerprint; i++)
-                (void) sscanf(s->fingerprint + 2 * i, "%2hhx", &g->fingerprint[i]);
-        (void) pthread_mutex_init(&g->lock, NULL);
         if ((r = open_home(s, e)) < 0 || (r = open_agent(s, e)) < 0)
                 return r;
         *ret = TAKE_PTR(s);

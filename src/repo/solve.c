@@ -8,6 +8,8 @@
 #include <solv/repo_rpmdb.h>
 #include <solv/repo_rpmmd.h>
 #include <solv/selection.h>
+#include <solv/repo_solv.h>
+#include <solv/repo_write.h>
 #include <solv/solv_xfopen.h>
 #include <solv/solver.h>
 #include <solv/transaction.h>
@@ -32,6 +34,7 @@ struct World {
         Repo *ours, *installed;
         WorldPackage *packages; /* sorted */
         size_t n_packages;
+        bool known, filelists;
 };
 
 World *world_free(World *w) {
@@ -221,6 +224,82 @@ static int list_packages(World *w, Error *e) {
         return 0;
 }
 
+/* The file, less what is gone, and what is new. False if it does not fit: then the metadata is read. */
+static bool add_known(Repo *repo, const WorldKnown *known) {
+        _cleanup_fclose_ FILE *f = fopen(known->solv, "re"), *xml = NULL;
+        Id first = repo->pool->nsolvables;
+
+        if (!f || repo_add_solv(repo, f, 0) != 0 || (size_t) repo->nsolvables != known->n || (size_t) (repo->pool->nsolvables - first) != known->n)
+                return false;
+        for (size_t i = 0; i < known->n; i++)
+                if (known->gone[i])
+                        repo_free_solvable(repo, first + (Id) i, 0);
+        if (!known->primary)
+                return true;
+        xml = fmemopen((void *) known->primary, strlen(known->primary), "r");
+        return xml && repo_add_rpmmd(repo, xml, NULL, 0) == 0;
+}
+
+static void drop_packages(World *w) {
+        for (size_t i = 0; i < w->n_packages; i++)
+                free(w->packages[i].nevra);
+        free(w->packages);
+        w->packages = NULL;
+        w->n_packages = 0;
+}
+
+/* 1: it is loaded, and is what it has to be. */
+static int load_known(World *w, const WorldKnown *known, Error *e) {
+        bool good = add_known(w->ours, known);
+        int r;
+
+        if (good) {
+                repo_internalize(w->ours);
+                if ((r = list_packages(w, e)) < 0)
+                        return r;
+                good = w->n_packages == known->n_nevras;
+                for (size_t i = 0; good && i < w->n_packages; i++)
+                        good = streq(w->packages[i].nevra, known->nevras[i]);
+                drop_packages(w);
+        }
+        if (!good)
+                repo_empty(w->ours, 1);
+        return good;
+}
+
+static int load_sources(World *w, const WorldSource *sources, size_t n, Repo **repos, Error *e) {
+        int r = 0;
+
+        for (size_t k = 0; r >= 0 && k < n; k++) {
+                bool ours = sources[k].role == WORLD_OURS;
+
+                if (sources[k].list)
+                        continue;
+                repos[k] = ours ? w->ours : repo_create(w->pool, sources[k].path ? sources[k].path : "files");
+                repos[k]->appdata = (void *) (uintptr_t) (k + 1);
+                repos[k]->priority = ours ? PRIORITY_OURS : PRIORITY_DEFAULT;
+                r = ours && sources[k].known ? load_known(w, sources[k].known, e) : 0;
+                w->known = w->known || r > 0;
+                if (r == 0)
+                        r = add_source(repos[k], &sources[k], e);
+        }
+        return r;
+}
+
+/* What was known has no file lists: read anew when they matter. */
+static int load_filelists(World *w, Repo *const *repos, const WorldSource *sources, size_t n, bool installed, Error *e) {
+        int r = 0;
+
+        w->filelists = true;
+        for (size_t k = 0; r >= 0 && w->known && k < n; k++)
+                if (sources[k].known) {
+                        repo_empty(w->ours, 1);
+                        r = add_source(w->ours, &sources[k], e);
+                }
+        w->known = false;
+        return r < 0 ? r : add_filelists(repos, installed ? w->installed : NULL, sources, n, e);
+}
+
 static int load(World *w, const WorldSource *sources, size_t n, char *const *installed, Error *e) {
         _cleanup_free_ Repo **repos = calloc(n + 1, sizeof(*repos));
         Pool *pool = w->pool; /* FOR_REPOS wants it by this name */
@@ -229,19 +308,9 @@ static int load(World *w, const WorldSource *sources, size_t n, char *const *ins
 
         if (!repos)
                 return error_oom(e);
-        for (size_t k = 0; k < n; k++) {
-                if (sources[k].list)
-                        continue;
-                repos[k] = repo = sources[k].role == WORLD_OURS ? w->ours : repo_create(w->pool, sources[k].path ? sources[k].path : "files");
-                repo->appdata = (void *) (uintptr_t) (k + 1);
-                repo->priority = sources[k].role == WORLD_OURS ? PRIORITY_OURS : PRIORITY_DEFAULT;
-                r = add_source(repo, &sources[k], e);
-                if (r < 0)
-                        return r;
-        }
-        if (installed && (r = load_installed(w, sources, n, e)) < 0)
+        if ((r = load_sources(w, sources, n, repos, e)) < 0 || (installed && (r = load_installed(w, sources, n, e)) < 0))
                 return r;
-        if (needs_filelists(pool) && (r = add_filelists(repos, installed ? w->installed : NULL, sources, n, e)) < 0)
+        if (needs_filelists(pool) && (r = load_filelists(w, repos, sources, n, installed, e)) < 0)
                 return r;
         FOR_REPOS(i, repo)
                 repo_internalize(repo);
@@ -256,6 +325,15 @@ static int load(World *w, const WorldSource *sources, size_t n, char *const *ins
         pool_addfileprovides(pool);
         pool_createwhatprovides(pool);
         return 0;
+}
+
+bool world_was_known(const World *w) {
+        return w->known;
+}
+
+bool world_write(World *w, const char *path) {
+        _cleanup_fclose_ FILE *f = w->filelists ? NULL : fopen(path, "we");
+        return f && repo_write(w->ours, f) == 0 && fflush(f) == 0;
 }
 
 int world_new(const WorldSource *sources, size_t n, char *const *installed, World **ret, Error *e) {

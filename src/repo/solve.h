@@ -13,11 +13,22 @@ typedef enum WorldRole {
         WORLD_BESIDE,   /* enabled beside ours: the same */
 } WorldRole;
 
+/* What is known of a repository from the last time: most of it, as libsolv's own file, and what is new since. */
+typedef struct WorldKnown {
+        const char *solv;        /* the file */
+        size_t n;                /* packages in it */
+        const bool *gone;        /* one of each of these: it is not in the repository any more */
+        const char *primary;     /* the XML of those that are not in it; NULL: none */
+        char *const *nevras;     /* what has to come out: all packages, sorted */
+        size_t n_nevras;
+} WorldKnown;
+
 /* Where packages come from. */
 typedef struct WorldSource {
         WorldRole role;
         const char *path;        /* a directory with repodata/; NULL: rpms or list */
         char *const *rpms;       /* package files */
+        const WorldKnown *known; /* of path; NULL: its metadata is read */
         const Platform *list;    /* what is there without being a package that we know */
 } WorldSource;
 
@@ -28,6 +39,12 @@ int world_new(const WorldSource *sources, size_t n, char *const *installed, Worl
 int world_new_for(const char *arch, const WorldSource *sources, size_t n, char *const *installed, World **ret, Error *e);
 World *world_free(World *w);
 DEFINE_CLEANUP(World, world_free);
+
+/* Whether our repository came out of what was known. */
+bool world_was_known(const World *w);
+/* Writes our repository as libsolv's file: known packages first, then the others, in their orders. False when it cannot be, or has to be read
+ * with its file lists. */
+bool world_write(World *w, const char *path);
 
 /* How many packages our repository has. */
 size_t world_count(const World *w);
