@@ -18,9 +18,9 @@ static void help(void) {
                "      --repo=DIR        the repository (default: WORKSPACE/repo)\n"
                "      --json            one JSON document on standard output\n"
                "  -h, --help            this text\n\n"
-               "Exit status: 0 all links hold; 3 an older state, or expired; 5 one is broken (6: malformed); 11 those that\n"
-               "could be checked hold, but not all could be: without a workspace the repository\n"
-               "alone is checked.\n");
+               "Exit status: 0 all links hold; 3 an older state, or expired; 5 one is broken (6:\n"
+               "malformed); 11 those that could be checked hold, but not all could be: without a\n"
+               "workspace the repository alone is checked.\n");
 }
 
 static const char *const states[] = { [VERIFY_OK] = "ok", [VERIFY_BROKEN] = "broken", [VERIFY_UNCHECKED] = "unchecked" };
