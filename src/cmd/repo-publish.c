@@ -38,6 +38,8 @@ static void help(void) {
                "                         platform/el8.provides)\n"
                "      --beside=DIR       a repository that is enabled beside this one: upgrades\n"
                "                         must leave the pins alone; may be repeated\n"
+               "      --mirror-url=URL   write repodata/metalink.xml, with this place of the\n"
+               "                         repository; may be repeated, the preferred one first\n"
                "      --keep=N           generations kept for clients in flight (default: %d)\n"
                "      --valid-days=N     say in the signed metadata that they expire then;\n"
                "                         publish again, even unchanged, before that\n"
@@ -84,12 +86,13 @@ typedef struct Arguments {
         SignerArguments signer;
         unsigned valid_days;
         const char *repo;
-        char **platforms, **beside;
+        char **platforms, **beside, **mirror_urls;
 } Arguments;
 
 static void arguments_done(Arguments *a) {
         strv_free(a->platforms);
         strv_free(a->beside);
+        strv_free(a->mirror_urls);
 }
 
 static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
@@ -114,6 +117,7 @@ static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
         o->signer = signer;
         o->platforms = a->platforms;
         o->beside = a->beside;
+        o->mirror_urls = a->mirror_urls;
         o->template = template;
         o->progress = repo->quiet ? NULL : &progress;
         r = publish(o, &report, e);
@@ -126,13 +130,14 @@ static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
 }
 
 int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_REPO = 256, ARG_JSON, ARG_BASEURL, ARG_PLATFORM, ARG_BESIDE, ARG_KEEP, ARG_VALID_DAYS, ARG_REPLACE, ARG_KEY_VALID_FOR };
+        enum { ARG_REPO = 256, ARG_JSON, ARG_BASEURL, ARG_PLATFORM, ARG_BESIDE, ARG_MIRROR_URL, ARG_KEEP, ARG_VALID_DAYS, ARG_REPLACE, ARG_KEY_VALID_FOR };
         static const struct option options[] = {
                 SIGNER_OPTIONS,
                 { "repo", required_argument, NULL, ARG_REPO },
                 { "baseurl", required_argument, NULL, ARG_BASEURL },
                 { "platform", required_argument, NULL, ARG_PLATFORM },
                 { "beside", required_argument, NULL, ARG_BESIDE },
+                { "mirror-url", required_argument, NULL, ARG_MIRROR_URL },
                 { "keep", required_argument, NULL, ARG_KEEP },
                 { "valid-days", required_argument, NULL, ARG_VALID_DAYS },
                 { "replace", no_argument, NULL, ARG_REPLACE },
@@ -156,6 +161,12 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
                         break;
                 case ARG_BESIDE:
                         if (strv_append(&a.beside, optarg) < 0)
+                                return error_oom(e);
+                        break;
+                case ARG_MIRROR_URL:
+                        if ((r = repo_url_check("--mirror-url", optarg, e)) < 0)
+                                return r;
+                        if (strv_append(&a.mirror_urls, optarg) < 0)
                                 return error_oom(e);
                         break;
                 case ARG_KEEP:

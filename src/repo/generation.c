@@ -31,6 +31,7 @@ PublishedPackage *published_package_free(PublishedPackage *p) {
         free(p->header_sha256);
         free(p->unsigned_sha256);
         free(p->signer);
+        free(p->stage);
         strv_free(p->releases);
         free(p);
         return NULL;
@@ -228,8 +229,12 @@ static bool is_file_name(const char *s) {
         return path_is_safe(s) && !strchr(s, '/');
 }
 
-static bool is_href(const char *s) {
-        return path_is_safe(s) && startswith(s, "packages/") && endswith(s, ".rpm");
+bool generation_is_mirror(const Generation *g) {
+        return g->locks && startswith(g->locks[0], MIRROR_LOCK);
+}
+
+bool href_is_safe(const char *s) {
+        return path_is_safe(s) && endswith(s, ".rpm") && s[0] != '.' && !strstr(s, "/.") && !startswith(s, "repodata/") && !startswith(s, "generations/");
 }
 
 /* A string that may be there once, and has to fit. */
@@ -266,7 +271,7 @@ static const struct {
         size_t at;
 } texts[N_TEXTS] = {
 #define TEXT(name, member, valid) { name, sizeof(name) - 1, valid, offsetof(PublishedPackage, member) }
-        [HREF] = TEXT("href", href, is_href), [FILE_NAME] = TEXT("file", file, is_file_name), [NAME] = TEXT("name", name, any),
+        [HREF] = TEXT("href", href, href_is_safe), [FILE_NAME] = TEXT("file", file, is_file_name), [NAME] = TEXT("name", name, any),
         [EVR] = TEXT("evr", evr, any), [ARCH] = TEXT("arch", arch, any), [NEVRA] = TEXT("nevra", nevra, any),
         [SHA256] = TEXT("sha256", sha256, sha256_is_valid), [HEADER_SHA256] = TEXT("header_sha256", header_sha256, sha256_is_valid),
         [SIGNER] = TEXT("signer", signer, any), [UNSIGNED_SHA256] = TEXT("unsigned_sha256", unsigned_sha256, sha256_is_valid),
@@ -435,6 +440,9 @@ int generation_from_json(const char *text, size_t size, const char *name, Genera
         }
         if (format != MANIFEST_FORMAT || g->number == 0 || !g->key || !g->repomd_sha256 || !g->comps_sha256 || !seen[0] || !seen[1] || !seen[2])
                 return bad(name, "something is missing, or it has another format", e);
+        for (size_t i = 0; i < g->n_packages; i++)
+                if (!generation_is_mirror(g) && !startswith(g->packages[i]->href, "packages/"))
+                        return bad(name, "href", e);
         g->freshness.serial = g->number;
         if ((r = generation_sort(g, e)) < 0)
                 return r;

@@ -8,7 +8,7 @@
 #include "repo/memo.h"
 
 typedef struct PublishedPackage {
-        char *href;            /* below the repository: packages/FILE */
+        char *href;            /* below the repository: packages/FILE; of a mirror, where its source has it */
         char *file, *name, *evr, *arch, *nevra;
         char *sha256;          /* of the published file */
         uint64_t size;
@@ -19,6 +19,7 @@ typedef struct PublishedPackage {
         char **releases;
         bool packed;           /* not written: all strings are in this very piece of memory, and not to be freed or replaced */
         bool staged;           /* not written: new in this run */
+        char *stage;           /* not written: its name below .stage/packages; NULL: file */
         int64_t build_time;    /* not written: its header has it */
         FileId id;             /* not written: of the published file */
         bool known;            /* not written: nothing of it has changed since it was published: see memo.h */
@@ -48,6 +49,15 @@ DEFINE_CLEANUP(Generation, generation_free);
 void generations_free(Generation **v, size_t n);
 
 int generation_add(Generation *g, PublishedPackage **p, Error *e);
+
+/* Whether a package may lie there: nothing hidden, nothing of repodata/ or generations/, nothing outside. */
+bool href_is_safe(const char *s);
+
+/* The first of a mirror's locks: "mirror URL"; the others are those of repomd.xml and the selection. */
+#define MIRROR_LOCK "mirror "
+
+/* Whether it is a copy of somebody else's metadata, whose packages need not be in packages/. */
+bool generation_is_mirror(const Generation *g);
 
 /* To be called when all are added; the two below need it. */
 int generation_sort(Generation *g, Error *e);

@@ -351,7 +351,7 @@ static int write_repomd(Index *x, const Writing *w, int64_t revision, const Fres
                 bool packed = !streq(f->type, kinds[GROUP].type);
 
                 ok = (hrefs[i] = format("repodata/%s", f->name)) && ok;
-                files[i] = (RepomdFile){ .type = (char *) f->type, .href = hrefs[i], .sha256 = f->sha256, .open_sha256 = packed ? f->open_sha256 : NULL,
+                files[i] = (RepomdFile){ .type = (char *) f->type, .href = hrefs[i], .digest = "sha256", .open_digest = "sha256", .checksum = f->sha256, .open_checksum = packed ? f->open_sha256 : NULL,
                                          .size = f->size, .open_size = f->open_size };
         }
         x->repomd = ok ? repomd_render(&repomd) : NULL;

@@ -38,14 +38,6 @@ static int choose_href(const Repository *repo, PublishedPackage *q, Error *e) {
         return q->href ? 0 : error_oom(e);
 }
 
-/* That the published file is still the one that the manifest describes, by its size and signed header. */
-static bool is_intact(const Repository *repo, const PublishedPackage *old) {
-        _cleanup_(rpm_file_freep) RpmFile *f = NULL;
-        _cleanup_error_ Error ignored = ERROR_INIT;
-
-        return rpm_file_open(repo->fd, old->href, &f, &ignored) >= 0 && f->size == old->size && streq(f->header_sha256, old->header_sha256);
-}
-
 static int check_replaced(const PackageContext *c, const InputPackage *in, const RpmFile *f, const PublishedPackage *old, Error *e) {
         int r;
 
@@ -254,7 +246,7 @@ int package_take(PackageContext *c, const InputPackage *in, PublishedPackage **r
                 return error_hint(e, r, in->signer ? "run `gn8v-tee-repo fetch` first" : "build it again");
         if ((r = check_name(in, f, e)) < 0 || (r = check_replaced(c, in, f, old, e)) < 0 || (r = describe(in, f, signer, q, e)) < 0)
                 return r;
-        if (old && is_same(in, f, old, signer) && is_intact(c->repo, old))
+        if (old && is_same(in, f, old, signer) && repository_has_intact(c->repo, old))
                 r = reuse(c, in, old, q, e);
         else
                 r = stage_package(c, in, f, q, ret_origin, e);

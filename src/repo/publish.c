@@ -10,6 +10,7 @@
 #include "repo/comps.h"
 #include "repo/index.h"
 #include "repo/keyring.h"
+#include "repo/metalink.h"
 #include "repo/parallel.h"
 #include "repo/publish-package.h"
 #include "repo/repo-file.h"
@@ -248,7 +249,9 @@ static int index_packages(Publish *p, const char *comps, Error *e) {
         for (size_t i = 0; i < n; i++)
                 if (strv_append(&p->next->metadata, files[i].name) < 0)
                         return error_oom(e);
-        return seal_repomd(p->repo, p->next, p->o->signer, p->keyring, index_repomd(p->index), e);
+        if ((r = seal_repomd(p->repo, p->next, p->o->signer, p->keyring, index_repomd(p->index), e)) < 0)
+                return r;
+        return metalink_stage(p->repo, index_repomd(p->index), p->next->revision, p->o->mirror_urls, e);
 }
 
 static int by_text(const void *a, const void *b) {
@@ -478,6 +481,8 @@ static int run(Publish *p, Error *e) {
                 return r;
         if (p->report.changed)
                 remember(p);
+        else if ((r = metalink_refresh(p->repo, p->repo->current->revision, p->o->mirror_urls, e)) < 0)
+                return r;
         if ((r = serial_remember(p->o->workspace, p->o->repo, p->next->key, p->report.changed ? p->next->number : p->repo->current->number, e)) < 0 ||
             (r = write_tops(p, repo_file, e)) < 0)
                 return r;

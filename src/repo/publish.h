@@ -16,6 +16,7 @@ typedef struct PublishOptions {
         char *const *platforms;   /* see prove.h */
         char *const *beside;
         const char *baseurl;      /* NULL: file:// and the repository's path */
+        char *const *mirror_urls; /* for repodata/metalink.xml; none: there is none */
         const char *template;     /* of the .repo file */
         int64_t valid_sec;        /* after which the published state is not to be believed; 0: never */
         unsigned keep;            /* generations, this one included; at least 1 */

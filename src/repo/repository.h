@@ -32,6 +32,9 @@ int repository_link_metadata(Repository *r, unsigned keep, Error *e);
 /* Puts everything that is staged on the disk, all at once instead of file by file: to be called before repository_link_metadata(). */
 int repository_sync(Repository *r, Error *e);
 
+/* Whether a package that an older generation names is still what its manifest says, by its size and signed header. */
+bool repository_has_intact(const Repository *r, const PublishedPackage *p);
+
 /* Makes the staged state the published one: g's staged packages to their places, .stage/generation to generations/N, and then, in one
  * step that cannot be seen half done, .stage/repodata to repodata. Everything is on disk before. After an error the old state stands. */
 int repository_switch(Repository *r, const Generation *g, Error *e);

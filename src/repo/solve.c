@@ -7,6 +7,7 @@
 #include <solv/repo_repomdxml.h>
 #include <solv/repo_rpmdb.h>
 #include <solv/repo_rpmmd.h>
+#include <solv/selection.h>
 #include <solv/repo_solv.h>
 #include <solv/repo_write.h>
 #include <solv/solv_xfopen.h>
@@ -275,6 +276,7 @@ static int load_sources(World *w, const WorldSource *sources, size_t n, Repo **r
                 if (sources[k].list)
                         continue;
                 repos[k] = ours ? w->ours : repo_create(w->pool, sources[k].path ? sources[k].path : "files");
+                repos[k]->appdata = (void *) (uintptr_t) (k + 1);
                 repos[k]->priority = ours ? PRIORITY_OURS : PRIORITY_DEFAULT;
                 r = ours && sources[k].known ? load_known(w, sources[k].known, e) : 0;
                 w->known = w->known || r > 0;
@@ -335,6 +337,10 @@ bool world_write(World *w, const char *path) {
 }
 
 int world_new(const WorldSource *sources, size_t n, char *const *installed, World **ret, Error *e) {
+        return world_new_for(ARCHITECTURE, sources, n, installed, ret, e);
+}
+
+int world_new_for(const char *arch, const WorldSource *sources, size_t n, char *const *installed, World **ret, Error *e) {
         _cleanup_(world_freep) World *w = calloc(1, sizeof(*w));
         int r;
 
@@ -343,7 +349,7 @@ int world_new(const WorldSource *sources, size_t n, char *const *installed, Worl
         w->pool = pool_create();
         /* On Debian the library would compare versions as dpkg does. */
         (void) pool_setdisttype(w->pool, DISTTYPE_RPM);
-        pool_setarch(w->pool, ARCHITECTURE);
+        pool_setarch(w->pool, arch);
         w->ours = repo_create(w->pool, "gn8v-tee");
         w->installed = repo_create(w->pool, "@System");
         r = load(w, sources, n, installed, e);
@@ -567,4 +573,80 @@ static bool conflicts_with(World *w, Id a, Id b) {
 bool world_conflict(World *w, const char *nevra_a, const char *nevra_b) {
         Id a = find_id(w, nevra_a), b = find_id(w, nevra_b);
         return a > 0 && b > 0 && (conflicts_with(w, a, b) || conflicts_with(w, b, a));
+}
+
+void world_choices_free(WorldChoice *v, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                free(v[i].checksum);
+        free(v);
+}
+
+static int choose(World *w, Id p, WorldChoice **v, size_t *n, Error *e) {
+        Solvable *s = pool_id2solvable(w->pool, p);
+        WorldChoice *grown;
+        const char *checksum;
+        Id type;
+
+        if (s->repo == w->installed)
+                return 0;
+        checksum = solvable_lookup_checksum(s, SOLVABLE_CHECKSUM, &type);
+        if (!checksum)
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: its metadata have no checksum", pool_solvid2str(w->pool, p));
+        for (size_t i = 0; i < *n; i++)
+                if ((*v)[i].source == (size_t) (uintptr_t) s->repo->appdata - 1 && streq((*v)[i].checksum, checksum))
+                        return 0;
+        grown = reallocarray(*v, *n + 1, sizeof(*grown));
+        if (!grown)
+                return error_oom(e);
+        *v = grown;
+        grown[*n] = (WorldChoice){ .source = (size_t) (uintptr_t) s->repo->appdata - 1, .checksum = strdup(checksum) };
+        return grown[(*n)++].checksum ? 0 : error_oom(e);
+}
+
+static int take_choices(World *w, Solver *solver, WorldChoice **v, size_t *n, Error *e) {
+        Transaction *t = solver_create_transaction(solver);
+        Queue q;
+        int r = 0;
+
+        queue_init(&q);
+        (void) transaction_installedresult(t, &q);
+        for (int i = 0; r >= 0 && i < q.count; i++)
+                r = choose(w, q.elements[i], v, n, e);
+        queue_free(&q);
+        transaction_free(t);
+        return r;
+}
+
+static int no_closure(Solver *solver, const char *name, int problems, Error *e) {
+        _cleanup_strv_ char **reasons = NULL;
+        _cleanup_free_ char *text = NULL;
+        int r = 0;
+
+        for (Id p = 1; r >= 0 && p <= problems; p++)
+                r = describe(solver, p, &reasons, e);
+        if (r < 0 || !(text = strv_join(reasons, "\n  ")))
+                return r < 0 ? r : error_oom(e);
+        return error_hint(e, error_set(e, ENOTSUP, EXIT_UNSOLVABLE, "%s: what it needs is not there:\n  %s", name, text),
+                          "name the repositories that have it (--also), or what the machines have already (--platform)");
+}
+
+int world_close(World *w, const char *name, bool weak, WorldChoice **v, size_t *n, Error *e) {
+        Solver *solver = NULL;
+        int r = 0, problems;
+        Queue job;
+
+        queue_init(&job);
+        if (selection_make(w->pool, &job, name, SELECTION_NAME | SELECTION_PROVIDES | SELECTION_CANON | SELECTION_DOTARCH | SELECTION_REL) == 0 || job.count == 0)
+                r = error_set(e, ENOENT, EXIT_UNSOLVABLE, "%s: no package of this name is in the repositories", name);
+        for (int i = 0; i < job.count; i += 2)
+                job.elements[i] |= SOLVER_INSTALL;
+        if (r >= 0) {
+                solver = make_solver(w);
+                (void) solver_set_flag(solver, SOLVER_FLAG_IGNORE_RECOMMENDED, !weak);
+                problems = solver_solve(solver, &job);
+                r = problems > 0 ? no_closure(solver, name, problems, e) : take_choices(w, solver, v, n, e);
+                solver_free(solver);
+        }
+        queue_free(&job);
+        return r;
 }

@@ -35,6 +35,8 @@ typedef struct WorldSource {
 /* Loads every source. installed: names-versions-releases.architectures of packages, of whatever source, that are installed in this world;
  * NULL: none. Capabilities are always there. EXIT_INVALID for unreadable metadata. */
 int world_new(const WorldSource *sources, size_t n, char *const *installed, World **ret, Error *e);
+/* The same for another architecture than x86_64. */
+int world_new_for(const char *arch, const WorldSource *sources, size_t n, char *const *installed, World **ret, Error *e);
 World *world_free(World *w);
 DEFINE_CLEANUP(World, world_free);
 
@@ -65,3 +67,14 @@ bool world_conflict(World *w, const char *nevra_a, const char *nevra_b);
 
 /* < 0, 0, > 0, as rpm compares versions. */
 int world_compare(World *w, const char *evr_a, const char *evr_b);
+
+/* A package of some source, by its place among the sources and the checksum that its metadata say. */
+typedef struct WorldChoice {
+        size_t source;
+        char *checksum;
+} WorldChoice;
+void world_choices_free(WorldChoice *v, size_t n);
+
+/* What `dnf install` of this name (or NAME-VERSION, or a capability) would install on the platform, from all sources but lists; weak dependencies
+ * too, or not. Appends to *v, owned by the caller. -ENOTSUP/EXIT_UNSOLVABLE has libsolv's reasons. */
+int world_close(World *w, const char *name, bool weak, WorldChoice **v, size_t *n, Error *e);

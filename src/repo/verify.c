@@ -341,20 +341,20 @@ static int check_metadata_file(Verify *v, const RepomdFile *f, char **ret, size_
                 return r;
         if (size != f->size)
                 return metadata_differs(v, f, "its size");
-        if (sha256_buffer(packed, size, hex) < 0 || !streq(hex, f->sha256))
+        if (sha256_buffer(packed, size, hex) < 0 || !streq(hex, f->checksum))
                 return metadata_differs(v, f, "its SHA-256");
-        if (f->open_sha256) {
+        if (f->open_checksum) {
                 if (f->open_size > METADATA_MAX)
                         return error_set(why(v), EFBIG, EXIT_INVALID, "%s/%s: it is too large", v->o->repo, f->href);
                 r = gzip_unpack(packed, size, (size_t) f->open_size, &open, &open_size);
                 if (r < 0)
                         return error_set(why(v), -r, EXIT_INVALID, "%s/%s: it cannot be unpacked to the size repomd.xml says", v->o->repo, f->href);
-                if (open_size != f->open_size || sha256_buffer(open, open_size, hex) < 0 || !streq(hex, f->open_sha256))
+                if (open_size != f->open_size || sha256_buffer(open, open_size, hex) < 0 || !streq(hex, f->open_checksum))
                         return metadata_differs(v, f, "its content");
         }
         if (ret) {
-                *ret = f->open_sha256 ? TAKE_PTR(open) : TAKE_PTR(packed);
-                *ret_size = f->open_sha256 ? open_size : size;
+                *ret = f->open_checksum ? TAKE_PTR(open) : TAKE_PTR(packed);
+                *ret_size = f->open_checksum ? open_size : size;
         }
         return passed(v);
 }
@@ -510,7 +510,7 @@ static int check_against_primary(Verify *v, const PrimaryPackage *p, const RpmFi
                 return r;
         if (f->payload_sha256 && !streq(payload, f->payload_sha256))
                 return package_differs(v, f, "its payload is not the one that its header describes");
-        return streq(whole, p->sha256) ? 0 : package_differs(v, f, "its SHA-256 is not the one in primary.xml");
+        return streq(whole, p->checksum) ? 0 : package_differs(v, f, "its SHA-256 is not the one in primary.xml");
 }
 
 static int check_vendor(Verify *v, const PrimaryPackage *p, const InputPackage *in) {
@@ -519,7 +519,7 @@ static int check_vendor(Verify *v, const PrimaryPackage *p, const InputPackage *
 
         if (!path)
                 return error_oom(why(v));
-        if (!streq(p->sha256, in->sha256))
+        if (!streq(p->checksum, in->sha256))
                 return untrusted(v, "%s: it is not the vendor's file that the lock has", path);
         if (!in->signer_key || access(in->signer_key, R_OK) < 0)
                 return unchecked(v, "the vendor's key is not in the store");
