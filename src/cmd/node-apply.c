@@ -4,6 +4,7 @@
 #include "cmd/output.h"
 #include "node/module.h"
 #include "node/reboot.h"
+#include "node/repository.h"
 
 typedef struct Options {
         bool dry_run, boot;
@@ -85,6 +86,8 @@ static int apply(Command *c, const Options *o, Node *n, Error *e) {
                                   "yum install gn8v-tee-single (1 GPU) or gn8v-tee-multi (8 GPUs)");
         if (r >= 0)
                 r = plan_apply(n, &l, report_event, NULL, &result, e);
+        if (r >= 0 && repository_remember(n, NULL) < 0)
+                log_debug("the repository's serial is not known");
         if (r < 0)
                 return r;
         reason = n->environment == ENVIRONMENT_MACHINE ? reboot_reason(n) : NULL;

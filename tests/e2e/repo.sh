@@ -73,11 +73,12 @@ workspace() {
         builder build --source "$GN8V_DIST" --key "$KEY" --gnupghome "$KEYHOME" --baseurl "$SITE_URL"
         builder_provides
 }
-# The builder's own package belongs on the machine that builds: of what it requires, that which the program really finds here.
+# The builder's own package belongs on the machine that builds, and the verifier's wherever evidence is judged: of what they require, that which
+# the programs really find here.
 builder_provides() {
         {
-                ldd "$REPO" | sed -n 's/^[ \t]*\([^ ]*\.so[^ ]*\) => \/.*/\1/p' | sort -u > "$SCRATCH/sonames"
-                rpm -qp --requires "$WORKSPACE"/packages/gn8v-tee-repo-*.rpm 2>/dev/null | grep '64bit' | sort -u | while read -r word; do
+                ldd "$REPO" "$BUILD/gn8v-tee-attest" | sed -n 's/^[ \t]*\([^ ]*\.so[^ ]*\) => \/.*/\1/p' | sort -u > "$SCRATCH/sonames"
+                rpm -qp --requires "$WORKSPACE"/packages/gn8v-tee-{repo,attest}-*.rpm 2>/dev/null | grep '64bit' | sort -u | while read -r word; do
                         if grep -qxF "${word%%(*}" "$SCRATCH/sonames"; then echo "$word"; fi
                 done
                 printf 'rpm-build\nmock\n'

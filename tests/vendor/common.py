@@ -96,7 +96,7 @@ class Elf:
 
     def nvml(self, out, version):
         """The one library whose calls are answered."""
-        self._compiled("libnvidia-ml-" + version, out, "nvml.c", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,-soname,libnvidia-ml.so.1",
+        self._compiled("libnvidia-ml-" + version, out, "nvml.c", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,--hash-style=both", "-Wl,-soname,libnvidia-ml.so.1",
                        '-DGN8V_VERSION="%s"' % version)
 
     def program(self, out, source, *defines):
