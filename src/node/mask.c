@@ -46,7 +46,14 @@ static bool names_secret(const char *s, size_t size) {
         return false;
 }
 
-/* The end of the value at p: of a quoted one its quote, of one inside quotes theirs, else the next blank. */
+/* What stands behind the last string of a line of JSON, its quote and a comma, is kept: the document stays one. */
+static const char *line_end(const char *s) {
+        size_t n = strlen(s), tail = n > 0 && s[n - 1] == ',' ? 1 : 0;
+
+        return s + (n > tail && s[n - tail - 1] == '"' ? n - tail - 1 : n);
+}
+
+/* The end of the value at p: of a quoted one its quote, of one inside quotes theirs, else the next blank, or the end of a string of JSON. */
 static const char *value_end(const char *p, char quote) {
         if (quote) {
                 for (; *p && *p != quote; p++)
@@ -54,7 +61,10 @@ static const char *value_end(const char *p, char quote) {
                                 p++;
                 return p;
         }
-        return p + strcspn(p, " \t");
+        for (const char *begin = p; *p && *p != ' ' && *p != '\t'; p++)
+                if (*p == '"' && strchr(",}]", p[1]) && p > begin && p[-1] != '\\')
+                        break;
+        return p;
 }
 
 static const char *mask_value(Text *t, const char *p, char around, bool whole_line) {
@@ -68,7 +78,7 @@ static const char *mask_value(Text *t, const char *p, char around, bool whole_li
                 quote = *p;
                 text_append_n(t, p++, 1);
         }
-        end = whole_line && !quote ? strchr(p, '\0') : value_end(p, quote);
+        end = whole_line && !quote ? line_end(p) : value_end(p, quote);
         /* "Bearer" is not the secret yet. */
         if (!quote && (strncasecmp(p, "bearer ", 7) == 0 || strncasecmp(p, "basic ", 6) == 0))
                 end = value_end(end + strspn(end, " \t"), 0);
@@ -321,6 +331,8 @@ static char *mask_pem(const char *s, unsigned *inside) {
         if (!begin || (*inside == 0 && !strstr(begin, "PRIVATE KEY")))
                 return strdup(s);
         end = strstr(begin, "-----END");
+        if (!end && *inside == 0 && *line_end(begin))
+                end = line_end(begin);
         *inside = end ? 0 : *inside > 0 ? *inside - 1 : PEM_LINES;
         return format("%.*s" MASKED "%s", (int) (begin - s), s, end ? end : "");
 }
