@@ -80,7 +80,7 @@ static const char *mask_value(Text *t, const char *p, char around, bool whole_li
         }
         end = whole_line && !quote ? line_end(p) : value_end(p, quote);
         /* "Bearer" is not the secret yet. */
-        if (!quote && (strncasecmp(p, "bearer ", 7) == 0 || strncasecmp(p, "basic ", 6) == 0))
+        if (!quote && !whole_line && (strncasecmp(p, "bearer ", 7) == 0 || strncasecmp(p, "basic ", 6) == 0))
                 end = value_end(end + strspn(end, " \t"), 0);
         if (end > p)
                 text_append(t, MASKED);

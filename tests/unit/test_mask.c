@@ -58,7 +58,7 @@ END_TEST
 /* A secret at the end of a string does not take the string's end along. */
 START_TEST(json_stays_json) {
         static const char *const messages[] = { "password: x", "Authorization: Basic x", "Cookie: a=b; c=d", "a token=x y", "-----BEGIN RSA PRIVATE KEY----- x",
-                                                "https://u:x@h", "{\"password\": \"x\"}", "say \"pw=x\"", "x Bearer y", "--password x" };
+                                                "https://u:x@h", "{\"password\": \"x\"}", "say \"pw=x\"", "x Authorization: Basic x", "x Cookie: a=b", "x token: Bearer x", "x password: x", "x Bearer y", "--password x" };
 
         for (size_t i = 0; i < ELEMENTSOF(messages); i++) {
                 json_t *o = json_pack("{s:s, s:[s, s], s:i}", "message", messages[i], "list", messages[i], messages[i], "z", 1), *back;
