@@ -50,8 +50,8 @@ void diagnose_close(Diagnose *d) {
 static int read_rules(Node *n, const char *rules, char **ret, size_t *ret_size) {
         int k;
 
-        if (rules)
-                return read_file(AT_FDCWD, rules, DIAGNOSES_MAX, ret, ret_size);
+        if (rules) /* which does not wait for a pipe's writer */
+                return read_file_in_root(AT_FDCWD, rules, DIAGNOSES_MAX, ret, ret_size);
         k = node_read(n, DIAGNOSES_PATH, DIAGNOSES_MAX, ret, ret_size);
         /* Another root may lack the package. */
         return k == -ENOENT || k == -ENOTDIR ? read_file(AT_FDCWD, DIAGNOSES_PATH, DIAGNOSES_MAX, ret, ret_size) : k;

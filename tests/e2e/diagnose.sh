@@ -103,6 +103,18 @@ huge_log() {
         said '1638401 lines'
         [ $((SECONDS - started)) -lt 30 ] || die "took $((SECONDS - started)) s"
 }
+# Files without an end: what was read until the time is over counts.
+endless_files() {
+        local started=$SECONDS
+        yes "$LKCA" | head -c 1500000000 | gzip -1 > "$SCRATCH/endless.gz"
+        started=$SECONDS
+        expect 3 diagnose --timeout 1 --file "$SCRATCH/endless.gz"
+        said 'not at its end after 1 seconds'
+        [ $((SECONDS - started)) -lt 5 ] || die "took $((SECONDS - started)) s"
+        rm "$SCRATCH/endless.gz"
+        mkfifo "$SCRATCH/pipe"
+        expect 6 timeout 10 "$NODE" diagnose --rules "$SCRATCH/pipe"
+}
 # The real journald and journalctl, on a /run of their own: also what is not asked for, and the kernel's own lines of this machine.
 real_journal() {
         local journald=/lib/systemd/systemd-journald
@@ -306,6 +318,7 @@ scenario "nothing found is said" finds_nothing
 scenario "one more entry is one more diagnosis" one_entry_more
 scenario "journalctl hangs or fails" hanging_journalctl
 scenario "a huge log, in little memory" huge_log
+scenario "files without an end" endless_files
 scenario "the real journald" real_journal
 scenario "saved logs of every kind" saved_logs
 scenario "no journal: syslog, the kernel's buffer, logs of services" without_a_journal
