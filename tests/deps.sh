@@ -4,14 +4,14 @@
 set -euo pipefail
 packages=(
         # to build
-        gcc make meson ninja-build pkg-config libjansson-dev libssl-dev librpm-dev libsolv-dev libsolvext-dev libcreaterepo-c-dev libarchive-dev
+        gcc make meson ninja-build pkg-config libjansson-dev libsystemd-dev libssl-dev librpm-dev libsolv-dev libsolvext-dev libcreaterepo-c-dev libarchive-dev
         libgpgme-dev libcurl4-openssl-dev libxml2-dev libzstd-dev zlib1g-dev check scdoc
         # to make packages, sign and serve them, and to install them
         rpm gnupg dnf createrepo-c nginx-light makeself xz-utils binutils python3 curl
         # scratch roots
         mmdebstrap tar dracut-core dkms kmod systemd-container file procps util-linux
         # tests
-        rpmlint shellcheck strace clang libclang-rt-14-dev time
+        rpmlint shellcheck strace dbus clang libclang-rt-14-dev time hyperfine
         ansible-core python3-yaml python3-jsonschema python3-jinja2 python3-configobj python3-jsonpatch
 )
 missing=()

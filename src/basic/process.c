@@ -12,6 +12,7 @@
 #include "basic/strings.h"
 
 #define OUTPUT_MAX   ((size_t) 1 << 20)
+#define KILL_GRACE_MS 500
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static int64_t now_ms(void) {
@@ -117,42 +118,51 @@ static int collect(int fd, size_t max, int64_t deadline, Text *t) {
         }
 }
 
-/* Until the child ends or the deadline passes; a kept-open pipe of a grandchild must not hold us, nor a closed one end us early. */
-static int reap(pid_t pid, int64_t deadline, bool killed) {
-        int status;
+/* Its status, or -ETIMEDOUT. A kept-open pipe of a grandchild must not hold us, nor a closed one end us early: only the child counts. */
+static int wait_until(pid_t pid, int64_t deadline) {
+        sigset_t set, old;
+        int status, r;
 
-        if (deadline > 0 && !killed) {
-                sigset_t set, old;
+        (void) sigemptyset(&set);
+        (void) sigaddset(&set, SIGCHLD);
+        (void) pthread_sigmask(SIG_BLOCK, &set, &old);
+        for (;;) {
+                int64_t left;
                 struct timespec ts;
+                pid_t k = waitpid(pid, &status, WNOHANG);
 
-                (void) sigemptyset(&set);
-                (void) sigaddset(&set, SIGCHLD);
-                (void) pthread_sigmask(SIG_BLOCK, &set, &old);
-                for (;;) {
-                        int64_t left;
-                        pid_t r = waitpid(pid, &status, WNOHANG);
-
-                        if (r == pid || (r < 0 && errno != EINTR)) {
-                                (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
-                                return r < 0 ? -errno : status;
-                        }
-                        left = deadline - now_ms();
-                        if (left <= 0)
-                                break;
-                        ts = (struct timespec){ .tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000 };
-                        (void) sigtimedwait(&set, NULL, &ts);
-                }
-                (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
-                (void) kill(-pid, SIGKILL);
-                (void) kill(pid, SIGKILL);
-                while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-                        ;
-                return -ETIMEDOUT;
+                r = k == pid ? status : k < 0 ? -errno : -ETIMEDOUT;
+                left = deadline - now_ms();
+                if (k == pid || (k < 0 && errno != EINTR) || left <= 0)
+                        break;
+                ts = (struct timespec){ .tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000 };
+                (void) sigtimedwait(&set, NULL, &ts);
         }
-        while (waitpid(pid, &status, 0) < 0)
-                if (errno != EINTR)
-                        return -errno;
-        return status;
+        (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
+        return r;
+}
+
+/* Until the child ends or the deadline passes; killed: it was told to die already. What hangs inside the kernel, in a driver, does not die when
+ * it is killed: it is left behind, or it would hang us as well. */
+static int reap(pid_t pid, int64_t deadline, bool killed) {
+        int status, r;
+
+        if (!killed) {
+                if (deadline > 0) {
+                        r = wait_until(pid, deadline);
+                        if (r != -ETIMEDOUT)
+                                return r;
+                        (void) kill(-pid, SIGKILL);
+                        (void) kill(pid, SIGKILL);
+                } else {
+                        while (waitpid(pid, &status, 0) < 0)
+                                if (errno != EINTR)
+                                        return -errno;
+                        return status;
+                }
+        }
+        (void) wait_until(pid, now_ms() + KILL_GRACE_MS);
+        return -ETIMEDOUT;
 }
 
 int process_run(const Process *p, int *ret_status, char **ret_output, Error *e) {

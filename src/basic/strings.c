@@ -26,6 +26,39 @@ char *format(const char *fmt, ...) {
         return s;
 }
 
+/* Bytes of the UTF-8 character (RFC 3629) at s that may be shown; 0: none begins here, or it is a control character. */
+static size_t utf8_length(const unsigned char *s) {
+        uint32_t c;
+
+        if (s[0] < 0x80)
+                return s[0] >= 0x20 && s[0] != 0x7f;
+        if (s[0] >= 0xc2 && s[0] < 0xe0 && (s[1] & 0xc0) == 0x80)
+                return s[0] > 0xc2 || s[1] >= 0xa0 ? 2 : 0;
+        if ((s[0] & 0xf0) == 0xe0 && (s[1] & 0xc0) == 0x80 && (s[2] & 0xc0) == 0x80) {
+                c = (uint32_t) (s[0] & 0x0f) << 12 | (uint32_t) (s[1] & 0x3f) << 6 | (s[2] & 0x3f);
+                return c >= 0x800 && (c < 0xd800 || c > 0xdfff) ? 3 : 0;
+        }
+        if ((s[0] & 0xf8) == 0xf0 && (s[1] & 0xc0) == 0x80 && (s[2] & 0xc0) == 0x80 && (s[3] & 0xc0) == 0x80) {
+                c = (uint32_t) (s[0] & 0x07) << 18 | (uint32_t) (s[1] & 0x3f) << 12 | (uint32_t) (s[2] & 0x3f) << 6 | (s[3] & 0x3f);
+                return c >= 0x10000 && c <= 0x10ffff ? 4 : 0;
+        }
+        return 0;
+}
+
+void text_clean(char *s, size_t max) {
+        size_t i = 0, k;
+
+        for (; s[i]; i += MAX(k, (size_t) 1)) {
+                k = utf8_length((const unsigned char *) s + i);
+                if (i + MAX(k, (size_t) 1) > max) {
+                        s[i] = '\0';
+                        return;
+                }
+                if (k == 0)
+                        s[i] = '?';
+        }
+}
+
 int parse_u64(const char *s, uint64_t *ret) {
         uint64_t n = 0;
 

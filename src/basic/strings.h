@@ -22,6 +22,9 @@ bool endswith(const char *s, const char *suffix);
 char *format(const char *fmt, ...) _printf_(1, 2) _must_check_;
 char *format_va(const char *fmt, va_list ap) _printf_(1, 0) _must_check_;
 
+/* Makes foreign words fit for a table, a terminal and JSON: what is not UTF-8, or is a control character, becomes '?'; at most max bytes. */
+void text_clean(char *s, size_t max);
+
 /* Whole-string, base-10, no sign, no blanks: 0, or -EINVAL, -ERANGE. */
 int parse_u64(const char *s, uint64_t *ret);
 /* "YYYY-MM-DD" as seconds since the epoch, UTC: 0 or -EINVAL. */

@@ -46,3 +46,10 @@ int verb_revert(Command *c, int argc, char *argv[], Error *e);
 int verb_pause(Command *c, int argc, char *argv[], Error *e);
 int verb_status(Command *c, int argc, char *argv[], Error *e);
 int verb_launch_config(Command *c, int argc, char *argv[], Error *e);
+
+/* The argument of --wait: seconds, or NULL for the default (0). 0, or EXIT_USAGE (told). */
+int parse_wait(const char *verb, const char *value, unsigned *ret);
+/* Waits for the GPU services, telling how far they are on standard error, and at the end why it waits no longer. 0, or the signal that ended it,
+ * which is then to be raised by raise_again(); -errno. */
+int wait_verbosely(Command *c, unsigned limit_sec, Error *e);
+_Noreturn void raise_again(int signal);

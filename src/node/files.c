@@ -8,8 +8,49 @@
 
 #define LINKS_MAX 16
 
+int node_open_file(Node *n, const char *path) {
+        _cleanup_close_ int fd = open_in_root(n->root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        struct stat st;
+
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) ? -EINVAL : TAKE_FD(fd);
+}
+
 int node_read(Node *n, const char *path, size_t max, char **ret, size_t *ret_size) {
-        return read_file_in_root(n->root_fd, path, max, ret, ret_size);
+        _cleanup_close_ int fd = node_open_file(n, path);
+
+        return fd < 0 ? fd : read_fd(fd, max, ret, ret_size);
+}
+
+int node_read_head(Node *n, const char *path, size_t max, char **ret, size_t *ret_size) {
+        _cleanup_close_ int fd = node_open_file(n, path);
+        _cleanup_free_ char *data = NULL;
+        size_t size = 0;
+
+        if (fd < 0)
+                return fd;
+        data = malloc(max + 1);
+        if (!data)
+                return -ENOMEM;
+        while (size < max) {
+                ssize_t k = read(fd, data + size, max - size);
+
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k < 0)
+                        return -errno;
+                if (k == 0)
+                        break;
+                size += (size_t) k;
+        }
+        data[size] = '\0';
+        *ret = TAKE_PTR(data);
+        if (ret_size)
+                *ret_size = size;
+        return 0;
 }
 
 int node_stat(Node *n, const char *path, struct stat *ret) {
@@ -77,8 +118,36 @@ static int compare_names(const void *a, const void *b) {
         return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
+/* A folder may have any number of names, so that appending has to cost the same each time. */
+static int read_names(DIR *d, char ***names, size_t *n) {
+        size_t room = 0;
+
+        for (;;) {
+                struct dirent *entry;
+
+                errno = 0;
+                entry = readdir(d);
+                if (!entry)
+                        return -errno;
+                if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+                        continue;
+                if (*n + 2 > room) {
+                        char **grown = reallocarray(*names, room = MAX(room * 2, (size_t) 16), sizeof(char *));
+
+                        if (!grown)
+                                return -ENOMEM;
+                        *names = grown;
+                }
+                (*names)[*n + 1] = NULL;
+                (*names)[*n] = strdup(entry->d_name);
+                if (!(*names)[(*n)++])
+                        return -ENOMEM;
+        }
+}
+
 int node_list(Node *n, const char *path, char ***ret) {
-        _cleanup_strv_ char **names = NULL;
+        char **names = NULL;
+        size_t count = 0;
         int fd, r;
         DIR *d;
 
@@ -95,28 +164,15 @@ int node_list(Node *n, const char *path, char ***ret) {
                 (void) safe_close(fd);
                 return r;
         }
-        r = 0;
-        for (;;) {
-                struct dirent *entry;
-
-                errno = 0;
-                entry = readdir(d);
-                if (!entry) {
-                        r = -errno;
-                        break;
-                }
-                if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
-                        continue;
-                r = strv_append(&names, entry->d_name);
-                if (r < 0)
-                        break;
-        }
+        r = read_names(d, &names, &count);
         (void) closedir(d);
-        if (r < 0)
+        if (r < 0) {
+                strv_free(names);
                 return r;
+        }
         if (names)
-                qsort(names, strv_length(names), sizeof(char *), compare_names);
-        *ret = TAKE_PTR(names);
+                qsort(names, count, sizeof(char *), compare_names);
+        *ret = names;
         return 0;
 }
 

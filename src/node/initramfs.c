@@ -2,9 +2,11 @@
 #include "node/initramfs.h"
 
 #include "node/boot-entries.h"
+#include "node/kernel-modules.h"
 #include "node/resource.h"
 
 #define DRACUT_TIMEOUT_SEC (30 * 60)
+#define LIST_TIMEOUT_SEC (5 * 60)
 #define TEMPORARY_PREFIX ".gn8v-tee-initramfs-"
 
 /* The files whose content goes into the initramfs, and by their names are ours. */
@@ -200,6 +202,57 @@ void initramfs_sweep(Node *n) {
         }
 }
 
+/* Whether a listing has .../NAME.ko, maybe compressed; '-' and '_' are the same in a module's name. */
+static bool listing_has(const char *listing, const char *module) {
+        KernelModules lists = { .files = (char *) listing };
+
+        return kernel_modules_find(&lists, module) == MODULE_FILE;
+}
+
+/* What dracut put in, by its own tool; without it nothing is recorded. The image is known again by its size and time. */
+static json_t *look_into(Node *n, const char *kernel) {
+        _cleanup_free_ char *path = NULL, *listing = NULL;
+        json_t *seen = NULL, *modules = NULL;
+        struct stat st;
+
+        if (image_path(n, kernel, &path, NULL) < 0 || node_stat(n, path, &st) < 0)
+                return NULL;
+        const char *const argv[] = { "lsinitrd", path, NULL };
+        if (!n->release || node_tool(n, argv, LIST_TIMEOUT_SEC, &listing, NULL) < 0)
+                return NULL;
+        modules = json_array();
+        STRV_FOREACH(module, n->release->initramfs_modules)
+                if (listing_has(listing, *module))
+                        (void) json_array_append_new(modules, json_string(*module));
+        seen = json_pack("{s:I, s:I, s:I, s:o}", "size", (json_int_t) st.st_size, "seconds", (json_int_t) st.st_mtim.tv_sec, "nanoseconds",
+                         (json_int_t) st.st_mtim.tv_nsec, "modules", modules);
+        return seen;
+}
+
+int initramfs_seen_modules(Node *n, const char *kernel, char ***ret) {
+        _cleanup_free_ char *id = format("initramfs:%s", kernel), *path = NULL;
+        const JournalEntry *entry = id ? journal_find(n->journal, id) : NULL;
+        const json_t *seen = entry ? json_object_get(entry->after, "image") : NULL, *modules = json_object_get(seen, "modules");
+        _cleanup_strv_ char **names = NULL;
+        struct stat st;
+
+        if (!id)
+                return -ENOMEM;
+        if (!json_is_array(modules) || image_path(n, kernel, &path, NULL) < 0 || node_stat(n, path, &st) < 0 ||
+            json_integer_value(json_object_get(seen, "size")) != st.st_size ||
+            json_integer_value(json_object_get(seen, "seconds")) != st.st_mtim.tv_sec ||
+            json_integer_value(json_object_get(seen, "nanoseconds")) != st.st_mtim.tv_nsec)
+                return 0;
+        for (size_t i = 0; i < json_array_size(modules); i++) {
+                const char *name = json_string_value(json_array_get(modules, i));
+
+                if (name && strv_append(&names, name) < 0)
+                        return -ENOMEM;
+        }
+        *ret = TAKE_PTR(names);
+        return 1;
+}
+
 static int initramfs_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
         Configuration c;
         int k;
@@ -213,7 +266,7 @@ static int initramfs_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) 
         if (!digest)
                 return error_oom(e);
         json_decref(entry->after);
-        entry->after = json_pack("{s:s}", "configuration", digest);
+        entry->after = json_pack("{s:s, s:o*}", "configuration", digest, "image", look_into(n, r->name));
         return entry->after ? 0 : error_oom(e);
 }
 

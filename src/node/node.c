@@ -8,6 +8,7 @@
 
 #include "basic/fs.h"
 #include "basic/process.h"
+#include "node/bus.h"
 #include "node/journal.h"
 
 static const char *const environment_names[_ENVIRONMENT_MAX] = {
@@ -115,6 +116,7 @@ void node_close(Node *n) {
                 release_free(n->release);
         if (n->journal)
                 journal_free(n->journal);
+        bus_close(n->bus);
         free(n->boot_id);
         free(n->root);
         *n = (Node){ .root_fd = AT_FDCWD };

@@ -37,6 +37,8 @@ struct Node {
         char *boot_id;    /* of this boot, or NULL */
         Release *release; /* of RELEASE_INSTALLED_PATH; NULL: none installed */
         Journal *journal;
+        struct Bus *bus; /* to the running systemd, once it was needed; or NULL */
+        int bus_error;   /* -errno: it did not answer */
         NodeRun run;    /* runs a tool inside the root; a unit test puts its own here */
         void *userdata; /* of that test */
 };
@@ -54,6 +56,10 @@ int node_lock(Node *n, unsigned wait_sec, Error *e);
 
 /* Files, by absolute path, links followed as inside the root. -errno without a message: the caller knows what it means. */
 int node_read(Node *n, const char *path, size_t max, char **ret, size_t *ret_size);
+/* The file's first bytes, at most max, NUL-terminated: for files of which the beginning says it. */
+int node_read_head(Node *n, const char *path, size_t max, char **ret, size_t *ret_size);
+/* A descriptor for reading; a pipe or socket is -EINVAL, for nobody may make us wait. */
+int node_open_file(Node *n, const char *path);
 int node_stat(Node *n, const char *path, struct stat *ret);
 bool node_exists(Node *n, const char *path);
 /* Target of the symbolic link itself; -EINVAL when it is none. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/units.h"
 
+#include "node/bus.h"
 
 #define UNIT_FILE_MAX ((size_t) 1024 * 1024)
 #define SYSTEMCTL_TIMEOUT_SEC 120
+#define IS_ACTIVE_TIMEOUT_SEC 2 /* asked by status, which must not hang */
 
 /* What comes first hides a file of the same name in what comes later. */
 static const char *const unit_dirs[] = {
@@ -226,20 +228,49 @@ int unit_is_ordered(Node *n, const char *unit, const char *after, bool *ret) {
         return 0;
 }
 
-int unit_active(Node *n, const char *unit, char **ret, Error *e) {
-        static const char *const words[] = { "active", "activating", "reloading", "inactive", "deactivating", "failed" };
+/* The running system's manager; the connection stays for the next question. */
+static int ask_manager(Node *n, const char *unit, UnitState *ret) {
+        int k = n->root || !n->booted ? -ENOENT : n->bus_error;
+
+        if (k >= 0 && !n->bus)
+                k = bus_open(&n->bus);
+        if (k >= 0)
+                k = bus_unit_state(n->bus, unit, ret);
+        /* Who did not answer once is not asked again: each time would cost its limit. */
+        n->bus_error = MIN(k, 0);
+        return k;
+}
+
+/* Where there is no bus: a root of its own, or a systemd that only its own tool reaches. */
+static int ask_systemctl(Node *n, const char *unit, char **ret, Error *e) {
         const char *const argv[] = { "systemctl", "is-active", unit, NULL };
         _cleanup_free_ char *output = NULL;
-        const char *found = "unknown";
         int k, status;
 
-        k = n->run(n, argv, SYSTEMCTL_TIMEOUT_SEC, &status, &output, e);
+        k = n->run(n, argv, IS_ACTIVE_TIMEOUT_SEC, &status, &output, e);
         if (k < 0)
                 return k;
         /* In a chroot it says something else, and exits 0: the word counts. */
         output[strcspn(output, "\n")] = '\0';
-        for (size_t i = 0; i < ELEMENTSOF(words); i++)
-                if (streq(output, words[i]))
+        *ret = TAKE_PTR(output);
+        return 0;
+}
+
+int unit_active(Node *n, const char *unit, char **ret, Error *e) {
+        static const char *const words[] = { "active", "activating", "reloading", "inactive", "deactivating", "failed" };
+        _cleanup_unit_state_ UnitState state = {};
+        _cleanup_free_ char *word = NULL;
+        const char *found = "unknown";
+        int k = ask_manager(n, unit, &state);
+
+        if (k >= 0)
+                word = TAKE_PTR(state.active);
+        else if (k != -ETIMEDOUT)
+                k = ask_systemctl(n, unit, &word, e);
+        if (k < 0 && k != -ETIMEDOUT)
+                return k;
+        for (size_t i = 0; word && i < ELEMENTSOF(words); i++)
+                if (streq(word, words[i]))
                         found = words[i];
         *ret = strdup(found);
         return *ret ? 0 : error_oom(e);

@@ -39,8 +39,8 @@ small_root() {
         ln -s /real-proc/self/fd "$root/dev/fd" # what bash needs; /proc itself is files that the scenarios write
         : > "$root/var/log/tools"
         cp "$ROOTFILES/rpm-sort" "$root/usr/libexec/grubby/rpm-sort"
-        cp "$ROOTFILES/grubby" "$TOOLS/systemctl" "$TOOLS/dracut" "$TOOLS/dkms" "$root/usr/libexec/tools/"
-        for program in grubby systemctl dracut dkms; do cp "$TOOLS/tool" "$root/usr/bin/$program"; done
+        cp "$ROOTFILES/grubby" "$TOOLS/systemctl" "$TOOLS/dracut" "$TOOLS/lsinitrd" "$TOOLS/dkms" "$root/usr/libexec/tools/"
+        for program in grubby systemctl dracut lsinitrd dkms; do cp "$TOOLS/tool" "$root/usr/bin/$program"; done
         boot_files "$root"
         printf 'GRUB_TIMEOUT=1\nGRUB_CMDLINE_LINUX="root=/dev/vda1 ro admin.own=grub"\nGRUB_ENABLE_BLSCFG=true\n' > "$root/etc/default/grub"
         for file in "$KERNEL" "$OLD_KERNEL"; do
@@ -63,6 +63,9 @@ put_release() { # ROOT RELEASE
         for unit in nvidia-persistenced.service cloudmonitor.service; do
                 printf '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n' > "$lib/$unit"
         done
+        mkdir -p "$lib/nvidia-persistenced.service.d"
+        printf '[Unit]\nAfter=%s\n' "$(release_value "$release" After)" > "$lib/nvidia-persistenced.service.d/50-gn8v-tee.conf"
+        release_software "$root" "$release"
         grep -q '^Package=nvidia-fabric-manager' "$release" && cp "$lib/cloudmonitor.service" "$lib/nvidia-fabricmanager.service"
         for unit in $(sed -n 's/^Unit=//p' "$release"); do
                 [ "$unit" != ollama.service ] || continue # one without a packaged drop-in
@@ -70,7 +73,7 @@ put_release() { # ROOT RELEASE
                 printf '[Unit]\nAfter=nvidia-persistenced.service\n' > "$lib/$unit.d/50-gn8v-tee.conf"
         done
         echo "# options of $(basename "$release")" > "$root/usr/lib/modprobe.d/nvidia-lkca.conf"
-        echo "# drivers of $(basename "$release")" > "$root/usr/lib/dracut/dracut.conf.d/50-gn8v-tee.conf"
+        printf '# drivers of %s\nadd_drivers+=" %s "\n' "$(basename "$release")" "$(release_value "$release" Initramfs)" > "$root/usr/lib/dracut/dracut.conf.d/50-gn8v-tee.conf"
 }
 take_release() {
         rm -rf "$1"/usr/share/gn8v-tee "$1"/usr/src/nvidia-* "$1/usr/lib/modprobe.d/nvidia-lkca.conf" "$1/usr/lib/dracut/dracut.conf.d/50-gn8v-tee.conf"
@@ -522,6 +525,8 @@ running_release() {
         printf 'flags\t\t: fpu tdx_guest vme\n' > "$R/proc/cpuinfo"
         : > "$R/dev/tdx_guest"
         mkdir -p "$R/sys/module/nvidia" "$R/proc/driver/nvidia"
+        for i in $(release_value "$MULTI" Initramfs); do mkdir -p "$R/sys/module/$i"; done
+        kernel_lists "$R" "$KERNEL" "$MULTI"
         driver "$MULTI" > "$R/sys/module/nvidia/version"
         for i in $(seq "$(release_value "$MULTI" GPUs)"); do mkdir -p "$R/proc/driver/nvidia/gpus/0000:0$i:00.0"; done
 }
@@ -538,12 +543,16 @@ status_on_both_sides() {
         running_release
         expect 0 node status
         said '^Next: nothing'
+        said 'modules in the initramfs of [^ ]* .* there, or built in'
+        touch "$R/boot/initramfs-$KERNEL.img" # as somebody's own dracut -f
+        expect 0 node status
+        said 'not looked into since'
         node status --json > "$SCRATCH/output" 2> /dev/null
         python3 -c 'import json,sys; d = json.load(open(sys.argv[1])); assert d["state"] in ("ok", "unknown") and d["next"] is None and len(d["rows"]) > 10' "$SCRATCH/output"
         # Not root: less is told, and nothing is made up.
         chmod 755 "$R" "$SCRATCH"
         expect 0 setpriv --reuid=65534 --regid=65534 --clear-groups env GN8V_TEE_ENVIRONMENT=machine "$NODE" --root "$R" status
-        said 'not readable: run as root'
+        said 'run as root'
         echo 1.2.3 > "$R/sys/module/nvidia/version"
         expect 4 node status
         said '1\.2\.3'

@@ -15,6 +15,77 @@ KERNEL=$MINIMUM_KERNEL.1.al8.x86_64
 NEXT_KERNEL=$MINIMUM_KERNEL.2.al8.x86_64
 MACHINE_ID=0123456789abcdef0123456789abcdef
 
+artifact_value() { sed -n "/^\[Artifact $2\]/,/^\[/s/^$3=//p" "$1" | head -n 1; } # FILE ARTIFACT KEY
+
+# release_software ROOT RELEASE: what status looks at of the packages' files, by their names alone.
+release_software() {
+        local root=$1 release=$2 lib=$1/usr/lib64 driver cuda cublas manager nscq name
+        driver=$(artifact_value "$release" driver Version) cuda=$(artifact_value "$release" cuda Version)
+        cublas=$(artifact_value "$release" cublas Version) manager=$(artifact_value "$release" fabric-manager Version)
+        nscq=$(artifact_value "$release" nscq Version)
+        rm -rf "$lib"/libcuda.so.* "$lib"/libnvidia-*.so.* "$lib/gn8v-tee" "$root"/usr/local/cuda-* "$root/usr/bin/nv-fabricmanager"
+        mkdir -p "$lib" "$root/usr/bin" "$root/usr/local/cuda-${cuda%.*}" "$root/usr/share/gn8v-tee"
+        for name in libcuda libnvidia-ml; do
+                : > "$lib/$name.so.$driver"
+                ln -s "$name.so.$driver" "$lib/$name.so.1"
+        done
+        : > "$lib/libcrypto.so.3"
+        printf '{ "cuda": { "name": "CUDA SDK", "version": "%s" } }\n' "$cuda" > "$root/usr/local/cuda-${cuda%.*}/version.json"
+        if [ -n "$cublas" ]; then
+                name=$(cut -d. -f1-2 <<< "$cublas" | tr . -)
+                mkdir -p "$lib/gn8v-tee/cublas-$name/lib"
+                : > "$lib/gn8v-tee/cublas-$name/lib/libcublas.so.${cublas%%.*}"
+                printf '# pip install -c\nnvidia-cublas-cu%s==%s\n' "${cublas%%.*}" "$cublas" > "$root/usr/share/gn8v-tee/constraints.txt"
+        fi
+        if [ -n "$manager" ]; then { head -c 300000 /dev/zero; printf '\0%s\0' "$manager"; } > "$root/usr/bin/nv-fabricmanager"; fi
+        if [ -n "$nscq" ]; then
+                : > "$lib/libnvidia-nscq.so.$nscq"
+                ln -s "libnvidia-nscq.so.$nscq" "$lib/libnvidia-nscq.so.2.0"
+                ln -s libnvidia-nscq.so.2.0 "$lib/libnvidia-nscq.so.2"
+        fi
+}
+# kernel_lists ROOT KERNEL RELEASE: depmod's lists of a kernel that has the release's crypto modules, one of them built in.
+kernel_lists() {
+        local lists=$1/lib/modules/$2 modules
+        mkdir -p "$lists"
+        modules=$(release_value "$3" Initramfs)
+        printf 'kernel/fs/ext4/ext4.ko.xz: kernel/fs/jbd2/jbd2.ko.xz\nkernel/crypto/%s.ko.xz: kernel/crypto/ecc.ko.xz\n' "${modules%% *}" > "$lists/modules.dep"
+        printf 'kernel/crypto/%s.ko\n' "${modules##* }" > "$lists/modules.builtin"
+}
+
+# A root in which everything that can be seen in files is right, after the reboot.
+good_root() { # ROOT RELEASE
+        local root=$1 release=$2 unit name lib=$1/usr/lib/systemd/system wants=$1/etc/systemd/system/multi-user.target.wants driver
+        driver=$(artifact_value "$release" driver Version)
+        mkdir -p "$root"/{boot/loader/entries,dev,run,tmp,proc/sys/kernel/random,proc/driver/nvidia/gpus,sys/fs,sys/module/nvidia,usr/share/gn8v-tee,usr/bin} "$lib" "$wants"
+        ln -s usr/lib "$root/lib"
+        cp "$release" "$root/usr/share/gn8v-tee/release.conf"
+        release_software "$root" "$release"
+        kernel_lists "$root" "$KERNEL" "$release"
+        for name in $(release_value "$release" Initramfs); do mkdir -p "$root/sys/module/$name"; done
+        mkdir -p "$root/lib/modules/$KERNEL/extra" "$root/var/lib/dkms/nvidia"
+        : > "$root/lib/modules/$KERNEL/extra/nvidia.ko.xz"
+        ln -s "$driver/$KERNEL/x86_64" "$root/var/lib/dkms/nvidia/kernel-$KERNEL-x86_64"
+        printf 'title T\nversion %s\nlinux /vmlinuz-%s\noptions ro %s\n' "$KERNEL" "$KERNEL" "$(release_value "$release" Argument)" > "$root/boot/loader/entries/a.conf"
+        echo "$KERNEL" > "$root/proc/sys/kernel/osrelease"
+        echo this-boot > "$root/proc/sys/kernel/random/boot_id"
+        echo "ro $(release_value "$release" Argument)" > "$root/proc/cmdline"
+        printf 'flags\t\t: fpu tdx_guest vme\n' > "$root/proc/cpuinfo"
+        : > "$root/dev/tdx_guest"
+        echo "$driver" > "$root/sys/module/nvidia/version"
+        for name in $(seq "$(release_value "$release" GPUs)"); do mkdir -p "$root/proc/driver/nvidia/gpus/0000:0$name:00.0"; done
+        for unit in nvidia-persistenced nvidia-fabricmanager; do
+                printf '[Install]\nWantedBy=multi-user.target\n' > "$lib/$unit.service"
+                ln -s "/usr/lib/systemd/system/$unit.service" "$wants/"
+        done
+        for unit in $(sed -n 's/^Unit=//p' "$release"); do
+                mkdir -p "$lib/$unit.d"
+                printf '[Unit]\nAfter=nvidia-persistenced.service\n' > "$lib/$unit.d/50-gn8v-tee.conf"
+        done
+        mkdir -p "$lib/nvidia-persistenced.service.d"
+        printf '[Unit]\nAfter=nvidia-fabricmanager.service\n' > "$lib/nvidia-persistenced.service.d/50-gn8v-tee.conf"
+}
+
 # kernel_headers DIR KERNEL: a build folder for out-of-tree modules, and a .config with what the driver's encryption needs.
 kernel_headers() {
         local f word

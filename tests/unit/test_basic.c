@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 
 #include "basic/fs.h"
 #include "basic/log.h"
@@ -122,6 +128,70 @@ START_TEST(children) {
 END_TEST
 
 /* Each test has a process of its own: closing its streams harms nobody. */
+/* The first child of a process, or 0. */
+static pid_t first_child(pid_t pid) {
+        _cleanup_free_ char *path = format("/proc/%d/task/%d/children", (int) pid, (int) pid), *list = NULL;
+
+        return path && read_file(AT_FDCWD, path, 4096, &list, NULL) >= 0 ? (pid_t) strtol(list, NULL, 10) : 0;
+}
+
+/* Traces the grandchild of a process, and does not look when it dies. */
+static void hold_grandchild(pid_t pid) {
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;) {
+                pid_t child = first_child(pid), grandchild = child > 0 ? first_child(child) : 0;
+
+                if (grandchild > 0 && ptrace(PTRACE_SEIZE, grandchild, 0, 0) == 0)
+                        for (;;)
+                                (void) pause();
+        }
+}
+
+/* In a process of its own, for its children are of another PID namespace. 0: as it should be; 77: not to be tried here. */
+static int outlive(void) {
+        static const char *const argv[] = { "sh", "-c", "sleep 1000 & wait", NULL };
+        const Process p = { .argv = argv, .timeout_sec = 1 };
+        struct timespec began, ended;
+        char *output;
+        int status;
+
+        if (unshare(CLONE_NEWPID) < 0)
+                return 77;
+        (void) clock_gettime(CLOCK_MONOTONIC, &began);
+        if (process_run(&p, &status, &output, NULL) < 0)
+                return 1;
+        (void) clock_gettime(CLOCK_MONOTONIC, &ended);
+        if (status != 124)
+                return 2;
+        if (ended.tv_sec - began.tv_sec > 2)
+                return 3;
+        return waitpid(-1, NULL, WNOHANG) == 0 ? 0 : 4; /* killed, and still there */
+}
+
+/* A process that is killed and does not end, as in a driver that hangs: the first one of a PID namespace, which has to outlive a process
+ * that somebody else still traces. */
+START_TEST(a_child_that_does_not_die) {
+        pid_t pid, holder;
+        int status;
+
+        if (geteuid() != 0)
+                return;
+        pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0)
+                _exit(outlive());
+        holder = fork();
+        ck_assert_int_ge(holder, 0);
+        if (holder == 0)
+                hold_grandchild(pid);
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        (void) kill(holder, SIGKILL);
+        ck_assert_int_eq(waitpid(holder, NULL, 0), holder);
+        ck_assert(WIFEXITED(status));
+        ck_assert_msg(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77, "%d", WEXITSTATUS(status));
+}
+END_TEST
+
 START_TEST(closed_streams_are_filled) {
         int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO), fd;
 
@@ -157,6 +227,22 @@ START_TEST(messages_are_plain) {
 }
 END_TEST
 
+START_TEST(foreign_words) {
+        static const struct { const char *text, *clean; size_t max; } cases[] = {
+                { "plain", "plain", 9 }, { "plain", "pla", 3 }, { "a\tb\n\033[2J\177", "a?b??[2J?", 99 }, { "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", 99 },
+                { "\xc3\xa4", "", 1 }, { "a\xc3\xa4", "a", 2 }, { "\xff\xc3", "??", 99 }, { "\xc0\xaf\xed\xa0\x80\xf5\x80\x80\x80", "?????????", 99 },
+                { "\xc2\x9b", "??", 99 }, { "\xe0\x80\x80", "???", 99 }, { "", "", 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *text = strdup(cases[i].text);
+
+                text_clean(text, cases[i].max);
+                ck_assert_str_eq(text, cases[i].clean);
+        }
+}
+END_TEST
+
 START_TEST(locks_exclude) {
         _cleanup_free_ char *path = path_join(dir, "lock");
         int a = lock_file(AT_FDCWD, path), b;
@@ -181,8 +267,10 @@ int main(void) {
         tcase_add_test(t, links_stay_in_root);
         tcase_add_test(t, atomic_write_keeps_mode);
         tcase_add_test(t, children);
+        tcase_add_test(t, a_child_that_does_not_die);
         tcase_add_test(t, closed_streams_are_filled);
         tcase_add_test(t, messages_are_plain);
+        tcase_add_test(t, foreign_words);
         tcase_add_test(t, locks_exclude);
         suite_add_tcase(suite, t);
         return run_suite(suite);

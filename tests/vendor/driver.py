@@ -71,7 +71,10 @@ class Tree:
 
     def library(self, name, soname, kind, path, arch, needed=()):
         at = name if arch == "NATIVE" else "./32/" + name
-        self.elf.library(self.path(at), soname, needed, 64 if arch == "NATIVE" else 32)
+        if arch == "NATIVE" and soname == "libnvidia-ml.so.1":
+            self.elf.nvml(self.path(at))
+        else:
+            self.elf.library(self.path(at), soname, needed, 64 if arch == "NATIVE" else 32)
         self.entry(at, "0755", kind, arch, path, "MODULE:gpgpu")
 
     def link(self, name, kind, path, target, arch):

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Step "start and enable the services": Fabric Manager, persistenced, and every GPU client after them. */
+#include "node/status-rows.h"
+#include "node/units.h"
+
+/* Whether the service runs; only systemd knows, and only here. */
+static void add_activity(StatusContext *c, const char *unit) {
+        _cleanup_free_ char *state = NULL, *name = format("%s running", unit);
+
+        if (!name) {
+                c->failed = true;
+                return;
+        }
+        if (!c->node->booted || c->node->root || unit_active(c->node, unit, &state, NULL) < 0)
+                row_add(c, ROW_UNKNOWN, name, "active", "systemd does not run here");
+        else if (streq(state, "active"))
+                row_add(c, ROW_OK, name, "active", "%s", state);
+        else if (streq(state, "activating")) {
+                row_add(c, ROW_PENDING, name, "active", "%s", state);
+                row_next(c, FIRST_WAIT, "wait: attaching the GPUs takes minutes; use none of them before it is active");
+        } else {
+                row_add(c, c->reboot ? ROW_PENDING : ROW_FAIL, name, "active", "%s", state);
+                if (c->reboot)
+                        row_next_reboot(c);
+                else
+                        row_next(c, FIRST_SERVICE, "systemctl start %s; it says why not in: journalctl -b -u %s", unit, unit);
+        }
+}
+
+/* Fabric Manager before persistenced, where the release has both: NVLink must be routed before the GPUs attach. */
+static void add_order(StatusContext *c) {
+        const Release *release = c->node->release;
+
+        STRV_FOREACH(unit, release ? release->persistenced_after : NULL) {
+                _cleanup_free_ char *name = format("%s after %s", PERSISTENCED_UNIT, *unit);
+                bool ordered;
+
+                if (!name || unit_is_ordered(c->node, PERSISTENCED_UNIT, *unit, &ordered) < 0)
+                        continue;
+                row_add(c, ordered ? ROW_OK : ROW_FAIL, name, "ordered", "%s", ordered ? "ordered" : "not ordered");
+                if (!ordered)
+                        row_next(c, FIRST_APPLY, "yum reinstall gn8v-tee-%s: its drop-in for %s is missing", release->profile, PERSISTENCED_UNIT);
+        }
+}
+
+void status_services(StatusContext *c) {
+        for (size_t i = 0; i < c->plan.n; i++) {
+                const Resource *r = c->plan.resources[i];
+
+                if (r->type != &enable_type || r->action == ACTION_REVERT)
+                        continue;
+                row_add_resource(c, r->name, r, FIRST_APPLY);
+                add_activity(c, r->name);
+        }
+        add_order(c);
+}
+
+void status_clients(StatusContext *c) {
+        const Journal *journal = c->node->journal;
+
+        for (size_t i = 0; i < c->plan.n; i++)
+                if (c->plan.resources[i]->type == &drop_in_type && c->plan.resources[i]->action != ACTION_REVERT)
+                        row_add_resource(c, c->plan.resources[i]->name, c->plan.resources[i], FIRST_APPLY);
+        for (size_t i = 0; i < journal->n_entries; i++) {
+                const char *unit = startswith(journal->entries[i]->id, "pause:");
+                _cleanup_free_ char *name = unit ? format("%s running", unit) : NULL;
+
+                if (!name || journal->entries[i]->state != ENTRY_APPLIED)
+                        continue;
+                row_add(c, ROW_PENDING, name, "active", "paused");
+                row_next(c, FIRST_REBOOT, "reboot: it runs again after that");
+        }
+}
