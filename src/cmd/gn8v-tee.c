@@ -108,7 +108,7 @@ int main(int argc, char *argv[]) {
         open_standard_streams();
         /* Before anything else: the driver's library is asked by a process that has nothing to lose. */
         if (argc == 2 && streq(argv[1], NVML_QUERY_VERB))
-                _exit(nvml_answer(STDOUT_FILENO));
+                _exit(nvml_answer());
         (void) setlocale(LC_CTYPE, "");
         log_setup("gn8v-tee", LOG_NORMAL);
         while ((k = getopt_long(argc, argv, "+qvh", options, NULL)) >= 0)
