@@ -67,7 +67,6 @@ outcomes() {
         judge 2 --report "${all[0]}"
         judge 2 --nonce 12 "${all[0]}"
         judge 2 --at yesterday "${all[0]}"
-        judge 2 --ocsp online "${all[0]}"
         judge 2 --ocsp sometimes "${all[0]}"
         judge 2 --gpus -1 "${all[0]}"
         judge 2 --sign-key x "${all[0]}"
