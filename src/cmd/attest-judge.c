@@ -249,7 +249,7 @@ static void tell_ocsp(const Attest *attest, const Collateral *c) {
                 return;
         ocsp_client_summary(c->ocsp, &s);
         until = s.next_update ? time_to_text(s.next_update) : NULL;
-        log_info("revocation: %zu of %zu certificates answered for%s%s, %zu from stored answers", s.answered, s.asked, until ? ", good until " : "",
+        log_info("revocation: answers on %zu of %zu certificates%s%s, %zu of them stored ones", s.answered, s.asked, until ? ", good until " : "",
                  until ? until : "", s.stored);
 }
 
