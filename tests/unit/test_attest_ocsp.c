@@ -76,8 +76,7 @@ static int make(const Spec *s, unsigned char **ret) {
         if (!s->no_nonce)
                 ck_assert_int_eq(OCSP_basic_add1_nonce(basic, copy, sizeof copy), 1);
         ck_assert_int_eq(EVP_DigestSignInit(ctx, &pctx, s->sha256_signature ? EVP_sha256() : EVP_sha384(), NULL, signer->key), 1);
-        ck_assert_int_eq(OCSP_basic_sign_ctx(basic, signer->cert, ctx, NULL, 0), 1);
-        /* Signing has stamped it with today; it is not looked at unless it is in the future, so the tests' time is what --at would be. */
+        /* Signing would stamp it with today. */
         produced = (ASN1_GENERALIZEDTIME *) OCSP_resp_get0_produced_at(basic);
         ck_assert_ptr_nonnull(ASN1_GENERALIZEDTIME_set(produced, MAKER_TIME + s->from));
         ck_assert_int_eq(OCSP_basic_sign_ctx(basic, signer->cert, ctx, NULL, OCSP_NOTIME), 1);
