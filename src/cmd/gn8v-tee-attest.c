@@ -65,7 +65,7 @@ int main(int argc, char *argv[]) {
                 { "help", no_argument, NULL, 'h' },
                 {}
         };
-        Attest attest = { .roots = attest_roots() };
+        Attest attest = {};
         LogLevel level = LOG_NORMAL;
         int c;
 
@@ -84,6 +84,7 @@ int main(int argc, char *argv[]) {
                 default: fprintf(stderr, "Try: gn8v-tee-attest --help\n"); return EXIT_USAGE;
                 }
         log_setup("gn8v-tee-attest", level);
+        attest.roots = attest_roots();
         rim_setup();
         return optind < argc ? run_verb(&attest, argc - optind, argv + optind) : run_verb(&attest, 1, (char *[]) { (char *) "run", NULL });
 }

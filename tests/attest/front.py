@@ -43,7 +43,8 @@ async def start_responders():
             if match:
                 break
         asyncio.ensure_future(drain(child))
-        responders[bytes.fromhex(open(path).read())] = int(match.group(1))
+        for digest in open(path).read().split():
+            responders[bytes.fromhex(digest)] = int(match.group(1))
 
 
 async def drain(child):

@@ -78,9 +78,11 @@ static void write_key(const char *dir, const char *name, EVP_PKEY *key) {
                 exit(1);
 }
 
-/* DIR/ocsp: NAME.pem, of the issuer, NAME-responder.pem and .key; SHA-1 of its key in NAME.hash, by which a request is known. */
+/* DIR/ocsp: NAME.pem, of the issuer, NAME-responder.pem and .key; digests of its key in NAME.hash, by one of which a request
+ * is known. */
 static void write_responder(Maker *m, const char *dir, const char *name, const Authority *issuer, int64_t from) {
-        _cleanup_free_ char *folder = path_join(dir, "ocsp"), *cert = cert_to_pem(issuer->cert), *own = NULL, *hash = NULL;
+        _cleanup_free_ char *folder = path_join(dir, "ocsp"), *cert = cert_to_pem(issuer->cert), *own = NULL;
+        _cleanup_text_ Text hashes = {};
         char *names[] = { format("%s.pem", name), format("%s-responder.pem", name), format("%s-responder.key", name), format("%s.hash", name) };
         CertSpec spec = { .name = "Made OCSP Responder", .from = from, .until = MAKER_END, .ocsp = true };
         ASN1_BIT_STRING *key = X509_get0_pubkey_bitstr(issuer->cert);
@@ -93,10 +95,15 @@ static void write_responder(Maker *m, const char *dir, const char *name, const A
         put_file(folder, names[0], cert);
         put_file(folder, names[1], own);
         write_key(folder, names[2], responder.key);
-        if (EVP_Digest(key->data, (size_t) key->length, digest, &n, EVP_sha384(), NULL) != 1)
-                exit(1);
-        hash = hex_encode(digest, n);
-        put_file(folder, names[3], hash);
+        for (size_t i = 0; i < 3; i++) {
+                _cleanup_free_ char *hex = NULL;
+
+                if (EVP_Digest(key->data, (size_t) key->length, digest, &n, i == 0 ? EVP_sha384() : i == 1 ? EVP_sha256() : EVP_sha1(), NULL) != 1)
+                        exit(1);
+                hex = hex_encode(digest, n);
+                text_printf(&hashes, "%s\n", hex);
+        }
+        put_file(folder, names[3], hashes.data);
         authority_done(&responder);
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 free(names[i]);
