@@ -8,8 +8,8 @@
 
 static void help(void) {
         printf("gn8v-tee-attest [OPTION...] fetch [FETCH-OPTION...] DIR [EVIDENCE.json...]\n\n"
-               "Put what a verdict without a network needs into DIR: the reference manifests that\n"
-               "the evidence, or a release's driver, wants, and the responder's answers on\n"
+               "Put what a verdict without a network needs into DIR: the reference manifests\n"
+               "that the evidence, or a release's driver, wants, and the responder's answers on\n"
                "revocation. Then: verify --bundle=DIR.\n\n"
                "      --release=FILE     the manifest of this release's driver, too\n"
                "      --rim-dir=DIR      take manifests from there if they are there\n"

@@ -15,8 +15,8 @@
 
 static void help(void) {
         printf("gn8v-tee-attest [OPTION...] run [RUN-OPTION...]\n\n"
-               "Take evidence from this machine's GPUs and NVSwitches with a new nonce, judge it,\n"
-               "and, if asked to, let clients use the GPUs: only when all is trusted.\n\n"
+               "Take evidence from this machine's GPUs and NVSwitches with a new nonce, judge\n"
+               "it, and, if asked to, let clients use the GPUs: only when all is trusted.\n\n"
                "      --set-ready        set the GPUs' ready state after success\n"
                "      --save=FILE        where the verdict is kept for gn8v-tee status, instead of\n"
                "                         " STATE_FILE "\n"

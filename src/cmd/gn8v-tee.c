@@ -16,6 +16,7 @@ static const struct {
         { "apply", "", "make this machine as the installed release wants it", verb_apply },
         { "revert", "", "put back what was there before apply", verb_revert },
         { "pause", "", "stop what would open the GPU during a transaction", verb_pause },
+        { "attest", "[VERB]", "are these GPUs genuine? (package gn8v-tee-attest)", verb_attest },
         { "launch-config", "", "print how to create an instance for a release", verb_launch_config },
 };
 

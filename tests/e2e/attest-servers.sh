@@ -7,6 +7,7 @@ ATTEST=$BUILD/tests/gn8v-tee-attest-sim SIM=$SCRATCH/sim
 export GN8V_SIM_ROOTS=$SIM/roots
 
 # What the servers do from now on: words of tests/attest/front.py
+# shellcheck disable=SC2120  # by those who source this
 behave() { echo "$*" > "$SIM/behaviour"; }
 # Requests since the last call.
 requests() {
