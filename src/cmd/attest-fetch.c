@@ -16,8 +16,8 @@ static void help(void) {
                "      --timeout=SECONDS  for everything that servers are asked (30)\n"
                "      --config=FILE      instead of /etc/gn8v-tee/attest.conf\n"
                "  -h, --help             this text\n\n"
-               "Exit status: 0 all of it is there; 11 not all could be had; 5 something is not to\n"
-               "be trusted; 2 wrong words on the command line.\n");
+               "Exit status: 0 all of it is there; 11 not all could be had; 5 something is not\n"
+               "to be trusted; 2 wrong words on the command line.\n");
 }
 
 /* H100 is what the release's instance types have. */

@@ -18,9 +18,9 @@
 static void help(void) {
         printf("gn8v-tee-attest [OPTION...] gate enable|disable\n\n"
                "With the gate enabled, GPUs become ready for clients at boot only after they\n"
-               "were attested: persistenced no longer sets the ready state, " UNIT "\n"
-               "does (run --set-ready), and the release's GPU clients start after it. Takes\n"
-               "effect at the next boot.\n\n"
+               "were attested: persistenced no longer sets the ready state,\n"
+               UNIT " does (run --set-ready), and the release's GPU\n"
+               "clients start after it. Takes effect at the next boot.\n\n"
                "  -h, --help           this text\n\n"
                "Exit status: 0 done; 1 failed; 2 wrong words on the command line.\n");
 }

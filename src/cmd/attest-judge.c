@@ -12,8 +12,8 @@
 const char judge_help[] =
         "      --nonce=HEX        every report must have this nonce (64 digits)\n"
         "      --rim-dir=DIR      reference manifests: DIR/ID.xml, before other places\n"
-        "      --bundle=DIR       manifests and answers as fetch has put them there, and no\n"
-        "                         network\n"
+        "      --bundle=DIR       manifests and answers as fetch has put them there;\n"
+        "                         no server is asked\n"
         "      --at=TIME          judge as of then (2024-06-01T00:00:00Z; default: now)\n"
         "      --gpus=N           as many GPUs must be there\n"
         "      --switches=N       as many NVSwitches must be there\n"

@@ -35,14 +35,15 @@ start_servers() {
         printf '[Attest]\nCacheDirectory=%s\n' "$SCRATCH/cache" > "$SCRATCH/attest.conf"
 }
 
-# openssl's index: the certificate of that serial number (hex) gets another line.
-set_status() { # SERIAL revoked|hold|good|none
+# openssl's index: the certificate of that serial number (hex) gets another line. A new file each time: its time has whole seconds only.
+set_status() { # SERIAL revoked|hold|good|none|again
         awk -F '\t' -v OFS='\t' -v serial="$1" -v what="$2" '
                 $4 == serial && what == "none" { next }
                 $4 == serial && what == "good" { $1 = "V"; $3 = "" }
                 $4 == serial && what == "revoked" { $1 = "R"; $3 = "250101000000Z,keyCompromise" }
                 $4 == serial && what == "hold" { $1 = "R"; $3 = "250101000000Z,certificateHold" }
-                { print }' "$SIM/ocsp/index.txt" > "$SIM/ocsp/index.new"
+                { print }
+                END { if (what == "again") print "V", "991231235959Z", "", serial, "unknown", "/CN=again" }' "$SIM/ocsp/index.txt" > "$SIM/ocsp/index.new"
         mv "$SIM/ocsp/index.new" "$SIM/ocsp/index.txt"
         reread
 }
