@@ -18,7 +18,7 @@ static void help(void) {
                "Take evidence from this machine's GPUs and NVSwitches with a new nonce, judge\n"
                "it, and, if asked to, let clients use the GPUs: only when all is trusted.\n\n"
                "      --set-ready        set the GPUs' ready state after success\n"
-               "      --save=FILE        where the verdict is kept for gn8v-tee status, instead of\n"
+               "      --save=FILE        where the verdict is kept for gn8v-tee status, not in\n"
                "                         " STATE_FILE "\n"
                "%s", judge_help);
 }

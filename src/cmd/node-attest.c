@@ -10,8 +10,8 @@
 
 static const char help[] =
         "gn8v-tee attest [VERB] [OPTION...]\n\n"
-        "Find out whether the GPUs and NVSwitches are genuine and run what NVIDIA released.\n"
-        "This is the package gn8v-tee-attest: what follows is for its program.\n\n"
+        "Find out whether the GPUs and NVSwitches are genuine and run what NVIDIA\n"
+        "released. This is the package gn8v-tee-attest: what follows is for its program.\n\n"
         "      run              take evidence here and judge it (what no verb means)\n"
         "      verify           judge evidence from elsewhere; needs no GPU\n"
         "      collect          take evidence, to be judged elsewhere\n"
