@@ -189,8 +189,28 @@ int read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_
 }
 
 int read_file_in_root(int root_fd, const char *path, size_t max, char **ret, size_t *ret_size) {
-        _cleanup_close_ int fd = open_in_root(root_fd, path, O_RDONLY);
+        /* A pipe that somebody put there must not make us wait. */
+        _cleanup_close_ int fd = open_in_root(root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
         return fd < 0 ? fd : read_fd(fd, max, ret, ret_size);
+}
+
+int read_exactly(int fd, void *data, uint64_t size, uint64_t offset) {
+        uint64_t end;
+
+        if (__builtin_add_overflow(offset, size, &end) || end > INT64_MAX)
+                return -EBADMSG;
+        for (uint64_t done = 0; done < size;) {
+                ssize_t k = pread(fd, (char *) data + done, size - done, (off_t) (offset + done));
+
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k < 0)
+                        return -errno;
+                if (k == 0)
+                        return -EBADMSG;
+                done += (uint64_t) k;
+        }
+        return 0;
 }
 
 int write_all(int fd, const void *data, size_t size) {

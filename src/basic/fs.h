@@ -27,6 +27,9 @@ int read_fd(int fd, size_t max, char **ret, size_t *ret_size);
 /* read_file() through open_in_root(). */
 int read_file_in_root(int root_fd, const char *path, size_t max, char **ret, size_t *ret_size);
 
+/* Exactly size bytes at offset, numbers that may be lies of the file itself: -EBADMSG when they are not all there. */
+int read_exactly(int fd, void *data, uint64_t size, uint64_t offset);
+
 int write_all(int fd, const void *data, size_t size);
 
 /* Replaces (or makes) a file so that a reader, and a crash, see the old bytes or the new: temporary file in the same

@@ -96,9 +96,11 @@ static pid_t spawn(const Process *p, char *const env[], int in, int out, int err
         return r == 0 ? pid : -r;
 }
 
-static int collect(int fd, size_t max, int64_t deadline, Text *t) {
+static int collect(int fd, const Process *p, int64_t deadline, Text *t) {
+        size_t max = p->output_max ? p->output_max : OUTPUT_MAX;
+
         for (;;) {
-                char buffer[8192];
+                char buffer[65536];
                 struct pollfd pfd = { .fd = fd, .events = POLLIN };
                 int64_t left = deadline > 0 ? deadline - now_ms() : -1;
                 ssize_t n;
@@ -114,7 +116,10 @@ static int collect(int fd, size_t max, int64_t deadline, Text *t) {
                         continue;
                 if (n <= 0)
                         return n < 0 ? -errno : 0;
-                if (t->size < max)
+                if (p->on_output) {
+                        if (p->on_output(buffer, (size_t) n, p->userdata) != 0)
+                                return -ECANCELED;
+                } else if (t->size < max)
                         text_append_n(t, buffer, MIN((size_t) n, max - t->size));
         }
 }
@@ -171,15 +176,15 @@ int process_run(const Process *p, int *ret_status, char **ret_output, Error *e) 
         _cleanup_strv_ char **env = NULL;
         _cleanup_text_ Text t = {};
         int64_t deadline = p->timeout_sec > 0 ? now_ms() + (int64_t) p->timeout_sec * 1000 : 0;
-        int pipe_fds[2], status, r;
-        bool killed = false;
+        int pipe_fds[2], status, r, collected = 0;
+        bool killed = false, piped = ret_output || p->on_output;
         char *output = NULL;
         pid_t pid;
 
         null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         if (null_fd < 0)
                 return error_errno(e, errno, "/dev/null");
-        if (ret_output) {
+        if (piped) {
                 if (pipe2(pipe_fds, O_CLOEXEC) < 0)
                         return error_errno(e, errno, "pipe");
                 read_end = pipe_fds[0];
@@ -187,15 +192,17 @@ int process_run(const Process *p, int *ret_status, char **ret_output, Error *e) 
         }
         if (!p->env && clean_environment(&env) < 0)
                 return error_oom(e);
-        pid = spawn(p, p->env ? (char *const *) p->env : env, null_fd,
-                    p->stdout_fd > 0 ? p->stdout_fd : ret_output ? write_end : STDERR_FILENO, ret_output ? write_end : STDERR_FILENO);
+        pid = spawn(p, p->env ? (char *const *) p->env : env, p->stdin_fd > 0 ? p->stdin_fd : null_fd,
+                    p->stdout_fd > 0 ? p->stdout_fd : piped ? write_end : STDERR_FILENO, piped ? write_end : STDERR_FILENO);
         if (pid < 0) {
                 if (pid == -ENOENT || pid == -EACCES)
                         return error_set(e, -pid, EXIT_FAILED, "%s: cannot be run: %s", p->argv[0], strerror(-pid));
                 return error_errno(e, -pid, "%s", p->argv[0]);
         }
         write_end = safe_close(write_end);
-        if (ret_output && collect(read_end, p->output_max ? p->output_max : OUTPUT_MAX, deadline, &t) == -ETIMEDOUT) {
+        if (piped)
+                collected = collect(read_end, p, deadline, &t);
+        if (collected == -ETIMEDOUT || collected == -ECANCELED) {
                 (void) kill(-pid, SIGKILL);
                 (void) kill(pid, SIGKILL);
                 killed = true;
@@ -209,7 +216,9 @@ int process_run(const Process *p, int *ret_status, char **ret_output, Error *e) 
                         return error_oom(e);
                 *ret_output = output;
         }
-        if (killed || r == -ETIMEDOUT)
+        if (collected == -ECANCELED)
+                *ret_status = 0;
+        else if (killed || r == -ETIMEDOUT)
                 *ret_status = 124;
         else
                 *ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

@@ -9,9 +9,13 @@ typedef struct Process {
         const char *const *env;  /* NULL-terminated NAME=VALUE, or NULL: PATH, HOME, LANG=C.UTF-8 and what the caller cannot lose (TMPDIR) */
         const char *directory;   /* working directory, or NULL */
         const char *root;        /* chroot into this first, or NULL */
+        int stdin_fd;            /* > 0: that descriptor; else /dev/null */
         int stdout_fd;           /* 0: captured if ret_output is given, else inherited as stderr; > 0: that descriptor */
         unsigned timeout_sec;    /* kill after; 0: no limit */
         size_t output_max;       /* bytes of output kept; 0: 1 MiB. More is read and dropped */
+        /* Gets stdout and stderr as they come, and nothing is kept; anything but 0 ends the child, whose status is then 0. */
+        int (*on_output)(const char *data, size_t size, void *userdata);
+        void *userdata;
 } Process;
 
 /* Runs and waits. *ret_status is the exit status (128 + signal when killed, 124 on time-out, 127 when it cannot be run); ret_output (may be

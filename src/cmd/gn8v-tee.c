@@ -15,6 +15,8 @@ static const struct {
         { "plan", "", "show what apply would change", verb_plan },
         { "apply", "", "make this machine as the installed release wants it", verb_apply },
         { "revert", "", "put back what was there before apply", verb_revert },
+        { "order", "[UNIT...]", "start units after the persistence daemon", verb_order },
+        { "diagnose", "", "what the logs of this boot say about the GPUs", verb_diagnose },
         { "pause", "", "stop what would open the GPU during a transaction", verb_pause },
         { "attest", "[VERB]", "are these GPUs genuine? (package gn8v-tee-attest)", verb_attest },
         { "launch-config", "", "print how to create an instance for a release", verb_launch_config },

@@ -46,6 +46,8 @@ int verb_revert(Command *c, int argc, char *argv[], Error *e);
 int verb_pause(Command *c, int argc, char *argv[], Error *e);
 int verb_status(Command *c, int argc, char *argv[], Error *e);
 int verb_attest(Command *c, int argc, char *argv[], Error *e);
+int verb_order(Command *c, int argc, char *argv[], Error *e);
+int verb_diagnose(Command *c, int argc, char *argv[], Error *e);
 int verb_launch_config(Command *c, int argc, char *argv[], Error *e);
 
 /* The argument of --wait: seconds, or NULL for the default (0). 0, or EXIT_USAGE (told). */

@@ -3,29 +3,10 @@
 
 #include <elf.h>
 
+#include "basic/fs.h"
 #include "basic/strings.h"
 
 #define SECTION_MAX ((uint64_t) 1024 * 1024)
-
-/* Reads exactly size bytes at offset; every number here comes from the file and may be a lie. */
-static int read_at(int fd, void *data, uint64_t size, uint64_t offset) {
-        uint64_t end;
-
-        if (__builtin_add_overflow(offset, size, &end) || end > INT64_MAX)
-                return -EBADMSG;
-        for (uint64_t done = 0; done < size;) {
-                ssize_t k = pread(fd, (char *) data + done, size - done, (off_t) (offset + done));
-
-                if (k < 0 && errno == EINTR)
-                        continue;
-                if (k < 0)
-                        return -errno;
-                if (k == 0)
-                        return -EBADMSG;
-                done += (uint64_t) k;
-        }
-        return 0;
-}
 
 static int read_section(int fd, const Elf64_Shdr *section, char **ret) {
         _cleanup_free_ char *data = NULL;
@@ -36,7 +17,7 @@ static int read_section(int fd, const Elf64_Shdr *section, char **ret) {
         data = malloc(section->sh_size + 1);
         if (!data)
                 return -ENOMEM;
-        r = read_at(fd, data, section->sh_size, section->sh_offset);
+        r = read_exactly(fd, data, section->sh_size, section->sh_offset);
         if (r < 0)
                 return r;
         data[section->sh_size] = '\0';
@@ -51,7 +32,7 @@ int modinfo_read(int fd, const char *name, char **ret) {
         Elf64_Ehdr header;
         int r;
 
-        r = read_at(fd, &header, sizeof(header), 0);
+        r = read_exactly(fd, &header, sizeof(header), 0);
         if (r < 0)
                 return r;
         if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
@@ -60,7 +41,7 @@ int modinfo_read(int fd, const char *name, char **ret) {
         sections = calloc(header.e_shnum, sizeof(Elf64_Shdr));
         if (!sections)
                 return -ENOMEM;
-        r = read_at(fd, sections, header.e_shnum * sizeof(Elf64_Shdr), header.e_shoff);
+        r = read_exactly(fd, sections, header.e_shnum * sizeof(Elf64_Shdr), header.e_shoff);
         if (r >= 0)
                 r = read_section(fd, &sections[header.e_shstrndx], &names);
         if (r < 0)

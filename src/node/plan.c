@@ -67,8 +67,10 @@ int plan_make(Node *n, ResourceList *ret, Error *e) {
         int k;
 
         k = load(n, e);
-        for (size_t i = 0; k >= 0 && n->release && i < n_resource_types; i++)
-                k = resource_types[i]->list(n, &l, e);
+        /* What the administrator has ordered stays wanted without a release, too. */
+        for (size_t i = 0; k >= 0 && i < n_resource_types; i++)
+                if (n->release || resource_types[i] == &order_type)
+                        k = resource_types[i]->list(n, &l, e);
         if (k < 0)
                 return k;
         for (size_t i = 0; i < l.n; i++)
@@ -348,6 +350,40 @@ int plan_pause(Node *n, PlanReport report, void *userdata, PlanResult *ret, Erro
                         act(n, l.resources[i], report, userdata, &c);
         }
         *ret = c;
+        return 0;
+}
+
+int plan_order(Node *n, char *const *units, bool add, PlanReport report, void *userdata, ResourceList *ret, PlanResult *ret_result, Error *e) {
+        _cleanup_resource_list_ ResourceList l = {};
+        PlanResult c = {};
+        int k;
+
+        k = load(n, e);
+        if (k < 0)
+                return k;
+        STRV_FOREACH(unit, units) {
+                Resource *r = resource_list_add(&l, &order_type, *unit);
+                const JournalEntry *entry = r ? journal_find(n->journal, r->id) : NULL;
+
+                if (!r || resource_say(&r->wanted, NULL, add ? "after %s" : "as it was before gn8v-tee", PERSISTENCED_UNIT) < 0)
+                        return error_oom(e);
+                if (add) {
+                        probe(n, r);
+                        /* Taken away by hand, and now asked for again. */
+                        if (r->action == ACTION_KEEP && entry && !order_file_exists(n, *unit))
+                                r->action = ACTION_CHANGE;
+                } else
+                        r->action = entry ? ACTION_REVERT : ACTION_NONE;
+                act(n, r, report, userdata, &c);
+        }
+        if (n->booted && n->environment == ENVIRONMENT_MACHINE && c.changed > 0) {
+                k = units_reload(n, e);
+                if (k < 0)
+                        return error_hint(e, k, "the files are as wanted; run: systemctl daemon-reload");
+        }
+        *ret = l;
+        l = (ResourceList){};
+        *ret_result = c;
         return 0;
 }
 

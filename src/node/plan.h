@@ -33,6 +33,10 @@ int plan_apply(Node *n, ResourceList *l, PlanReport report, void *userdata, Plan
 /* Stops, masks and remembers the services that must not open the GPU during a transaction. */
 int plan_pause(Node *n, PlanReport report, void *userdata, PlanResult *ret, Error *e);
 
+/* Orders units after persistenced, or takes back what plan_order() did before; ret has a resource each, with what became of it. Nothing is
+ * started or stopped. Each name must have been checked (order_resolve()). The lock must be held. */
+int plan_order(Node *n, char *const *units, bool add, PlanReport report, void *userdata, ResourceList *ret, PlanResult *ret_result, Error *e);
+
 /* Puts back everything that the journal has, last first. */
 int plan_revert(Node *n, PlanReport report, void *userdata, PlanResult *ret, Error *e);
 /* What revert had to leave until our files were gone (the initramfs). */

@@ -5,7 +5,7 @@
 
 /* The order in which things are done; revert goes through it backwards. */
 const ResourceType *const resource_types[] = {
-        &pause_type, &kernel_argument_type, &drop_in_type, &enable_type, &module_type, &initramfs_type,
+        &pause_type, &kernel_argument_type, &drop_in_type, &order_type, &enable_type, &module_type, &initramfs_type,
 };
 const size_t n_resource_types = ELEMENTSOF(resource_types);
 

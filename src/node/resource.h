@@ -53,9 +53,12 @@ struct ResourceList {
         size_t n;
 };
 
-extern const ResourceType pause_type, kernel_argument_type, drop_in_type, enable_type, module_type, initramfs_type;
+extern const ResourceType pause_type, kernel_argument_type, drop_in_type, order_type, enable_type, module_type, initramfs_type;
 extern const ResourceType *const resource_types[];
 extern const size_t n_resource_types;
+
+/* Whether the file that order:UNIT writes is there, whoever wrote it. */
+bool order_file_exists(Node *n, const char *unit);
 
 Resource *resource_new(const ResourceType *type, const char *name);
 Resource *resource_free(Resource *r);

@@ -59,7 +59,8 @@ void status_clients(StatusContext *c) {
         const Journal *journal = c->node->journal;
 
         for (size_t i = 0; i < c->plan.n; i++)
-                if (c->plan.resources[i]->type == &drop_in_type && c->plan.resources[i]->action != ACTION_REVERT)
+                if ((c->plan.resources[i]->type == &drop_in_type || c->plan.resources[i]->type == &order_type) &&
+                    c->plan.resources[i]->action != ACTION_REVERT)
                         row_add_resource(c, c->plan.resources[i]->name, c->plan.resources[i], FIRST_APPLY);
         for (size_t i = 0; i < journal->n_entries; i++) {
                 const char *unit = startswith(journal->entries[i]->id, "pause:");

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* drop-in:UNIT (a GPU client starts after persistenced) and enable:UNIT. Files only, so that both can be done in an image. */
+/* drop-in:UNIT (a GPU client of the release starts after persistenced), order:UNIT (one that the administrator named), and enable:UNIT.
+ * Files only, so that all can be done in an image. */
 #include "node/resource.h"
 #include "node/units.h"
 
 #define DROP_IN_NAME "50-gn8v-tee-order.conf"
 
-static const char drop_in_text[] = "# Written by 'gn8v-tee apply'; 'gn8v-tee revert' removes it.\n"
+static const char drop_in_text[] = "# Written by gn8v-tee; 'gn8v-tee revert' removes it.\n"
                                    "[Unit]\n"
                                    "After=" PERSISTENCED_UNIT "\n";
 
@@ -100,6 +101,65 @@ const ResourceType drop_in_type = {
         .offline = true,
         .list = drop_in_list,
         .probe = drop_in_probe,
+        .remember = drop_in_remember,
+        .apply = drop_in_apply,
+        .revert = drop_in_revert,
+};
+
+/* What was asked for is in the journal, and nowhere else. */
+static int order_list(Node *n, ResourceList *l, Error *e) {
+        for (size_t i = 0; i < n->journal->n_entries; i++) {
+                const char *name;
+                Resource *r;
+
+                if (resource_type_of(n->journal->entries[i]->id, &name) != &order_type)
+                        continue;
+                r = resource_list_add(l, &order_type, name);
+                if (!r || resource_say(&r->wanted, NULL, "after %s", PERSISTENCED_UNIT) < 0)
+                        return error_oom(e);
+        }
+        return 0;
+}
+
+bool order_file_exists(Node *n, const char *unit) {
+        _cleanup_free_ char *path = drop_in_path(unit);
+
+        return path && node_exists(n, path);
+}
+
+/* A file of that name that is not as we write it is somebody's own, and so is the decision to take ours away. */
+static int order_probe(Node *n, Resource *r, Error *e) {
+        const JournalEntry *entry = journal_find(n->journal, r->id);
+        _cleanup_free_ char *path = drop_in_path(r->name), *now = NULL;
+        int k;
+
+        k = path ? drop_in_probe(n, r, e) : error_oom(e);
+        if (k < 0 || r->action == ACTION_NONE)
+                return k;
+        k = node_read(n, path, NODE_FILE_MAX, &now, NULL);
+        if (k < 0 && k != -ENOENT && k != -ENOTDIR)
+                return error_errno(e, -k, "%s", path);
+        if (k < 0 && !(entry && entry->state == ENTRY_APPLIED))
+                return 0;
+        if (k >= 0 && streq(now, drop_in_text)) /* there, and hidden: the unit has no use for it */
+                return 0;
+        r->action = ACTION_KEEP;
+        if (k < 0) {
+                k = resource_say(&r->note, e, "%s was taken away since: left so", path);
+                return k < 0 ? k : resource_say(&r->hint, e, "gn8v-tee order add %s, or: gn8v-tee order remove %s", r->name, r->name);
+        }
+        k = resource_say(&r->note, e, "%s is not as gn8v-tee writes it: kept", path);
+        return k < 0 ? k
+                     : resource_say(&r->hint, e, "write After=%s into it, or move it away and run: gn8v-tee order add %s",
+                                    PERSISTENCED_UNIT, r->name);
+}
+
+const ResourceType order_type = {
+        .name = "order",
+        .tool = "writing the drop-in",
+        .offline = true,
+        .list = order_list,
+        .probe = order_probe,
         .remember = drop_in_remember,
         .apply = drop_in_apply,
         .revert = drop_in_revert,

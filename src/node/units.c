@@ -2,15 +2,18 @@
 #include "node/units.h"
 
 #include "node/bus.h"
+#include "node/unit-name.h"
 
 #define UNIT_FILE_MAX ((size_t) 1024 * 1024)
 #define SYSTEMCTL_TIMEOUT_SEC 120
 #define IS_ACTIVE_TIMEOUT_SEC 2 /* asked by status, which must not hang */
 
-/* What comes first hides a file of the same name in what comes later. */
-static const char *const unit_dirs[] = {
-        "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system",
+/* What comes first hides a file of the same name in what comes later. The last one has units made of init scripts. */
+const char *const unit_dirs[] = {
+        "/etc/systemd/system",          "/run/systemd/transient",  "/run/systemd/system",         "/run/systemd/generator",
+        "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system", "/run/systemd/generator.late",
 };
+const size_t n_unit_dirs = ELEMENTSOF(unit_dirs);
 
 const char *enablement_to_string(Enablement e) {
         static const char *const names[_ENABLEMENT_MAX] = {
@@ -20,9 +23,6 @@ const char *enablement_to_string(Enablement e) {
         return names[e];
 }
 
-/* Called for every assignment of a unit file; non-zero stops. */
-typedef int (*OnAssignment)(const char *section, const char *key, char *value, void *userdata);
-
 static void trim_end(char *s) {
         size_t n = strlen(s);
 
@@ -31,7 +31,7 @@ static void trim_end(char *s) {
 }
 
 /* The grammar of systemd.syntax(7): sections, KEY=VALUE, comments, a backslash that continues a line. Changes the text. */
-static int parse_unit(char *text, OnAssignment on, void *userdata) {
+static int parse_unit(char *text, UnitAssignment on, void *userdata) {
         char *next, *section = NULL;
 
         for (char *line = text; line; line = next) {
@@ -89,19 +89,19 @@ static int find_word(const char *section, const char *key, char *value, void *us
         return 0;
 }
 
-/* 1: the file has it; 0: it has not, or is not there, or masks (is empty). */
-static int file_has(Node *n, const char *path, const WordSearch *search) {
+/* 0 also when the file is not there, or masks (is empty). */
+static int file_read(Node *n, const char *path, UnitAssignment on, void *userdata) {
         _cleanup_free_ char *text = NULL;
         int k = node_read(n, path, UNIT_FILE_MAX, &text, NULL);
 
-        if (k == -ENOENT || k == -ENOTDIR || k == -ELOOP)
+        /* What is no file of a sane size is none for systemd either. */
+        if (k == -ENOENT || k == -ENOTDIR || k == -ELOOP || k == -EISDIR || k == -EFBIG)
                 return 0;
-        return k < 0 ? k : parse_unit(text, find_word, (void *) search);
+        return k < 0 ? k : parse_unit(text, on, userdata);
 }
 
-/* The unit's own file; *ret NULL when there is none. */
-static int unit_path(Node *n, const char *unit, char **ret, bool *ret_masked) {
-        for (size_t i = 0; i < ELEMENTSOF(unit_dirs); i++) {
+int unit_path(Node *n, const char *unit, char **ret, bool *ret_masked) {
+        for (size_t i = 0; i < n_unit_dirs; i++) {
                 _cleanup_free_ char *path = format("%s/%s", unit_dirs[i], unit), *target = NULL;
                 struct stat st;
 
@@ -122,7 +122,7 @@ static int unit_path(Node *n, const char *unit, char **ret, bool *ret_masked) {
 }
 
 static int has_wants_link(Node *n, const char *unit) {
-        for (size_t i = 0; i < ELEMENTSOF(unit_dirs); i++) {
+        for (size_t i = 0; i < n_unit_dirs; i++) {
                 _cleanup_strv_ char **names = NULL;
                 int k = node_list(n, unit_dirs[i], &names);
 
@@ -146,11 +146,13 @@ static int has_wants_link(Node *n, const char *unit) {
 
 int unit_enablement(Node *n, const char *unit, Enablement *ret) {
         static const WordSearch install = { .section = "Install" };
-        _cleanup_free_ char *path = NULL;
+        _cleanup_free_ char *path = NULL, *template = unit_name_template(unit);
         bool masked;
         int k;
 
         k = unit_path(n, unit, &path, &masked);
+        if (k >= 0 && !path && template)
+                k = unit_path(n, template, &path, &masked);
         if (k < 0)
                 return k;
         if (masked) {
@@ -165,7 +167,7 @@ int unit_enablement(Node *n, const char *unit, Enablement *ret) {
         else if (!path)
                 *ret = UNIT_ABSENT;
         else {
-                k = file_has(n, path, &install);
+                k = file_read(n, path, find_word, (void *) &install);
                 if (k < 0)
                         return k;
                 *ret = k > 0 ? UNIT_DISABLED : UNIT_STATIC;
@@ -174,10 +176,8 @@ int unit_enablement(Node *n, const char *unit, Enablement *ret) {
 }
 
 /* A drop-in is read where it is found first: the same name in /etc hides the packaged one. */
-static int drop_ins_have(Node *n, const char *unit, const WordSearch *search) {
-        _cleanup_strv_ char **seen = NULL;
-
-        for (size_t i = 0; i < ELEMENTSOF(unit_dirs); i++) {
+static int read_drop_ins(Node *n, const char *unit, char ***seen, UnitAssignment on, void *userdata) {
+        for (size_t i = 0; i < n_unit_dirs; i++) {
                 _cleanup_free_ char *directory = format("%s/%s.d", unit_dirs[i], unit);
                 _cleanup_strv_ char **names = NULL;
                 int k;
@@ -190,12 +190,12 @@ static int drop_ins_have(Node *n, const char *unit, const WordSearch *search) {
                 STRV_FOREACH(name, names) {
                         _cleanup_free_ char *path = NULL;
 
-                        if (!endswith(*name, ".conf") || strv_contains(seen, *name))
+                        if (!endswith(*name, ".conf") || strv_contains(*seen, *name))
                                 continue;
                         path = format("%s/%s", directory, *name);
-                        if (!path || strv_append(&seen, *name) < 0)
+                        if (!path || strv_append(seen, *name) < 0)
                                 return -ENOMEM;
-                        k = file_has(n, path, search);
+                        k = file_read(n, path, on, userdata);
                         if (k != 0)
                                 return k;
                 }
@@ -203,15 +203,58 @@ static int drop_ins_have(Node *n, const char *unit, const WordSearch *search) {
         return 0;
 }
 
-static int unit_has(Node *n, const char *unit, const WordSearch *search) {
-        _cleanup_free_ char *path = NULL;
+int unit_read(Node *n, const char *unit, UnitAssignment on, void *userdata) {
+        _cleanup_free_ char *path = NULL, *template = unit_name_template(unit);
+        _cleanup_strv_ char **seen = NULL, **shared = NULL;
         bool masked;
         int k;
 
         k = unit_path(n, unit, &path, &masked);
+        if (k >= 0 && !path && template)
+                k = unit_path(n, template, &path, &masked);
         if (k >= 0 && path && !masked)
-                k = file_has(n, path, search);
-        return k != 0 ? k : drop_ins_have(n, unit, search);
+                k = file_read(n, path, on, userdata);
+        if (k == 0)
+                k = read_drop_ins(n, unit, &seen, on, userdata);
+        /* Drop-ins that it shares: of its template, and of what has the beginning of its name (foo-.service.d). */
+        if (k == 0)
+                k = unit_name_shared(unit, &shared);
+        STRV_FOREACH(name, shared)
+                if (k == 0)
+                        k = read_drop_ins(n, *name, &seen, on, userdata);
+        return k;
+}
+
+static int unit_has(Node *n, const char *unit, const WordSearch *search) {
+        return unit_read(n, unit, find_word, (void *) search);
+}
+
+int units_wanted(Node *n, char ***ret) {
+        _cleanup_strv_ char **units = NULL;
+
+        for (size_t i = 0; i < n_unit_dirs; i++) {
+                _cleanup_strv_ char **names = NULL;
+                int k = node_list(n, unit_dirs[i], &names);
+
+                STRV_FOREACH(name, names) {
+                        _cleanup_free_ char *directory = NULL;
+                        _cleanup_strv_ char **wanted = NULL;
+
+                        if (!endswith(*name, ".wants") && !endswith(*name, ".requires"))
+                                continue;
+                        directory = format("%s/%s", unit_dirs[i], *name);
+                        k = directory ? node_list(n, directory, &wanted) : -ENOMEM;
+                        STRV_FOREACH(unit, wanted)
+                                if (k >= 0 && unit_name_is_valid(*unit) && !strv_contains(units, *unit))
+                                        k = strv_append(&units, *unit);
+                        if (k < 0)
+                                return k;
+                }
+                if (k < 0)
+                        return k;
+        }
+        *ret = TAKE_PTR(units);
+        return 0;
 }
 
 int unit_is_ordered(Node *n, const char *unit, const char *after, bool *ret) {

@@ -10,6 +10,19 @@
 typedef enum Enablement { UNIT_ABSENT, UNIT_MASKED, UNIT_DISABLED, UNIT_ENABLED, UNIT_STATIC, _ENABLEMENT_MAX } Enablement;
 const char *enablement_to_string(Enablement e);
 
+/* Where units and drop-ins are looked for, the strongest first. */
+extern const char *const unit_dirs[];
+extern const size_t n_unit_dirs;
+
+/* Called for every assignment of a unit file; value may be changed. Non-zero stops, and is what the reader returns. */
+typedef int (*UnitAssignment)(const char *section, const char *key, char *value, void *userdata);
+/* Reads the unit's file (or its template's) and every drop-in that is in effect for it. */
+int unit_read(Node *n, const char *unit, UnitAssignment on, void *userdata);
+/* The unit's own file, owned by the caller; *ret NULL when there is none. */
+int unit_path(Node *n, const char *unit, char **ret, bool *ret_masked);
+/* Every unit that some .wants or .requires directory names: what is started without being asked for. */
+int units_wanted(Node *n, char ***ret);
+
 /* By the files and links that `systemctl is-enabled` looks at. */
 int unit_enablement(Node *n, const char *unit, Enablement *ret);
 /* Whether some file orders unit after the other: its own After=, or the other's Before=. */

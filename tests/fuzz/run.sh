@@ -14,6 +14,7 @@ one() {
         mkdir -p "$corpus"
         cp -n tests/data/fuzz/"$name"/* "$corpus"/ 2>/dev/null || :
         [ "$name" != release ] || cp repo/releases/*.conf "$corpus"/
+        [ "$name" != diagnoses ] || cp src/node/diagnoses.conf "$corpus"/
         if "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -artifact_prefix="$build/$name-" \
                 -print_final_stats=1 "$corpus" > "$build/$name.log" 2>&1; then
                 echo "ok - fuzz: $name ($(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$name.log") inputs)"

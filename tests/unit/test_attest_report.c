@@ -435,6 +435,7 @@ int main(void) {
         TCase *tc = tcase_create("report");
 
         tcase_add_unchecked_fixture(tc, sim_setup, sim_teardown);
+        tcase_set_timeout(tc, 110); /* every bit, also on a busy machine */
         tcase_add_test(tc, test_parse);
         tcase_add_test(tc, test_every_bit);
         tcase_add_test(tc, test_every_bit_is_covered);

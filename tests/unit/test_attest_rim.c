@@ -3,6 +3,7 @@
 #include "attest.h"
 #include "run.h"
 
+#define ZERO_HASH "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
 #define DSIG "http://www.w3.org/2000/09/xmldsig#"
 
 static const Authority *signers[RIM_CHAIN_LENGTH];
@@ -237,6 +238,9 @@ START_TEST(test_profile) {
                 { "<ds:Transform Algorithm=\"" DSIG "enveloped-signature\"></ds:Transform>", "" },
                 { "<ds:Transforms>", "<ds:Transforms><ds:Transform Algorithm=\"http://www.w3.org/TR/1999/REC-xpath-19991116\"></ds:Transform>" },
                 { "xml-c14n11\"></ds:Transform></ds:Transforms>", "xml-c14n11\"><ds:XPath>x</ds:XPath></ds:Transform></ds:Transforms>" },
+                { "xml-c14n11\"></ds:Transform></ds:Transforms>",
+                  "xml-c14n11\"></ds:Transform><ds:Transform Algorithm=\"http://www.w3.org/2006/12/xml-c14n11\"></ds:Transform></ds:Transforms>" },
+                { "</ds:X509Data>", "</ds:X509Data><ds:KeyValue></ds:KeyValue>" }, { "</ds:X509Data>", "</ds:X509Data><ds:X509Data></ds:X509Data>" },
                 { "URI=\"\"", "URI=\"#xpointer(/)\"" }, { "URI=\"\"", "URI=\"#made\"" }, { "URI=\"\"", "" }, { "URI=\"\"", "URI=\"http://127.0.0.1:1/\"" },
                 { "URI=\"\"", "URI=\"\" Id=\"x\"" }, { "URI=\"\"", "URI=\"\" Type=\"" DSIG "Manifest\"" },
                 { "</ds:Reference>", "</ds:Reference><ds:Reference URI=\"\"></ds:Reference>" }, { "<ds:Signature ", "<ds:Signature Id=\"x\" " },
@@ -247,8 +251,11 @@ START_TEST(test_profile) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                _cleanup_free_ char *what = format("case %zu: %s", i, cases[i].to);
-                ck_refused_with(what, cases[i].from, cases[i].to);
+                _cleanup_free_ char *body = small_body(), *xml = sign_body(body), *other = replaced(xml, cases[i].from, cases[i].to);
+                _cleanup_error_ Error e = ERROR_INIT;
+
+                /* By its form, before any signature is looked at: most of these could be signed as well. */
+                ck_assert_msg(judge_text(other, &e) == -EBADMSG, "case %zu: %s: %s", i, cases[i].to, e.message ? e.message : "accepted");
         }
 }
 END_TEST
@@ -323,6 +330,8 @@ START_TEST(test_content) {
                 { "index=\"1\"", "index=\"4294967297\"" }, { " index=\"1\"", "" }, { "alternatives=\"1\"", "alternatives=\"2\"" }, { "alternatives=\"1\"", "alternatives=\"0\"" },
                 { "alternatives=\"1\"", "alternatives=\"17\"" }, { "size=\"48\"", "size=\"32\"" }, { "size=\"48\"", "size=\"49\"" }, { "type=\"Measurement\"", "type=\"Other\"" },
                 { "active=\"True\"", "active=\"true\"" }, { "ns2:Hash0=\"", "ns2:Hash0=\"00" }, { "ns2:Hash0=\"", "ns2:Hash0=\"zz" }, { "ns2:Hash0=", "ns2:Hash1=" },
+                /* An alternative that is not counted. */
+                { "ns2:Hash0=", "ns2:Hash0=\"" ZERO_HASH "\" ns2:Hash1=" },
                 { "colloquialVersion=\"" MAKER_VBIOS "\"", "colloquialVersion=\"\"" }, { "edition=\"GPU\"", "edition=\"&#xA;\"" },
                 { "    </ns0:Payload>", "    x</ns0:Payload>" }, { "    </ns0:Payload>", "    <x></x></ns0:Payload>" }, { "</ns0:Entity>", "x</ns0:Entity>" },
                 { "</ns0:Resource>", "<x></x></ns0:Resource>" }, { "</ns0:Payload>\n", "</ns0:Payload><ns0:Payload></ns0:Payload>\n" },
@@ -371,6 +380,7 @@ int main(void) {
         TCase *tc = tcase_create("rim");
 
         tcase_add_unchecked_fixture(tc, setup, sim_teardown);
+        tcase_set_timeout(tc, 110); /* every bit, also on a busy machine */
         tcase_add_test(tc, test_right);
         tcase_add_test(tc, test_canonical);
         tcase_add_test(tc, test_every_bit);

@@ -51,19 +51,22 @@ static void ck_failed(const Verdict *v, const CheckId *ids, size_t n) {
 
 START_TEST(test_gpu_links) {
         static const uint8_t other[PDI_SIZE] = { 1, 2, 3 }, zero[PDI_SIZE] = {};
-        uint8_t first[PDI_SIZE], three[GPU_LINKS * PDI_SIZE];
+        uint8_t first[PDI_SIZE], three[GPU_LINKS * PDI_SIZE], nowhere[GPU_LINKS * PDI_SIZE];
         struct { const void *bytes; size_t at, size; } cases[] = {
                 { other, 0, PDI_SIZE }, /* a fifth switch */
                 { zero, 17 * PDI_SIZE, PDI_SIZE }, /* a link that goes nowhere */
                 { three, 0, sizeof three }, /* three switches only */
+                { nowhere, 0, sizeof nowhere }, /* three, and links that go nowhere */
                 { NULL, 0, 0 }, /* nothing said */
         };
 
         for (unsigned k = 0; k < PDI_SIZE; k++)
                 first[k] = sim.switches[0].pdi[PDI_SIZE - 1 - k];
         for (unsigned i = 0; i < GPU_LINKS; i++)
-                for (unsigned k = 0; k < PDI_SIZE; k++)
+                for (unsigned k = 0; k < PDI_SIZE; k++) {
                         three[i * PDI_SIZE + k] = i % 4 == 3 ? first[k] : sim.switches[i % 4].pdi[PDI_SIZE - 1 - k];
+                        nowhere[i * PDI_SIZE + k] = i % 4 == 3 ? 0 : three[i * PDI_SIZE + k];
+                }
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
                 for (size_t gpu = 0; gpu < 8; gpu += 7) {
                         _cleanup_(evidence_freep) Evidence *ev = evidence_make(&sim);
@@ -73,6 +76,14 @@ START_TEST(test_gpu_links) {
                         v = judge_all(ev);
                         ck_only_failed(v, CHECK_GPU_LINKS);
                 }
+        /* Nor when all agree on it. */
+        _cleanup_(evidence_freep) Evidence *ev = evidence_make(&sim);
+        _cleanup_(verdict_freep) Verdict *v = NULL;
+
+        for (size_t gpu = 0; gpu < 8; gpu++)
+                change_field(ev->devices[gpu], &sim.gpus[gpu], OPAQUE_SWITCH_PDI, 0, nowhere, sizeof nowhere);
+        v = judge_all(ev);
+        ck_only_failed(v, CHECK_GPU_LINKS);
 }
 END_TEST
 

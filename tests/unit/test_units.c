@@ -36,6 +36,11 @@ START_TEST(enablement_by_files) {
         ck_assert_int_eq(enablement("b.service"), UNIT_MASKED);
         link_to(LIB "gone.service", ETC "y.target.requires/c.service");
         ck_assert_int_eq(enablement("c.service"), UNIT_ENABLED);
+        scratch_put(LIB "t@.service", "[Install]\nWantedBy=x.target\n");
+        ck_assert_int_eq(enablement("t@1.service"), UNIT_DISABLED);
+        link_to(LIB "t@.service", ETC "x.target.wants/t@1.service");
+        ck_assert_int_eq(enablement("t@1.service"), UNIT_ENABLED);
+        ck_assert_int_eq(enablement("t@2.service"), UNIT_DISABLED);
 }
 END_TEST
 
