@@ -54,11 +54,10 @@ char *digest_hex(Digest *d) {
         return hex;
 }
 
-int sha256_fd(int fd, char ret[static SHA256_HEX_SIZE]) {
-        _cleanup_(digest_freep) Digest *d = digest_new("sha256");
-        _cleanup_free_ char *buffer = malloc(1 << 18), *hex = NULL;
+static int digest_rest(Digest *d, int fd) {
+        _cleanup_free_ char *buffer = malloc(1 << 18);
 
-        if (!d || !buffer)
+        if (!buffer)
                 return -ENOMEM;
         for (;;) {
                 ssize_t n = read(fd, buffer, 1 << 18);
@@ -68,10 +67,23 @@ int sha256_fd(int fd, char ret[static SHA256_HEX_SIZE]) {
                 if (n < 0)
                         return -errno;
                 if (n == 0)
-                        break;
+                        return 0;
                 if (digest_update(d, buffer, (size_t) n) < 0)
                         return -EIO;
         }
+}
+
+int digest_fd(Digest *d, int fd) {
+        return lseek(fd, 0, SEEK_SET) < 0 ? -errno : digest_rest(d, fd);
+}
+
+int sha256_fd(int fd, char ret[static SHA256_HEX_SIZE]) {
+        _cleanup_(digest_freep) Digest *d = digest_new("sha256");
+        _cleanup_free_ char *hex = NULL;
+        int r = d ? digest_rest(d, fd) : -ENOMEM;
+
+        if (r < 0)
+                return r;
         hex = digest_hex(d);
         if (!hex)
                 return -EIO;

@@ -12,6 +12,8 @@ Digest *digest_new(const char *name);
 Digest *digest_free(Digest *d);
 DEFINE_CLEANUP(Digest, digest_free);
 int digest_update(Digest *d, const void *data, size_t size);
+/* A whole file, from its beginning, whatever the descriptor's position, which is not kept. */
+int digest_fd(Digest *d, int fd);
 /* Lower-case hex of the digest so far, owned by the caller; the context is finished after that. */
 char *digest_hex(Digest *d) _must_check_;
 

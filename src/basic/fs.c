@@ -243,6 +243,10 @@ int fsync_parent(int dir_fd, const char *path) {
 }
 
 int write_file_atomic(int dir_fd, const char *path, const void *data, size_t size, mode_t mode) {
+        return write_file_atomic_as(dir_fd, path, data, size, mode, (uid_t) -1, (gid_t) -1);
+}
+
+int write_file_atomic_as(int dir_fd, const char *path, const void *data, size_t size, mode_t mode, uid_t uid, gid_t gid) {
         const char *base = path_basename(path);
         _cleanup_free_ char *temp = format("%.*s.%s.%d.tmp", (int) (base - path), path, base, (int) getpid());
         _cleanup_close_ int fd = -1;
@@ -255,6 +259,9 @@ int write_file_atomic(int dir_fd, const char *path, const void *data, size_t siz
         if (fd < 0)
                 return -errno;
         r = write_all(fd, data, size);
+        /* A file system without owners (the ESP) refuses, and loses nothing by it. Before the mode: it takes away set-id bits. */
+        if (r == 0 && (uid != (uid_t) -1 || gid != (gid_t) -1) && fchown(fd, uid, gid) < 0 && errno != EPERM)
+                r = -errno;
         if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(dir_fd, temp, dir_fd, path) < 0))
                 r = -errno;
         if (r < 0) {
@@ -262,6 +269,59 @@ int write_file_atomic(int dir_fd, const char *path, const void *data, size_t siz
                 return r;
         }
         return fsync_parent(dir_fd, path);
+}
+
+int write_file_new(int dir_fd, const char *path, const void *data, size_t size, mode_t mode) {
+        _cleanup_close_ int fd = openat(dir_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = write_all(fd, data, size);
+        return r < 0 ? r : fchmod(fd, mode) < 0 ? -errno : 0;
+}
+
+static int sync_once(int fd, bool begin) {
+        /* To begin with: the kernel is only told what to write, so that all of it goes out together. */
+        if (begin)
+                return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE) < 0 && errno != ESPIPE && errno != ENOSYS ? -errno : 0;
+        return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int sync_children(int dir_fd, bool begin) {
+        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+
+        if (!d) {
+                safe_close(fd);
+                return -errno;
+        }
+        while (r == 0 && (errno = 0, entry = readdir(d))) {
+                _cleanup_close_ int child = -1;
+                struct stat st;
+
+                if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+                        continue;
+                child = openat(dirfd(d), entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+                if (child < 0 || fstat(child, &st) < 0)
+                        r = -errno;
+                else if (S_ISDIR(st.st_mode))
+                        r = sync_children(child, begin);
+                else if (S_ISREG(st.st_mode))
+                        r = sync_once(child, begin);
+        }
+        if (r == 0 && errno != 0)
+                r = -errno;
+        if (r == 0 && !begin && fsync(dirfd(d)) < 0)
+                r = -errno;
+        (void) closedir(d);
+        return r;
+}
+
+int fsync_tree(int dir_fd) {
+        int r = sync_children(dir_fd, true);
+        return r < 0 ? r : sync_children(dir_fd, false);
 }
 
 int mkdir_parents(int dir_fd, const char *path, mode_t mode) {

@@ -51,7 +51,7 @@ static void draw(Progress *p, int64_t now) {
         }
         fputs("\033[K", stderr);
         fflush(stderr);
-        p->drawn_us = now;
+        __atomic_store_n(&p->drawn_us, now, __ATOMIC_RELAXED);
         p->shown = true;
 }
 
@@ -64,12 +64,17 @@ void progress_step(Progress *p, uint64_t more) {
 
         if (!p)
                 return;
-        p->done += more;
+        /* Several threads may step; one of them draws. */
+        (void) __atomic_add_fetch(&p->done, more, __ATOMIC_RELAXED);
         if (!isatty(STDERR_FILENO))
                 return;
         now = now_us();
-        if (now - p->started_us >= FIRST_AFTER_US && now - p->drawn_us >= REDRAW_US)
+        if (now - p->started_us < FIRST_AFTER_US || now - __atomic_load_n(&p->drawn_us, __ATOMIC_RELAXED) < REDRAW_US)
+                return;
+        if (!__atomic_test_and_set(&p->drawing, __ATOMIC_ACQUIRE)) {
                 draw(p, now);
+                __atomic_clear(&p->drawing, __ATOMIC_RELEASE);
+        }
 }
 
 void progress_end(Progress *p) {

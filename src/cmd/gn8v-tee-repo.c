@@ -15,6 +15,13 @@ static const Verb verbs[] = {
         { "publish", "--key=FPR [RELEASE...]", "sign, index, prove, switch", verb_publish },
         { "solve", "[RELEASE...]", "prove that all installs and upgrades", verb_solve },
         { "verify", "[RELEASE...]", "follow the chain to the key, offline", verb_verify },
+        { "generations", "", "list the published states that are kept", verb_generations },
+        { "diff", "A [B]", "what changes between published states", verb_diff },
+        { "rollback", "--key=FPR [N]", "publish an earlier state again", verb_rollback },
+        { "export", "--key=FPR FILE", "write a published state to one signed file", verb_export },
+        { "import", "FILE", "publish the state that such a file holds", verb_import },
+        { "mirror", "URL DIR", "copy a repository, or what packages need", verb_mirror },
+        { "prune", "--keep=N", "remove older published states", verb_prune },
         { "list", "[RELEASE...]", "show the artifacts and their state", verb_list },
         { "wrap", "OPTION... ARCHIVE", "place a vendor archive's files (for specs)", verb_wrap },
         { "render", "OPTION...", "write the metapackage's files (for specs)", verb_render },
@@ -25,7 +32,7 @@ static void help(void) {
                "Build, sign and publish the gn8v-tee package repository.\n\n"
                "Verbs:\n");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                printf("  %-8s %-22s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+                printf("  %-11s %-22s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
         printf("\nOptions:\n"
                "  -C, --workspace=DIR  locks, store, packages, repo are here (default: .)\n"
                "      --releases=DIR   release files (default: repo/releases, else\n"
@@ -48,6 +55,15 @@ int verb_usage(const char *verb, const char *fmt, ...) {
         va_end(ap);
         fprintf(stderr, "\nTry: gn8v-tee-repo %s --help\n", verb);
         return EXIT_USAGE;
+}
+
+int parse_days(const char *s, int64_t *ret) {
+        uint64_t days;
+
+        if (parse_u64(s, &days) < 0 || days == 0 || days > VALID_DAYS_MAX)
+                return -EINVAL;
+        *ret = (int64_t) days * 24 * 60 * 60;
+        return 0;
 }
 
 int repo_load_releases(Repo *repo, int argc, char *argv[], Error *e) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "basic/log.h"
 #include "cmd/node.h"
+#include "node/repository.h"
 
 typedef struct Options {
         const char *package;
@@ -53,6 +54,8 @@ static int revert(Command *c, const Options *o, Node *n, Error *e) {
                 }
         }
         r = o->finish ? plan_finish(n, report_event, NULL, &result, e) : plan_revert(n, report_event, NULL, &result, e);
+        if (r >= 0)
+                (void) node_remove(n, NODE_SERIAL_PATH);
         return r < 0 ? r : plan_result_code(&result);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
 #include <inttypes.h>
+#include <time.h>
 
 #include "basic/fs.h"
 #include "basic/log.h"
@@ -9,8 +10,8 @@
 #include "repo/publish.h"
 #include "repo/repo-file.h"
 
-#define KEEP_DEFAULT 3
-#define KEEP_MAX     1000
+#define KEY_VALID_DAYS     30
+#define KEY_VALID_DAYS_MAX 36500
 
 static void help(void) {
         printf("gn8v-tee-repo [OPTION...] publish --key=FPR [PUBLISH-OPTION...] [RELEASE...]\n\n"
@@ -18,7 +19,9 @@ static void help(void) {
                "and make them the repository in one step. A run that fails, or is killed, leaves\n"
                "the repository as it was. What is published already is not signed again.\n\n"
                "      --key=FPR          full fingerprint of the signing key: RSA, 3072 bits or\n"
-               "                         more, a primary key\n"
+               "                         more; of a subkey: with a warning\n"
+               "      --key-valid-for=DAYS\n"
+               "                         refuse a key that expires sooner (default: %d)\n"
                "      --gnupghome=DIR    where the key is (default: gpg's own)\n"
                "      --passphrase-file=FILE\n"
                "                         the key's passphrase; without it the agent must know\n"
@@ -35,13 +38,17 @@ static void help(void) {
                "                         platform/el8.provides)\n"
                "      --beside=DIR       a repository that is enabled beside this one: upgrades\n"
                "                         must leave the pins alone; may be repeated\n"
+               "      --mirror-url=URL   write repodata/metalink.xml, with this place of the\n"
+               "                         repository; may be repeated, the preferred one first\n"
                "      --keep=N           generations kept for clients in flight (default: %d)\n"
+               "      --valid-days=N     say in the signed metadata that they expire then;\n"
+               "                         publish again, even unchanged, before that\n"
                "      --replace          publish other content under a version that is\n"
                "                         published already\n"
                "      --json             one JSON document on standard output\n"
                "  -h, --help             this text\n\n"
                "The repository then holds the packages of the named releases (default: all), and\n"
-               "those that belong to no release.\n", KEEP_DEFAULT);
+               "those that belong to no release.\n", KEY_VALID_DAYS, KEEP_DEFAULT);
 }
 
 static int report_json(const PublishReport *r, const char *path, Error *e) {
@@ -77,13 +84,15 @@ static void report_text(const PublishReport *r, const char *path) {
 
 typedef struct Arguments {
         SignerArguments signer;
+        unsigned valid_days;
         const char *repo;
-        char **platforms, **beside;
+        char **platforms, **beside, **mirror_urls;
 } Arguments;
 
 static void arguments_done(Arguments *a) {
         strv_free(a->platforms);
         strv_free(a->beside);
+        strv_free(a->mirror_urls);
 }
 
 static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
@@ -97,8 +106,10 @@ static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
         if (!path)
                 return error_oom(e);
         if ((r = proof_default_platform(repo, &a->platforms, e)) < 0 || (r = repo_data_path(repo->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
-            (r = signer_from_arguments(&a->signer, &signer, e)) < 0)
+            (r = signer_from_arguments(&a->signer, &signer, e)) < 0 || (r = signer_check_expiry(signer, time(NULL), a->valid_days, e)) < 0)
                 return r;
+        if (signer->warning)
+                log_warning("key %s: %s", signer->fingerprint, signer->warning);
         o->workspace = repo->workspace;
         o->repo = path;
         o->releases = repo->releases;
@@ -106,6 +117,7 @@ static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
         o->signer = signer;
         o->platforms = a->platforms;
         o->beside = a->beside;
+        o->mirror_urls = a->mirror_urls;
         o->template = template;
         o->progress = repo->quiet ? NULL : &progress;
         r = publish(o, &report, e);
@@ -118,22 +130,25 @@ static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
 }
 
 int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_REPO = 256, ARG_JSON, ARG_BASEURL, ARG_PLATFORM, ARG_BESIDE, ARG_KEEP, ARG_REPLACE };
+        enum { ARG_REPO = 256, ARG_JSON, ARG_BASEURL, ARG_PLATFORM, ARG_BESIDE, ARG_MIRROR_URL, ARG_KEEP, ARG_VALID_DAYS, ARG_REPLACE, ARG_KEY_VALID_FOR };
         static const struct option options[] = {
                 SIGNER_OPTIONS,
                 { "repo", required_argument, NULL, ARG_REPO },
                 { "baseurl", required_argument, NULL, ARG_BASEURL },
                 { "platform", required_argument, NULL, ARG_PLATFORM },
                 { "beside", required_argument, NULL, ARG_BESIDE },
+                { "mirror-url", required_argument, NULL, ARG_MIRROR_URL },
                 { "keep", required_argument, NULL, ARG_KEEP },
+                { "valid-days", required_argument, NULL, ARG_VALID_DAYS },
                 { "replace", no_argument, NULL, ARG_REPLACE },
+                { "key-valid-for", required_argument, NULL, ARG_KEY_VALID_FOR },
                 { "json", no_argument, NULL, ARG_JSON },
                 { "help", no_argument, NULL, 'h' },
                 {}
         };
-        _cleanup_(arguments_done) Arguments a = {};
+        _cleanup_(arguments_done) Arguments a = { .valid_days = KEY_VALID_DAYS };
         PublishOptions o = { .keep = KEEP_DEFAULT };
-        uint64_t keep;
+        uint64_t keep, days;
         int c, r;
 
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
@@ -148,10 +163,25 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
                         if (strv_append(&a.beside, optarg) < 0)
                                 return error_oom(e);
                         break;
+                case ARG_MIRROR_URL:
+                        if ((r = repo_url_check("--mirror-url", optarg, e)) < 0)
+                                return r;
+                        if (strv_append(&a.mirror_urls, optarg) < 0)
+                                return error_oom(e);
+                        break;
                 case ARG_KEEP:
                         if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)
                                 return verb_usage("publish", "--keep %s: not a number from 1 to %d", optarg, KEEP_MAX);
                         o.keep = (unsigned) keep;
+                        break;
+                case ARG_VALID_DAYS:
+                        if (parse_days(optarg, &o.valid_sec) < 0)
+                                return verb_usage("publish", "--valid-days %s: not a number from 1 to %d", optarg, VALID_DAYS_MAX);
+                        break;
+                case ARG_KEY_VALID_FOR:
+                        if (parse_u64(optarg, &days) < 0 || days > KEY_VALID_DAYS_MAX)
+                                return verb_usage("publish", "--key-valid-for %s: not a number from 0 to %d", optarg, KEY_VALID_DAYS_MAX);
+                        a.valid_days = (unsigned) days;
                         break;
                 case ARG_REPLACE: o.replace = true; break;
                 case ARG_JSON: repo->json = true; break;

@@ -13,12 +13,14 @@ static void help(void) {
                "Ends at the first broken link, and names it.\n\n"
                "      --key=FPR         fingerprint of the key that must have signed (default:\n"
                "                        that of the key beside the repository)\n"
+               "      --at-least=SERIAL an older state than this one is a replay (default: the\n"
+               "                        newest that this workspace has seen)\n"
                "      --repo=DIR        the repository (default: WORKSPACE/repo)\n"
                "      --json            one JSON document on standard output\n"
                "  -h, --help            this text\n\n"
-               "Exit status: 0 all links hold; 5 one is broken (6: malformed); 11 those that\n"
-               "could be checked hold, but not all could be: without a workspace the repository\n"
-               "alone is checked.\n");
+               "Exit status: 0 all links hold; 3 an older state, or expired; 5 one is broken (6:\n"
+               "malformed); 11 those that could be checked hold, but not all could be: without a\n"
+               "workspace the repository alone is checked.\n");
 }
 
 static const char *const states[] = { [VERIFY_OK] = "ok", [VERIFY_BROKEN] = "broken", [VERIFY_UNCHECKED] = "unchecked" };
@@ -62,9 +64,10 @@ static int run(Repo *repo, VerifyOptions *o, Error *e) {
 }
 
 int verb_verify(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_KEY = 256, ARG_REPO, ARG_JSON };
+        enum { ARG_KEY = 256, ARG_AT_LEAST, ARG_REPO, ARG_JSON };
         static const struct option options[] = {
                 { "key", required_argument, NULL, ARG_KEY },
+                { "at-least", required_argument, NULL, ARG_AT_LEAST },
                 { "repo", required_argument, NULL, ARG_REPO },
                 { "json", no_argument, NULL, ARG_JSON },
                 { "help", no_argument, NULL, 'h' },
@@ -78,6 +81,10 @@ int verb_verify(Repo *repo, int argc, char *argv[], Error *e) {
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
                 case ARG_KEY: o.key = optarg; break;
+                case ARG_AT_LEAST:
+                        if (parse_u64(optarg, &o.at_least) < 0)
+                                return verb_usage("verify", "--at-least %s: not a number", optarg);
+                        break;
                 case ARG_REPO: o.repo = optarg; break;
                 case ARG_JSON: repo->json = true; break;
                 case 'h': help(); return EXIT_OK;

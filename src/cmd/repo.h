@@ -5,6 +5,10 @@
 #include "basic/error.h"
 #include "release/release.h"
 
+#define KEEP_DEFAULT   3 /* generations */
+#define KEEP_MAX       1000
+#define VALID_DAYS_MAX 3650
+
 typedef struct Repo {
         const char *workspace;    /* -C, default "." */
         const char *releases_dir; /* --releases */
@@ -25,12 +29,22 @@ int repo_load_releases(Repo *repo, int argc, char *argv[], Error *e);
 /* For a verb's unknown option or wrong count of words: a one-line reason and "Try ... --help". */
 int verb_usage(const char *verb, const char *fmt, ...) _printf_(2, 3);
 
+/* A number of days, as seconds: 0 or -EINVAL. */
+int parse_days(const char *s, int64_t *ret);
+
 int verb_lock(Repo *repo, int argc, char *argv[], Error *e);
 int verb_fetch(Repo *repo, int argc, char *argv[], Error *e);
 int verb_build(Repo *repo, int argc, char *argv[], Error *e);
 int verb_publish(Repo *repo, int argc, char *argv[], Error *e);
 int verb_solve(Repo *repo, int argc, char *argv[], Error *e);
 int verb_verify(Repo *repo, int argc, char *argv[], Error *e);
+int verb_generations(Repo *repo, int argc, char *argv[], Error *e);
+int verb_rollback(Repo *repo, int argc, char *argv[], Error *e);
+int verb_export(Repo *repo, int argc, char *argv[], Error *e);
+int verb_import(Repo *repo, int argc, char *argv[], Error *e);
+int verb_mirror(Repo *repo, int argc, char *argv[], Error *e);
+int verb_prune(Repo *repo, int argc, char *argv[], Error *e);
+int verb_diff(Repo *repo, int argc, char *argv[], Error *e);
 int verb_list(Repo *repo, int argc, char *argv[], Error *e);
 int verb_wrap(Repo *repo, int argc, char *argv[], Error *e);
 int verb_render(Repo *repo, int argc, char *argv[], Error *e);

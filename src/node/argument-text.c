@@ -265,17 +265,22 @@ static int copy_image(const char *data, size_t size, char **ret, size_t *ret_siz
         return 0;
 }
 
-int argument_revert_text(const char *path, const char *key, char *const *ours, const char *before, size_t before_size,
+int argument_revert_text(const char *path, const char *key, char *const *ours, const char *grubenv, const char *before, size_t before_size,
                          const char *after, size_t after_size, const char *current, size_t current_size, char **ret, size_t *ret_size,
                          bool *ret_edited) {
-        _cleanup_free_ char *old = NULL;
+        _cleanup_free_ char *old = NULL, *meant = NULL, *means = NULL;
 
         *ret_edited = false;
         if (same(current, current_size, after, after_size))
                 return copy_image(before, before_size, ret, ret_size);
-        old = before ? find_in_file(path, before, key) : NULL;
+        /* One entry among others is changed with its variables written out: the same words, meant and written. */
+        if (before && grubenv && startswith(path, BOOT_ENTRIES_DIR "/") &&
+            (boot_options_expand(before, grubenv, &meant) < 0 || boot_options_expand(current, grubenv, &means) < 0))
+                freep(&meant), meant = NULL;
+        old = before ? find_in_file(path, meant ? meant : before, key) : NULL;
         /* After a crash there is no image of what we left; a file that we never wrote has none either. */
-        if (before && only_ours_between(before, before_size, current, current_size, ours, old))
+        if (before && (only_ours_between(before, before_size, current, current_size, ours, old) ||
+                       (meant && only_ours_between(meant, strlen(meant), means, strlen(means), ours, old))))
                 return copy_image(before, before_size, ret, ret_size);
         *ret_edited = after != NULL;
         return edit_text(path, ours, old, current, current_size, ret, ret_size);

@@ -96,6 +96,12 @@ static int expand(const char *s, const char *grubenv, char **ret, char **missing
         return (*ret = text_take(&t)) ? 0 : -ENOMEM;
 }
 
+int boot_options_expand(const char *text, const char *grubenv, char **ret) {
+        _cleanup_free_ char *missing = NULL;
+
+        return expand(text, grubenv, ret, &missing);
+}
+
 static int set_once(char **field, const char *value) {
         if (*field)
                 return 0;
@@ -184,7 +190,7 @@ static int compare_entries(const void *a, const void *b) {
 }
 
 static int load_entry(Node *n, BootEntries *b, const char *name, const char *grubenv, Error *e) {
-        _cleanup_free_ char *data = NULL, *missing = NULL;
+        _cleanup_free_ char *data = NULL, *missing = NULL, *link = NULL;
         BootEntry entry = {}, *grown;
         char *expanded, *save = NULL;
         const char *kernel;
@@ -195,9 +201,15 @@ static int load_entry(Node *n, BootEntries *b, const char *name, const char *gru
         entry.id = strndup(name, strlen(name) - strlen(".conf"));
         if (!entry.path || !entry.id)
                 goto oom;
+        /* GRUB and grubby take it for a file of this directory: what it leads to is not theirs, nor ours, to edit. */
+        r = node_readlink(n, entry.path, &link);
+        if (r >= 0) {
+                r = error_hint(e, error_set(e, ELOOP, EXIT_INVALID, "%s: is a symbolic link, to %s", entry.path, link), "put a plain file in its place");
+                goto fail;
+        }
         r = node_read(n, entry.path, ENTRY_MAX, &data, &size);
         if (r < 0) {
-                r = error_errno(e, -r, "%s", entry.path);
+                r = error_hint(e, error_errno(e, -r, "%s", entry.path), "repair or remove this boot entry");
                 goto fail;
         }
         if (strlen(data) != size) {
@@ -241,9 +253,10 @@ int boot_entries_load(Node *n, BootEntries *ret, Error *e) {
         _cleanup_boot_entries_ BootEntries b = {};
         _cleanup_free_ char *grubenv = NULL;
         _cleanup_strv_ char **names = NULL;
+        size_t size = 0;
         int r;
 
-        r = node_read(n, BOOT_GRUBENV_PATH, ENTRY_MAX, &grubenv, NULL);
+        r = node_read(n, BOOT_GRUBENV_PATH, ENTRY_MAX, &grubenv, &size);
         if (r < 0 && r != -ENOENT && r != -ENOTDIR)
                 return error_errno(e, -r, "%s", BOOT_GRUBENV_PATH);
         r = node_list(n, BOOT_ENTRIES_DIR, &names);
@@ -258,6 +271,7 @@ int boot_entries_load(Node *n, BootEntries *ret, Error *e) {
         }
         if (b.n > 0)
                 qsort(b.entries, b.n, sizeof(BootEntry), compare_entries);
+        b.grubenv_broken = grubenv && (!startswith(grubenv, "# GRUB Environment Block\n") || strlen(grubenv) != size);
         b.saved_entry = grubenv ? grubenv_get(grubenv, "saved_entry") : NULL;
         *ret = b;
         b = (BootEntries){};

@@ -21,6 +21,7 @@ typedef struct BootEntries {
         char *missing_variable; /* a variable that an entry uses and grubenv does not have, or NULL; tuned's may be missing */
         char *missing_in;       /* path of that entry */
         char *saved_entry;      /* grubenv's, or NULL */
+        bool grubenv_broken;    /* it is there, and GRUB would not read it */
 } BootEntries;
 
 int boot_entries_load(Node *n, BootEntries *ret, Error *e);
@@ -32,6 +33,8 @@ const BootEntry *boot_entries_default(const BootEntries *b);
 /* The entry's kernel version (a part of the entry), or NULL. */
 const char *boot_entry_kernel(const BootEntry *entry);
 
+/* An entry's text with $NAME and ${NAME} replaced by the variables of a grubenv's text, owned by the caller: 0, -EFBIG, -ENOMEM. */
+int boot_options_expand(const char *text, const char *grubenv, char **ret);
 /* A variable of a grubenv's text, owned by the caller; NULL when it is not there, or out of memory. */
 char *grubenv_get(const char *text, const char *name);
 

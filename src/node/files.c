@@ -223,6 +223,8 @@ static int make_directories(Node *n, const char *path) {
                         return fd;
                 if (mkdirat(fd, name, 0755) < 0 && errno != EEXIST)
                         return -errno;
+                if (fsync(fd) < 0)
+                        return -errno;
         }
         return 0;
 }
@@ -247,12 +249,65 @@ int node_write(Node *n, const char *path, const void *data, size_t size, mode_t 
         exists = fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) >= 0;
         if (exists && !S_ISREG(st.st_mode))
                 return -EEXIST;
-        r = write_file_atomic(fd, name, data, size, exists ? st.st_mode & 07777 : mode);
+        if (!exists)
+                return write_file_atomic(fd, name, data, size, mode);
+        return write_file_atomic_as(fd, name, data, size, st.st_mode & 07777, st.st_uid != geteuid() ? st.st_uid : (uid_t) -1,
+                                    st.st_gid != getegid() ? st.st_gid : (gid_t) -1);
+}
+
+int node_make_file(Node *n, const char *path, mode_t mode) {
+        _cleanup_close_ int directory = -1;
+        const char *name;
+        int r, fd;
+
+        r = make_directories(n, path);
         if (r < 0)
                 return r;
-        if (exists && (st.st_uid != geteuid() || st.st_gid != getegid()))
-                (void) fchownat(fd, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW);
-        return 0;
+        directory = open_directory_of(n, path, &name);
+        if (directory < 0)
+                return directory;
+        fd = openat(directory, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
+        return fd < 0 ? -errno : fd;
+}
+
+static int sync_at(int directory, const char *name) {
+        _cleanup_close_ int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        struct stat st;
+
+        if (fd < 0)
+                return errno == ENOENT || errno == ELOOP || errno == ENXIO ? 0 : -errno; /* a link is part of its directory */
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return S_ISREG(st.st_mode) && fsync(fd) < 0 ? -errno : 0;
+}
+
+int node_sync(Node *n, const char *path) {
+        _cleanup_free_ char *file = NULL;
+        _cleanup_close_ int fd = -1;
+        const char *name;
+        int r;
+
+        r = resolve_last(n, path, &file);
+        if (r < 0)
+                return r == -ENOENT || r == -ENOTDIR ? 0 : r;
+        fd = open_directory_of(n, file, &name);
+        if (fd < 0)
+                return fd == -ENOENT || fd == -ENOTDIR ? 0 : fd;
+        r = sync_at(fd, name);
+        return r < 0 ? r : fsync(fd) < 0 ? -errno : 0;
+}
+
+int node_sync_directory(Node *n, const char *path) {
+        _cleanup_strv_ char **names = NULL;
+        _cleanup_close_ int fd = open_in_root(n->root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int r;
+
+        if (fd < 0)
+                return fd == -ENOENT || fd == -ENOTDIR ? 0 : fd;
+        r = node_list(n, path, &names);
+        STRV_FOREACH(name, names)
+                r = r < 0 ? r : sync_at(fd, *name);
+        return r < 0 ? r : fsync(fd) < 0 ? -errno : 0;
 }
 
 static int remove_at(Node *n, const char *path, int flags) {

@@ -107,7 +107,7 @@ static int initramfs_list(Node *n, ResourceList *l, Error *e) {
                 _cleanup_free_ char *modules = NULL, *id = NULL;
                 Resource *r;
 
-                if (!kernel || strchr(kernel, '/') || b.entries[i].rescue || !b.entries[i].initrd_path)
+                if (!kernel || !kernel_name_is_valid(kernel) || b.entries[i].rescue || !b.entries[i].initrd_path)
                         continue;
                 modules = format("/lib/modules/%s", kernel);
                 id = format("initramfs:%s", kernel);
@@ -179,6 +179,11 @@ int initramfs_rebuild(Node *n, const char *kernel, Error *e) {
         k = node_tool(n, argv, DRACUT_TIMEOUT_SEC, NULL, e);
         if (k >= 0 && (node_stat(n, temporary, &st) < 0 || st.st_size == 0))
                 k = error_set(e, EIO, EXIT_FAILED, "%s: dracut exited 0, but wrote nothing", temporary);
+        if (k >= 0) {
+                k = node_sync(n, temporary);
+                if (k < 0)
+                        k = error_errno(e, -k, "%s: cannot be flushed to the disk", temporary);
+        }
         if (k >= 0) {
                 k = node_rename(n, temporary, path);
                 if (k < 0)
@@ -277,11 +282,16 @@ static int initramfs_revert(Node *n, Resource *r, JournalEntry *entry, Error *e)
         return k < 0 ? k : 1;
 }
 
+static bool initramfs_check(const char *name, const JournalEntry *entry) {
+        return kernel_name_is_valid(name) && string_or_nothing(json_object_get(entry->after, "configuration"));
+}
+
 const ResourceType initramfs_type = {
         .name = "initramfs",
         .tool = "dracut",
         .slow = true,
         .sticky = true,
+        .check = initramfs_check,
         .list = initramfs_list,
         .probe = initramfs_probe,
         .remember = initramfs_remember,

@@ -167,10 +167,15 @@ static int journal_from_json(const json_t *root, Journal **ret) {
 int journal_load(Node *n, Journal **ret, Error *e) {
         _cleanup_free_ char *data = NULL;
         json_error_t where = {};
+        struct stat st;
         json_t *root;
         size_t size;
         int r;
 
+        /* What is put back, with root's rights, nobody else may have written. */
+        if (node_stat(n, NODE_JOURNAL_PATH, &st) >= 0 && ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022) != 0 || !S_ISREG(st.st_mode)))
+                return error_hint(e, error_set(e, EPERM, EXIT_INVALID, "%s: not a file that only root can write", NODE_JOURNAL_PATH),
+                                  "see what is in it and who changed it; then: chown root %s; chmod 600 %s", NODE_JOURNAL_PATH, NODE_JOURNAL_PATH);
         r = node_read(n, NODE_JOURNAL_PATH, JOURNAL_MAX, &data, &size);
         if (r == -ENOENT || r == -ENOTDIR) {
                 *ret = journal_new();
@@ -240,6 +245,9 @@ int journal_save(Node *n, Journal *j, Error *e) {
         json_decref(root);
         if (!text || !(line = format("%s\n", text)))
                 return error_oom(e);
+        if (strlen(line) > JOURNAL_MAX)
+                return error_hint(e, error_set(e, EFBIG, EXIT_FAILED, "%s: would be larger than %zu MiB", NODE_JOURNAL_PATH, JOURNAL_MAX >> 20),
+                                  "see what is so large or so many in /boot/loader/entries");
         r = node_write(n, NODE_JOURNAL_PATH, line, strlen(line), 0600);
         return r < 0 ? error_errno(e, -r, "%s: cannot write", NODE_JOURNAL_PATH) : 0;
 }

@@ -193,8 +193,8 @@ static int image_remembered(const json_t *section, const char *path, Image *ret,
 /* How path would be without us. ret->data NULL: not there. */
 static int image_without_us(Node *n, const JournalEntry *entry, const char *key, char *const *ours, const char *path, const Image *current,
                             Image *ret, bool *ret_edited, Error *e) {
-        _cleanup_(image_free) Image before = {}, after = {};
-        bool known_before, known_after;
+        _cleanup_(image_free) Image before = {}, after = {}, grubenv = {};
+        bool known_before, known_after, known_grubenv;
         int k;
 
         *ret_edited = false;
@@ -203,9 +203,13 @@ static int image_without_us(Node *n, const JournalEntry *entry, const char *key,
         k = image_remembered(entry->before, path, &before, &known_before, e);
         if (k >= 0)
                 k = image_remembered(entry->after, path, &after, &known_after, e);
+        if (k >= 0)
+                k = image_remembered(entry->before, BOOT_GRUBENV_PATH, &grubenv, &known_grubenv, e);
+        if (k >= 0 && !known_grubenv) /* not changed by us */
+                k = image_read(n, BOOT_GRUBENV_PATH, &grubenv, e);
         if (k < 0)
                 return k;
-        k = argument_revert_text(path, key, ours, before.data, before.size, after.data, after.size, current->data, current->size,
+        k = argument_revert_text(path, key, ours, grubenv.data, before.data, before.size, after.data, after.size, current->data, current->size,
                                  &ret->data, &ret->size, ret_edited);
         return k < 0 ? error_errno(e, -k, "%s", path) : 0;
 }
@@ -437,6 +441,9 @@ static int argument_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
                 return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: no boot entry", BOOT_ENTRIES_DIR),
                                   "give the kernel the argument %s by hand, or make entries with kernel-install and run: gn8v-tee apply",
                                   r->wanted);
+        if (was.grubenv_broken)
+                return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: not an environment block of GRUB", BOOT_GRUBENV_PATH),
+                                  "repair it: grub2-editenv %s create, and grub2-mkconfig -o /boot/grub2/grub.cfg; then: gn8v-tee apply", BOOT_GRUBENV_PATH);
         if (was.missing_variable)
                 return error_hint(e, error_set(e, EBADMSG, EXIT_FAILED, "%s: uses $%s, which %s does not have", was.missing_in,
                                                was.missing_variable, BOOT_GRUBENV_PATH),
@@ -455,6 +462,11 @@ static int argument_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
                         k = boot_entries_load(n, &is, e);
                 if (k >= 0)
                         k = check_result(r, &was, &is, v, e);
+                for (size_t i = 0; paths[i] && k >= 0; i++) {
+                        int s = node_sync(n, paths[i]);
+
+                        k = s < 0 ? error_errno(e, -s, "%s: cannot be flushed to the disk", paths[i]) : 0;
+                }
                 /* Half a change is no change: an entry that was edited wrongly may not boot. */
                 if (k < 0)
                         (void) put_back(n, paths, images, NULL);
@@ -508,9 +520,57 @@ static int argument_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) 
         return *said ? resource_say(&r->note, e, "edited since, and kept so but for our own argument: %s", said) : 0;
 }
 
+/* The files that grubby may write, and no other. */
+static bool is_tracked(const char *path) {
+        const char *name = startswith(path, BOOT_ENTRIES_DIR "/");
+
+        for (size_t i = 0; i < ELEMENTSOF(other_files); i++)
+                if (streq(path, other_files[i]))
+                        return true;
+        return name && *name != '.' && !strchr(name, '/') && endswith(name, ".conf");
+}
+
+static bool files_are_valid(const json_t *section) {
+        json_t *files = json_object_get(section, "files"), *value;
+        const char *path;
+
+        if (files && !json_is_object(files))
+                return false;
+        json_object_foreach(files, path, value)
+                if (!is_tracked(path) || !bytes_are_valid(value))
+                        return false;
+        return true;
+}
+
+/* KEY or KEY=VALUE, and one word: no other argument is ever taken out. */
+static bool is_argument_of(const char *key, const json_t *value) {
+        const char *s = json_string_value(value), *rest = s ? startswith(s, key) : NULL;
+
+        return rest && (*rest == '\0' || *rest == '=') && s[strcspn(s, " \t\r\n")] == '\0';
+}
+
+static bool argument_check(const char *name, const JournalEntry *entry) {
+        const json_t *values = json_object_get(entry->after, "values");
+        json_t *arguments = json_object_get(entry->before, "arguments"), *value;
+        const char *id;
+        size_t i;
+
+        if (name[strcspn(name, " \t\r\n\"'=/")] != '\0' || *name == '-' || !files_are_valid(entry->before) || !files_are_valid(entry->after) ||
+            (arguments && !json_is_object(arguments)) || (values && !json_is_array(values)))
+                return false;
+        json_object_foreach(arguments, id, value)
+                if (!json_is_null(value) && !is_argument_of(name, value))
+                        return false;
+        json_array_foreach(values, i, value)
+                if (!is_argument_of(name, value))
+                        return false;
+        return true;
+}
+
 const ResourceType kernel_argument_type = {
         .name = "kernel-argument",
         .tool = "grubby",
+        .check = argument_check,
         .list = argument_list,
         .probe = argument_probe,
         .remember = argument_remember,

@@ -17,8 +17,9 @@ char *argument_merge(const char *found, const char *wanted);
 bool argument_lacks(const char *found, const char *wanted);
 
 /* How a file was before us: if it is as we left it, exactly those bytes; if it was edited since, the edited text with each of our
- * arguments (ours) replaced by the one of before, or taken out. before, after: NULL for a file that was not there.
+ * arguments (ours) replaced by the one of before, or taken out. before, after: NULL for a file that was not there. grubenv: the text, before
+ * us, of the variables that before may use, since grubby writes them out; or NULL.
  * *ret NULL: the file was not there. *ret_edited: someone edited it. 0, or -ENOMEM, or -EFBIG when a grubenv has no room. */
-int argument_revert_text(const char *path, const char *key, char *const *ours, const char *before, size_t before_size,
+int argument_revert_text(const char *path, const char *key, char *const *ours, const char *grubenv, const char *before, size_t before_size,
                          const char *after, size_t after_size, const char *current, size_t current_size, char **ret, size_t *ret_size,
                          bool *ret_edited);

@@ -143,25 +143,30 @@ static int flock_within(int fd, unsigned wait_sec) {
         return r;
 }
 
-int node_lock(Node *n, unsigned wait_sec, Error *e) {
-        _cleanup_close_ int fd = -1;
-        int r;
+/* Whether the file that is locked still has the name: removing the package removes it, and the next one to come makes another. */
+static bool is_the_lock(Node *n, int fd) {
+        struct stat locked, named;
 
-        if (!node_exists(n, NODE_LOCK_PATH)) {
-                r = node_write(n, NODE_LOCK_PATH, "", 0, 0600);
+        return fstat(fd, &locked) >= 0 && node_stat(n, NODE_LOCK_PATH, &named) >= 0 && locked.st_dev == named.st_dev &&
+               locked.st_ino == named.st_ino;
+}
+
+int node_lock(Node *n, unsigned wait_sec, Error *e) {
+        for (;;) {
+                _cleanup_close_ int fd = node_make_file(n, NODE_LOCK_PATH, 0600);
+                int r;
+
+                if (fd < 0)
+                        return error_errno(e, -fd, "%s", NODE_LOCK_PATH);
+                r = flock_within(fd, wait_sec);
+                if (r == -EWOULDBLOCK)
+                        return error_hint(e, error_set(e, EWOULDBLOCK, EXIT_LOCKED, "%s: another gn8v-tee holds the lock", NODE_LOCK_PATH),
+                                          "wait for it to end, or give --lock-timeout=SECONDS");
                 if (r < 0)
-                        return error_errno(e, -r, "%s", NODE_LOCK_PATH);
+                        return error_errno(e, -r, "%s: cannot lock", NODE_LOCK_PATH);
+                if (is_the_lock(n, fd))
+                        return TAKE_FD(fd);
         }
-        fd = open_in_root(n->root_fd, NODE_LOCK_PATH, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                return error_errno(e, -fd, "%s", NODE_LOCK_PATH);
-        r = flock_within(fd, wait_sec);
-        if (r == -EWOULDBLOCK)
-                return error_hint(e, error_set(e, EWOULDBLOCK, EXIT_LOCKED, "%s: another gn8v-tee holds the lock", NODE_LOCK_PATH),
-                                  "wait for it to end, or give --lock-timeout=SECONDS");
-        if (r < 0)
-                return error_errno(e, -r, "%s: cannot lock", NODE_LOCK_PATH);
-        return TAKE_FD(fd);
 }
 
 int node_tool(Node *n, const char *const *argv, unsigned timeout_sec, char **ret_output, Error *e) {

@@ -37,6 +37,7 @@ struct Node {
         char *boot_id;    /* of this boot, or NULL */
         Release *release; /* of RELEASE_INSTALLED_PATH; NULL: none installed */
         Journal *journal;
+        const char *kernel; /* one that was installed just now, and gets its module even if another boots by default; or NULL */
         struct Bus *bus; /* to the running systemd, once it was needed; or NULL */
         int bus_error;   /* -errno: it did not answer */
         NodeRun run;    /* runs a tool inside the root; a unit test puts its own here */
@@ -68,6 +69,12 @@ int node_readlink(Node *n, const char *path, char **ret);
 int node_list(Node *n, const char *path, char ***ret);
 /* Replaces atomically what path names in the end, keeping the mode and owner that it has; mode is for a new file. Makes directories. */
 int node_write(Node *n, const char *path, const void *data, size_t size, mode_t mode);
+/* Opens for reading and writing, and makes if it is not there, a file that is never replaced: a descriptor. Makes directories. */
+int node_make_file(Node *n, const char *path, mode_t mode);
+/* What a tool has written to a file, or to all files of a directory, is on the disk when these return: tools do not fsync(), and the
+ * journal must never be ahead of them. What is not there needs nothing. */
+int node_sync(Node *n, const char *path);
+int node_sync_directory(Node *n, const char *path);
 /* Removes what a run that was killed in the middle of node_write() left beside name (NULL: beside anything) in the directory. */
 int node_sweep(Node *n, const char *directory, const char *name);
 int node_remove(Node *n, const char *path);

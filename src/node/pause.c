@@ -2,6 +2,7 @@
 #include "node/pause.h"
 
 #include "node/reboot.h"
+#include "node/unit-name.h"
 #include "node/units.h"
 
 #define PAUSED "paused until the reboot"
@@ -19,12 +20,14 @@ static char *drop_in_directory(const char *unit) {
 }
 
 static int bar(Node *n, const char *unit, Error *e) {
-        _cleanup_free_ char *path = format("/run/systemd/system/%s.d/" DROP_IN_NAME, unit);
+        _cleanup_free_ char *path = format("/run/systemd/system/%s.d/" DROP_IN_NAME, unit), *directory = drop_in_directory(unit);
         int k;
 
-        if (!path)
+        if (!path || !directory)
                 return error_oom(e);
         k = node_write(n, path, drop_in_text, strlen(drop_in_text), 0644);
+        if (k >= 0) /* of a run that was killed here */
+                k = node_sweep(n, directory, DROP_IN_NAME);
         return k < 0 ? error_errno(e, -k, "%s: cannot be written", path) : units_reload(n, e);
 }
 
@@ -34,7 +37,7 @@ static int unbar(Node *n, const char *unit, Error *e) {
 
         if (!path || !directory)
                 return error_oom(e);
-        if (!node_exists(n, path))
+        if (!node_exists(n, path) && !node_exists(n, directory)) /* an empty directory: of a run that was killed here */
                 return 0;
         k = node_remove(n, path);
         if (k >= 0)
@@ -165,9 +168,16 @@ static int pause_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
         return start_again(n, r, entry, e);
 }
 
+static bool pause_check(const char *name, const JournalEntry *entry) {
+        const json_t *active = json_object_get(entry->before, "active");
+
+        return unit_name_is_valid(name) && string_or_nothing(json_object_get(entry->before, "boot")) && (!active || json_is_boolean(active));
+}
+
 const ResourceType pause_type = {
         .name = "pause",
         .tool = "systemctl stop",
+        .check = pause_check,
         .list = pause_list,
         .probe = pause_probe,
         .remember = pause_remember,

@@ -13,7 +13,8 @@ static int load(Node *n, Error *e) {
                 if (k < 0)
                         return k;
         }
-        return n->journal ? 0 : journal_load(n, &n->journal, e);
+        k = n->journal ? 0 : journal_load(n, &n->journal, e);
+        return k < 0 ? k : resource_check_journal(n->journal, e);
 }
 
 /* What the journal has and the release does not want: to be reverted, unless it belongs to a kernel rather than to a release. */
@@ -24,9 +25,6 @@ static int list_leftovers(Node *n, ResourceList *l, Error *e) {
                 const ResourceType *type = resource_type_of(entry->id, &name);
                 Resource *r;
 
-                if (!type)
-                        return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: %s: no such type", NODE_JOURNAL_PATH, entry->id),
-                                          "a newer gn8v-tee wrote it: install that one again");
                 if (type->sticky || resource_list_find(l, entry->id))
                         continue;
                 r = resource_list_add(l, type, name);
@@ -149,7 +147,7 @@ static int apply_one(Node *n, Resource *r, PlanReport report, void *userdata) {
 static int settle(Node *n, Resource *r) {
         JournalEntry *entry = journal_find(n->journal, r->id);
 
-        if (!entry || entry->state == ENTRY_APPLIED || r->type == &pause_type)
+        if (!entry || entry->state == ENTRY_APPLIED || r->type == &pause_type || (r->action == ACTION_KEEP && entry->state == ENTRY_FAILED))
                 return 0;
         if (!entry->before) { /* it only waited; somebody else did it */
                 journal_drop(n->journal, entry);
@@ -239,6 +237,22 @@ static int forget_removed_kernels(Node *n, Error *e) {
         return changed ? journal_save(n, n->journal, e) : 0;
 }
 
+int plan_forget_kernel(Node *n, const char *kernel, Error *e) {
+        bool changed = false;
+        int k = load(n, e);
+
+        for (size_t i = k < 0 ? 0 : n->journal->n_entries; i-- > 0;) {
+                const char *name;
+                const ResourceType *type = resource_type_of(n->journal->entries[i]->id, &name);
+
+                if (!type->sticky || !streq(name, kernel))
+                        continue;
+                journal_drop(n->journal, n->journal->entries[i]);
+                changed = true;
+        }
+        return k < 0 || !changed ? k : journal_save(n, n->journal, e);
+}
+
 /* The list of what is left for the first boot, and for every boot until nothing is: the unit's condition is this file. */
 static int write_pending(Node *n, const ResourceList *l, Error *e) {
         _cleanup_text_ Text t = {};
@@ -248,7 +262,7 @@ static int write_pending(Node *n, const ResourceList *l, Error *e) {
         for (size_t i = 0; i < l->n; i++) {
                 const Resource *r = l->resources[i];
                 const JournalEntry *entry = journal_find(n->journal, r->id);
-                bool failed = entry && entry->state != ENTRY_APPLIED;
+                bool failed = entry && entry->state != ENTRY_APPLIED && r->action != ACTION_KEEP;
 
                 if (r->action == ACTION_DEFER || r->action == ACTION_WAIT || failed || (r->type == &pause_type && entry))
                         text_printf(&t, "%s\n", r->id);
@@ -341,6 +355,7 @@ int plan_pause(Node *n, PlanReport report, void *userdata, PlanResult *ret, Erro
         k = load(n, e);
         if (k < 0 || !n->release)
                 return k;
+        sweep(n);
         k = pause_type.list(n, &l, e);
         if (k < 0)
                 return k;
@@ -451,6 +466,7 @@ int plan_finish(Node *n, PlanReport report, void *userdata, PlanResult *ret, Err
         k = load(n, e);
         if (k < 0)
                 return k;
+        sweep(n);
         for (size_t i = n->journal->n_entries; i-- > 0 && !n->release;) {
                 _cleanup_(resource_freep) Resource *r = NULL;
                 JournalEntry *entry = n->journal->entries[i];

@@ -30,6 +30,9 @@ bool plan_has_work(const ResourceList *l);
  * The lock must be held. */
 int plan_apply(Node *n, ResourceList *l, PlanReport report, void *userdata, PlanResult *ret, Error *e);
 
+/* A kernel is being removed: what the journal has for it goes along. The lock must be held. */
+int plan_forget_kernel(Node *n, const char *kernel, Error *e);
+
 /* Stops, masks and remembers the services that must not open the GPU during a transaction. */
 int plan_pause(Node *n, PlanReport report, void *userdata, PlanResult *ret, Error *e);
 

@@ -4,6 +4,7 @@
 #include "node/boot-entries.h"
 #include "node/journal.h"
 #include "node/kernel-argument.h"
+#include "node/resource.h"
 
 /* The first wanted argument that the running kernel was not given, owned by the caller. */
 static char *missing_argument(Node *n, bool *ret_known) {
@@ -80,7 +81,7 @@ char *default_kernel(Node *n) {
         if (boot_entries_load(n, &b, NULL) >= 0 && b.n > 0) {
                 entry = boot_entries_default(&b);
                 kernel = entry && !entry->rescue ? boot_entry_kernel(entry) : NULL;
-                return kernel && !strchr(kernel, '/') ? strdup(kernel) : NULL;
+                return kernel && kernel_name_is_valid(kernel) ? strdup(kernel) : NULL;
         }
         if (node_read(n, "/proc/sys/kernel/osrelease", 256, &running, NULL) < 0)
                 return NULL;

@@ -95,6 +95,38 @@ const ResourceType *resource_type_of(const char *id, const char **ret_name) {
         return NULL;
 }
 
+bool kernel_name_is_valid(const char *kernel) {
+        return *kernel && strlen(kernel) < 256 && !strchr("-.", *kernel) &&
+               kernel[strspn(kernel, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+~-")] == '\0';
+}
+
+bool bytes_are_valid(const json_t *value) {
+        _cleanup_free_ char *bytes = NULL;
+        size_t size;
+
+        return !value || bytes_from_json(value, &bytes, &size) >= 0;
+}
+
+bool string_or_nothing(const json_t *value) {
+        return !value || json_is_null(value) || json_is_string(value);
+}
+
+int resource_check_journal(const Journal *j, Error *e) {
+        for (size_t i = 0; i < j->n_entries; i++) {
+                const JournalEntry *entry = j->entries[i];
+                const char *name;
+                const ResourceType *type = resource_type_of(entry->id, &name);
+
+                if (!type)
+                        return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: %s: no such type", NODE_JOURNAL_PATH, entry->id),
+                                          "a newer gn8v-tee wrote it: install that one again");
+                if (!type->check(name, entry))
+                        return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: %s: gn8v-tee cannot have written this", NODE_JOURNAL_PATH, entry->id),
+                                          "see who changed that file; restore it from a backup, or move it away and undo by hand");
+        }
+        return 0;
+}
+
 int resource_probe(Node *n, Resource *r, Error *e) {
         int k;
 
@@ -104,11 +136,17 @@ int resource_probe(Node *n, Resource *r, Error *e) {
         if (r->action == ACTION_NONE || r->action == ACTION_KEEP || n->environment == ENVIRONMENT_MACHINE)
                 return 0;
         if (n->environment == ENVIRONMENT_OSTREE) {
-                if (r->type == &kernel_argument_type)
-                        k = resource_say(&r->hint, e, "put kargs = [\"%s\"] into /usr/lib/bootc/kargs.d/50-gn8v-tee.toml of the image",
-                                         r->wanted);
+                if (r->type == &kernel_argument_type && node_exists(n, "/usr/lib/bootc/kargs.d/50-gn8v-tee.toml"))
+                        k = resource_say(&r->hint, e, "/usr/lib/bootc/kargs.d/50-gn8v-tee.toml of the image has it: bootc upgrade, or bootc switch, and reboot; "
+                                                      "without bootc: rpm-ostree kargs --append-if-missing=%s", r->wanted);
+                else if (r->type == &kernel_argument_type)
+                        k = resource_say(&r->hint, e, "put kargs = [\"%s\"] into /usr/lib/bootc/kargs.d/50-gn8v-tee.toml of the image", r->wanted);
+                else if (r->type == &module_type)
+                        k = resource_say(&r->hint, e, "when the image is built: dkms install -m nvidia -v %s -k %s", r->wanted, r->name);
+                else if (r->type == &initramfs_type)
+                        k = resource_say(&r->hint, e, "when the image is built: dracut -f /usr/lib/modules/%s/initramfs.img %s", r->name, r->name);
                 else
-                        k = resource_say(&r->hint, e, "do it when the image is built: a deployed tree is not changed");
+                        k = resource_say(&r->hint, e, "when the image is built: a deployed tree is not changed");
                 r->action = ACTION_REFUSE;
                 return k;
         }

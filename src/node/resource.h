@@ -36,6 +36,9 @@ struct ResourceType {
         bool offline; /* files alone: can be done in a chroot or image */
         bool slow;    /* worth a line when it begins */
         bool sticky;  /* what the release does not want any more stays until revert: it belongs to a kernel, not to a release */
+        /* Whether a journal's entry with that name could have been written by us: its name, and what before and after say. What it asks
+         * for is done with root's rights, so that nothing in it may name another file, or read as an option. */
+        bool (*check)(const char *name, const JournalEntry *entry);
         /* Appends what the release wants here to the list. */
         int (*list)(Node *n, ResourceList *l, Error *e);
         /* Looks, changes nothing: fills found and action, maybe note and hint. */
@@ -74,5 +77,13 @@ void resource_list_free(ResourceList *l);
 
 /* The type of an id TYPE:NAME, and where its name begins; NULL when there is no such type. */
 const ResourceType *resource_type_of(const char *id, const char **ret_name);
+/* Whether every entry is one that we could have written: else -EBADMSG/EXIT_INVALID. */
+int resource_check_journal(const Journal *j, Error *e);
+/* A kernel's version as a file name, and as a word of a command line. */
+bool kernel_name_is_valid(const char *kernel);
+/* NULL, a missing value and null are no bytes. */
+bool bytes_are_valid(const json_t *value);
+bool string_or_nothing(const json_t *value);
+
 /* probe(), and then what the environment forbids is deferred or refused. */
 int resource_probe(Node *n, Resource *r, Error *e);

@@ -50,7 +50,7 @@ static void add_loaded(StatusContext *c, const char *module, KernelModule state)
                 row_next(c, FIRST_DRIVER, "reboot; if it stays so: modprobe %s, and see /etc/modprobe.d for what hides it", module);
         } else {
                 row_add(c, ROW_PENDING, name, "loaded", "not loaded");
-                row_next(c, FIRST_WAIT, "nothing to do: it is loaded with the driver");
+                row_next(c, FIRST_NEVER, "nothing to do: it is loaded with the driver");
         }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Step "install the NVIDIA driver": the module of the kernel that boots, the libraries, and what is loaded. */
 #include "node/installed.h"
+#include "node/module.h"
 #include "node/reboot.h"
 #include "node/status-rows.h"
 
@@ -30,9 +31,11 @@ static void add_loaded(StatusContext *c, const Artifact *driver, const char *loa
                 row_add(c, ROW_UNKNOWN, "driver loaded", driver->version, "no /sys");
                 row_next(c, FIRST_NEVER, "boot this system");
         } else if (!loaded) {
-                row_add(c, c->reboot ? ROW_PENDING : ROW_FAIL, "driver loaded", driver->version, "not loaded");
+                row_add(c, c->reboot || c->starting ? ROW_PENDING : ROW_FAIL, "driver loaded", driver->version, "not loaded");
                 if (c->reboot)
                         row_next_reboot(c);
+                else if (c->starting)
+                        row_next_wait(c);
                 else
                         row_next(c, FIRST_DRIVER, "modprobe nvidia, and read its reasons: journalctl -k -b -g 'NVRM|nvidia'");
         } else {
@@ -127,6 +130,16 @@ static void add_blacklisted(StatusContext *c) {
                 }
 }
 
+/* The packages have gone, the driver that runs has not: it answers nobody who is newer than it, and cannot be loaded again. */
+static void add_removed(StatusContext *c, const char *loaded) {
+        _cleanup_free_ char *kernel = default_kernel(c->node), *path = NULL;
+
+        if (!kernel || module_find(c->node, kernel, &path) < 0 || path)
+                return; /* somebody else's driver */
+        row_add(c, ROW_PENDING, "driver loaded", "not installed", "%s, until the reboot", loaded);
+        row_next(c, FIRST_REBOOT, "reboot: its packages were removed");
+}
+
 void status_driver(StatusContext *c) {
         const Release *release = c->node->release;
         const Artifact *driver = release ? release_artifact_of_kind(release, ARTIFACT_DRIVER) : NULL;
@@ -141,8 +154,11 @@ void status_driver(StatusContext *c) {
                 name = format("module of %s", r->name);
                 row_add_resource(c, name ? name : r->name, r, FIRST_APPLY);
         }
-        if (!driver)
+        if (!driver) {
+                if (loaded)
+                        add_removed(c, loaded);
                 return;
+        }
         add_libraries(c, driver);
         add_loaded(c, driver, loaded);
         add_match(c, loaded);

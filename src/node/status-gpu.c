@@ -14,6 +14,22 @@ static void add_count(StatusContext *c, const char *name, size_t found, size_t e
                 row_next(c, FIRST_GPUS, "check that the instance type has %zu; if it has, open a ticket: %s", expected, next);
 }
 
+/* How many the driver has: one after the other, while persistenced starts; perhaps none before a reboot that it waits for. */
+static void add_attached(StatusContext *c, size_t found, size_t expected) {
+        _cleanup_free_ char *wanted = NULL;
+
+        if ((!c->starting && !c->reboot) || found >= expected) {
+                add_count(c, "GPUs", found, expected, "a GPU does not attach");
+                return;
+        }
+        wanted = format("%zu", expected);
+        row_add(c, ROW_PENDING, "GPUs", wanted, "%zu", found);
+        if (c->starting)
+                row_next_wait(c);
+        else
+                row_next_reboot(c);
+}
+
 static void add_counts(StatusContext *c, const GpuFacts *f) {
         const Release *release = c->node->release;
         size_t gpus = release ? release->gpus : 0, nvswitches = release ? release->nvswitches : 0;
@@ -24,7 +40,7 @@ static void add_counts(StatusContext *c, const GpuFacts *f) {
                         add_count(c, "NVSwitches on the bus", strv_length(f->pci.nvswitches), nvswitches, "the instance does not have its NVSwitches");
         }
         if (f->driver)
-                add_count(c, "GPUs", strv_length(f->attached), gpus, "a GPU does not attach");
+                add_attached(c, strv_length(f->attached), gpus);
 }
 
 /* The library's version is the driver's, behind a number of its own. */

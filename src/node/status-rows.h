@@ -28,6 +28,7 @@ typedef struct StatusContext {
         ResourceList plan;   /* probed */
         bool journal_hidden; /* it is there, but only root may read it */
         char *reboot;        /* why a reboot is due, or NULL */
+        bool starting;       /* a GPU service of the release is about to run: what it does is not there yet */
         Metadata metadata;   /* what the cloud says about this instance, or why it does not */
         Status status;
         const char *group;   /* of the rows that are added */
@@ -39,6 +40,7 @@ void row_add(StatusContext *c, RowState state, const char *name, const char *exp
 /* Gives the row added last its one sentence, unless it has one. */
 void row_next(StatusContext *c, unsigned priority, const char *fmt, ...) _printf_(3, 4);
 #define row_next_reboot(c) row_next(c, FIRST_REBOOT, "reboot")
+#define row_next_wait(c) row_next(c, FIRST_WAIT, "wait: attaching the GPUs takes minutes; use none of them before: gn8v-tee status --wait")
 /* A row for a resource as plan sees it; what the last apply said about it is in the journal. */
 void row_add_resource(StatusContext *c, const char *name, const Resource *r, unsigned priority);
 /* The first line of a small file, owned by the caller; NULL: not readable. */

@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Step "start and enable the services": Fabric Manager, persistenced, and every GPU client after them. */
+#include "node/gpu.h"
 #include "node/status-rows.h"
 #include "node/units.h"
+
+/* The daemon does not run, and it or another has had the GPUs: in a confidential virtual machine they can be attached once for each of their resets. */
+static bool session_is_spent(StatusContext *c, const char *unit) {
+        _cleanup_free_ char *cpuinfo = NULL;
+        _cleanup_strv_ char **attached = NULL;
+
+        return streq(unit, PERSISTENCED_UNIT) && node_read_head(c->node, "/proc/cpuinfo", CPUINFO_HEAD, &cpuinfo, NULL) >= 0 && is_tdx_guest(cpuinfo) &&
+               node_list(c->node, "/proc/driver/nvidia/gpus", &attached) >= 0 && attached;
+}
 
 /* Whether the service runs; only systemd knows, and only here. */
 static void add_activity(StatusContext *c, const char *unit) {
@@ -15,13 +25,15 @@ static void add_activity(StatusContext *c, const char *unit) {
                 row_add(c, ROW_UNKNOWN, name, "active", "systemd does not run here");
         else if (streq(state, "active"))
                 row_add(c, ROW_OK, name, "active", "%s", state);
-        else if (streq(state, "activating")) {
-                row_add(c, ROW_PENDING, name, "active", "%s", state);
-                row_next(c, FIRST_WAIT, "wait: attaching the GPUs takes minutes; use none of them before it is active");
+        else if (unit_is_starting(c->node, unit)) {
+                row_add(c, ROW_PENDING, name, "active", "%s", streq(state, "activating") ? state : "waits to be started");
+                row_next_wait(c);
         } else {
                 row_add(c, c->reboot ? ROW_PENDING : ROW_FAIL, name, "active", "%s", state);
                 if (c->reboot)
                         row_next_reboot(c);
+                else if (session_is_spent(c, unit))
+                        row_next(c, FIRST_SERVICE, "journalctl -b -u %s says why; then reboot: the GPUs' one session of this boot is spent", unit);
                 else
                         row_next(c, FIRST_SERVICE, "systemctl start %s; it says why not in: journalctl -b -u %s", unit, unit);
         }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/status-rows.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 
 #include "node/module.h"
 #include "node/plan.h"
 #include "node/reboot.h"
+#include "node/repository.h"
+#include "node/units.h"
 
 #define WORDS_MAX 1024 /* bytes of one cell */
 
@@ -121,12 +124,43 @@ void row_add_resource(StatusContext *c, const char *name, const Resource *r, uns
         }
 }
 
+/* Whether the repository that packages come from is no older state than what was seen before, and has not expired. */
+static void add_repository(StatusContext *c) {
+        _cleanup_free_ char *date = NULL, *expected = NULL;
+        _cleanup_error_ Error e = ERROR_INIT;
+        uint64_t known = repository_known(c->node);
+        Freshness f;
+        int64_t now;
+
+        if (repository_freshness(c->node, &f, &e) < 0) {
+                row_add(c, ROW_UNKNOWN, "repository", "fresh", "%s", e.message ? e.message : "not readable");
+                row_next(c, FIRST_NEVER, "%s", e.hint ? e.hint : "run as root: gn8v-tee status");
+                return;
+        }
+        if (f.serial == 0)
+                return; /* nothing was loaded from it here, or its builder is an older one */
+        date = f.expires > 0 ? freshness_date(f.expires) : NULL;
+        expected = format("serial >= %" PRIu64 ", not expired", known);
+        if (!expected || (f.expires > 0 && !date)) {
+                c->failed = true;
+                return;
+        }
+        if (freshness_now(&now, NULL) >= 0 && freshness_check(&f, known, now, "the repository's metadata", &e) >= 0)
+                row_add(c, ROW_OK, "repository", expected, "serial %" PRIu64 "%s%s", f.serial, date ? ", expires " : "", date ? date : "");
+        else {
+                row_add(c, ROW_WARN, "repository", expected, "serial %" PRIu64 "%s%s", f.serial, date ? ", expires " : "", date ? date : "");
+                row_next(c, FIRST_LAST, "%s: yum clean metadata && yum makecache; if it stays so, ask who runs the mirror", e.message ? e.message : "");
+        }
+}
+
 static void add_release(StatusContext *c) {
         const char *release = c->status.release;
 
         row_add(c, release ? ROW_OK : ROW_FAIL, "release", "installed", "%s", release ? release : "none");
         if (!release)
                 row_next(c, FIRST_RELEASE, "yum install gn8v-tee-single (1 GPU) or gn8v-tee-multi (8 GPUs)");
+        else
+                add_repository(c);
 }
 
 /* Nothing that is not ok is without a sentence. */
@@ -139,6 +173,15 @@ static void explain(StatusContext *c) {
                 row->next = strdup(c->node->root || !c->node->booted ? "boot this system" : "run as root: gn8v-tee status");
                 c->failed = c->failed || !row->next;
         }
+}
+
+/* Whether one of the services that hold the GPUs starts, or waits for its turn. */
+static bool is_starting(StatusContext *c) {
+        for (size_t i = 0; i < c->plan.n; i++)
+                if (c->plan.resources[i]->type == &enable_type && c->plan.resources[i]->action != ACTION_REVERT &&
+                    unit_is_starting(c->node, c->plan.resources[i]->name))
+                        return true;
+        return false;
 }
 
 /* The worst state, the first of the next actions, the exit code. */
@@ -206,6 +249,7 @@ int status_make(Node *n, Status *ret, Error *e) {
                 c.status.release = n->release ? release_name(n->release) : NULL;
                 c.failed = n->release && !c.status.release;
                 c.reboot = reboot_reason(n);
+                c.starting = is_starting(&c);
                 for (size_t i = 0; i < ELEMENTSOF(groups); i++) {
                         c.group = groups[i].name;
                         groups[i].add(&c);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/swiotlb.h"
 
-#define SLABS_PATH "/sys/kernel/debug/swiotlb/io_tlb_nslabs"
+#define DEBUGFS_PATH "/sys/kernel/debug"
+#define SLABS_PATH DEBUGFS_PATH "/swiotlb/io_tlb_nslabs"
 #define SLABS_PER_MIB 512 /* of 2 KiB: IO_TLB_SHIFT 11 */
 #define KMSG_PATH "/dev/kmsg"
 #define RECORD_MAX 8192       /* of /dev/kmsg: CONSOLE_EXT_LOG_MAX */
@@ -74,6 +75,13 @@ static int from_kernel_log(Node *n, uint64_t *ret_mib) {
         return -ENOENT;
 }
 
+/* Mounted, and readable: then what it does not have is not there. */
+static bool has_debugfs(Node *n) {
+        _cleanup_strv_ char **names = NULL;
+
+        return node_list(n, DEBUGFS_PATH, &names) >= 0 && names;
+}
+
 int swiotlb_pool(Node *n, SwiotlbPool *ret) {
         _cleanup_free_ char *slabs = NULL;
         uint64_t number;
@@ -86,6 +94,10 @@ int swiotlb_pool(Node *n, SwiotlbPool *ret) {
                         *ret = (SwiotlbPool){ .mib = number / SLABS_PER_MIB, .source = "debugfs" };
                         return 0;
                 }
+        }
+        if (k == -ENOENT && has_debugfs(n)) {
+                *ret = (SwiotlbPool){ .source = "debugfs" };
+                return 0;
         }
         log = from_kernel_log(n, &number);
         if (log >= 0) {

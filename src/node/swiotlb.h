@@ -9,7 +9,7 @@ typedef struct SwiotlbPool {
         const char *source; /* static, for people */
 } SwiotlbPool;
 
-/* debugfs (root, where it is mounted), else the boot's own messages. -EACCES: both are there, and not for us; -ENOENT: neither says it. */
+/* debugfs (root, where it is mounted; without a pool in it there is none), else the boot's own messages. -EACCES: both are there, and not for us; -ENOENT: neither says it. */
 int swiotlb_pool(Node *n, SwiotlbPool *ret);
 
 /* A line of the kernel's log, "software IO TLB: mapped [mem 0x...-0x...] (8192MB)" (kernel/dma/swiotlb.c): 0, or -ENOENT for any other. */

@@ -19,7 +19,7 @@ const char *unit_name_suffix(const char *name) {
 bool unit_name_is_valid(const char *name) {
         const char *suffix = unit_name_suffix(name);
 
-        if (!suffix || suffix == name || name[0] == '@' || strlen(name) > NAME_MAX_BYTES)
+        if (!suffix || suffix == name || strchr("@-.", name[0]) || strlen(name) > NAME_MAX_BYTES)
                 return false;
         return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@") == strlen(name);
 }

@@ -5,7 +5,8 @@
 #include "basic/error.h"
 #include "basic/strings.h"
 
-/* Letters, digits and ":-_.\@" before one of systemd's suffixes, at most 255 bytes: no slash, so that it is one name below a directory. */
+/* Letters, digits and ":-_.\@" before one of systemd's suffixes, at most 255 bytes: no path, and no
+ * option of systemctl's. */
 bool unit_name_is_valid(const char *name);
 /* The suffix with its dot (".service"), or NULL. */
 const char *unit_name_suffix(const char *name);

@@ -2,6 +2,7 @@
 /* drop-in:UNIT (a GPU client of the release starts after persistenced), order:UNIT (one that the administrator named), and enable:UNIT.
  * Files only, so that all can be done in an image. */
 #include "node/resource.h"
+#include "node/unit-name.h"
 #include "node/units.h"
 
 #define DROP_IN_NAME "50-gn8v-tee-order.conf"
@@ -95,10 +96,15 @@ static int drop_in_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
         return k < 0 ? error_errno(e, -k, "%s", path) : 0;
 }
 
+static bool drop_in_check(const char *name, const JournalEntry *entry) {
+        return unit_name_is_valid(name) && bytes_are_valid(json_object_get(entry->before, "file"));
+}
+
 const ResourceType drop_in_type = {
         .name = "drop-in",
         .tool = "writing the drop-in",
         .offline = true,
+        .check = drop_in_check,
         .list = drop_in_list,
         .probe = drop_in_probe,
         .remember = drop_in_remember,
@@ -158,6 +164,7 @@ const ResourceType order_type = {
         .name = "order",
         .tool = "writing the drop-in",
         .offline = true,
+        .check = drop_in_check,
         .list = order_list,
         .probe = order_probe,
         .remember = drop_in_remember,
@@ -240,6 +247,8 @@ static int enable_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
 
         /* Never --now: who starts persistenced a second time loses the session of the GPUs. */
         k = unit_control(n, "enable", NULL, r->name, e);
+        if (k >= 0)
+                k = units_sync(n, e);
         if (k < 0)
                 return error_hint(e, k, "systemctl enable %s, or then run: gn8v-tee apply", r->name);
         json_decref(entry->after);
@@ -265,13 +274,18 @@ static int enable_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
         k = unit_enablement(n, r->name, &state);
         if (k >= 0 && state == UNIT_ENABLED)
                 return error_set(e, EIO, EXIT_FAILED, "%s: systemctl disable exited 0, but it is still enabled", r->name);
-        return 0;
+        return units_sync(n, e);
+}
+
+static bool enable_check(const char *name, const JournalEntry *entry) {
+        return unit_name_is_valid(name) && (!entry->before || enablement_is_valid(object_string(entry->before, "state")));
 }
 
 const ResourceType enable_type = {
         .name = "enable",
         .tool = "systemctl enable",
         .offline = true,
+        .check = enable_check,
         .list = enable_list,
         .probe = enable_probe,
         .remember = enable_remember,

@@ -23,6 +23,13 @@ const char *enablement_to_string(Enablement e) {
         return names[e];
 }
 
+bool enablement_is_valid(const char *word) {
+        for (Enablement i = 0; word && i < _ENABLEMENT_MAX; i++)
+                if (streq(word, enablement_to_string(i)))
+                        return true;
+        return false;
+}
+
 static void trim_end(char *s) {
         size_t n = strlen(s);
 
@@ -95,7 +102,7 @@ static int file_read(Node *n, const char *path, UnitAssignment on, void *userdat
         int k = node_read(n, path, UNIT_FILE_MAX, &text, NULL);
 
         /* What is no file of a sane size is none for systemd either. */
-        if (k == -ENOENT || k == -ENOTDIR || k == -ELOOP || k == -EISDIR || k == -EFBIG)
+        if (k == -ENOENT || k == -ENOTDIR || k == -ELOOP || k == -EISDIR || k == -EINVAL || k == -EFBIG)
                 return 0;
         return k < 0 ? k : parse_unit(text, on, userdata);
 }
@@ -319,6 +326,15 @@ int unit_active(Node *n, const char *unit, char **ret, Error *e) {
         return *ret ? 0 : error_oom(e);
 }
 
+bool unit_is_starting(Node *n, const char *unit) {
+        _cleanup_unit_state_ UnitState state = {};
+
+        if (ask_manager(n, unit, &state) < 0)
+                return false;
+        return (state.active && streq(state.active, "activating")) ||
+               (state.job && (streq(state.job, "start") || streq(state.job, "restart")) && state.active && !streq(state.active, "active"));
+}
+
 int unit_control(Node *n, const char *verb, const char *option, const char *unit, Error *e) {
         const char *const with[] = { "systemctl", verb, option, unit, NULL }, *const without[] = { "systemctl", verb, unit, NULL };
 
@@ -329,4 +345,21 @@ int units_reload(Node *n, Error *e) {
         const char *const argv[] = { "systemctl", "daemon-reload", NULL };
 
         return node_tool(n, argv, SYSTEMCTL_TIMEOUT_SEC, NULL, e);
+}
+
+int units_sync(Node *n, Error *e) {
+        _cleanup_strv_ char **names = NULL;
+        int k = node_list(n, unit_dirs[0], &names);
+
+        STRV_FOREACH(name, names) {
+                _cleanup_free_ char *path = NULL;
+
+                if (k < 0 || (!endswith(*name, ".wants") && !endswith(*name, ".requires")))
+                        continue;
+                path = format("%s/%s", unit_dirs[0], *name);
+                k = path ? node_sync_directory(n, path) : -ENOMEM;
+        }
+        if (k >= 0)
+                k = node_sync_directory(n, unit_dirs[0]);
+        return k < 0 ? error_errno(e, -k, "%s: cannot be flushed to the disk", unit_dirs[0]) : 0;
 }

@@ -9,6 +9,7 @@
 
 typedef enum Enablement { UNIT_ABSENT, UNIT_MASKED, UNIT_DISABLED, UNIT_ENABLED, UNIT_STATIC, _ENABLEMENT_MAX } Enablement;
 const char *enablement_to_string(Enablement e);
+bool enablement_is_valid(const char *word);
 
 /* Where units and drop-ins are looked for, the strongest first. */
 extern const char *const unit_dirs[];
@@ -32,6 +33,10 @@ int unit_active(Node *n, const char *unit, char **ret, Error *e);
 static inline bool is_active_word(const char *state) {
         return streq(state, "active") || streq(state, "activating") || streq(state, "reloading");
 }
+/* Whether it is about to run by itself: it starts, or its start waits for that of another. False when systemd does not answer. */
+bool unit_is_starting(Node *n, const char *unit);
 /* systemctl VERB [OPTION] UNIT */
 int unit_control(Node *n, const char *verb, const char *option, const char *unit, Error *e);
 int units_reload(Node *n, Error *e);
+/* The links that systemctl enable and disable have made and removed are on the disk when it returns. */
+int units_sync(Node *n, Error *e);

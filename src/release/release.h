@@ -6,6 +6,8 @@
 #include "basic/strings.h"
 
 #define RELEASE_INSTALLED_PATH "/usr/share/gn8v-tee/release.conf"
+/* Made by the first boot's apply when what it configured needs a reboot: the GPUs' services, whose session is made once, wait for that. */
+#define RELEASE_REBOOT_FIRST_PATH "/run/gn8v-tee/reboot-first"
 
 typedef enum ArtifactKind {
         ARTIFACT_DRIVER, /* NVIDIA driver .run: becomes gn8v-tee-driver-BRANCH and gn8v-tee-kmod-BRANCH-dkms */

@@ -9,7 +9,7 @@ const char repo_file_template[] =
 #include "release/repo-file.inc"
         ;
 
-static int check_url(const char *what, const char *url, Error *e) {
+int repo_url_check(const char *what, const char *url, Error *e) {
         if (!startswith(url, "https://") && !startswith(url, "http://") && !startswith(url, "file:///"))
                 return error_set(e, EINVAL, EXIT_USAGE, "%s: not an http, https or file URL: %s", what, url);
         for (const char *c = url; *c; c++)
@@ -61,7 +61,7 @@ int repo_file_fill(const char *path, const char *template, const char *baseurl, 
         size_t n;
         int r;
 
-        r = check_url("base URL", baseurl, e);
+        r = repo_url_check("base URL", baseurl, e);
         if (r < 0)
                 return r;
         base = strdup(baseurl);
@@ -80,11 +80,52 @@ int repo_file_fill(const char *path, const char *template, const char *baseurl, 
         if (strv_append_words(&keys, key) < 0)
                 return error_oom(e);
         STRV_FOREACH(k, keys)
-                if ((r = check_url("key URL", *k, e)) < 0)
+                if ((r = repo_url_check("key URL", *k, e)) < 0)
                         return r;
         r = render(path, template, base, key, &t, e);
         if (r < 0)
                 return r;
+        *ret = text_take(&t);
+        return *ret ? 0 : error_oom(e);
+}
+
+/* Without slashes at its end. */
+static char *base_of(const char *url) {
+        size_t n = strlen(url);
+
+        while (n > 0 && url[n - 1] == '/')
+                n--;
+        return strndup(url, n);
+}
+
+char *repo_file_baseurl(const char *text) {
+        for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+                const char *value = startswith(line, "baseurl=");
+
+                if (value)
+                        return strndup(value, strcspn(value, " \t\r\n"));
+        }
+        return NULL;
+}
+
+int repo_file_move(const char *text, const char *name, const char *baseurl, char **ret, Error *e) {
+        _cleanup_free_ char *base = base_of(baseurl), *old = repo_file_baseurl(text);
+        size_t n = old ? strlen(old) : 0;
+        _cleanup_text_ Text t = {};
+        const char *found;
+        int r;
+
+        if (!base)
+                return error_oom(e);
+        if ((r = repo_url_check("base URL", base, e)) < 0)
+                return r;
+        if (n == 0)
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: it has no baseurl=", name);
+        for (; (found = strstr(text, old)); text = found + n) {
+                text_append_n(&t, text, (size_t) (found - text));
+                text_append(&t, strchr("/ \t\r\n", found[n]) ? base : old);
+        }
+        text_append(&t, text);
         *ret = text_take(&t);
         return *ret ? 0 : error_oom(e);
 }

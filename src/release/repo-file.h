@@ -21,3 +21,13 @@ extern const char repo_file_template[];
  * messages. The URLs are http, https or file, without blanks or control characters: else -EINVAL/EXIT_USAGE. gpgkey: one or more URLs,
  * with blanks between; NULL: BASEURL/RPM-GPG-KEY-gn8v-tee, and with vendor_keys the vendors' key file after it. */
 int repo_file_fill(const char *path, const char *template, const char *baseurl, const char *gpgkey, bool vendor_keys, char **ret, Error *e);
+
+/* That a URL is http, https or file, without blanks, quotes or control characters: else -EINVAL/EXIT_USAGE. what is for messages. */
+int repo_url_check(const char *what, const char *url, Error *e);
+
+/* The value of its baseurl=, owned by the caller; NULL: it has none, or out of memory. */
+char *repo_file_baseurl(const char *text) _must_check_;
+
+/* The same .repo file for another place: every URL in it that is its baseurl, or below that, moves along. baseurl is as for
+ * repo_file_fill(). -EBADMSG/EXIT_INVALID when text has none; name is for messages. */
+int repo_file_move(const char *text, const char *name, const char *baseurl, char **ret, Error *e);

@@ -310,8 +310,8 @@ static int add_filter(const char *name, struct archive *a, const Source *s, Erro
 static int open_archive(const char *name, struct archive *a, Source *s, ArchiveFormat format, Error *e) {
         int r;
 
-        if (format == ARCHIVE_TAR) {
-                (void) archive_read_support_format_tar(a);
+        if (format != ARCHIVE_ZIP) {
+                (void) (format == ARCHIVE_TAR ? archive_read_support_format_tar(a) : archive_read_support_format_raw(a));
                 if ((r = add_filter(name, a, s, e)) < 0)
                         return r;
         } else
@@ -352,4 +352,46 @@ int archive_stream(const char *name, int fd, uint64_t offset, uint64_t size, Arc
                         return r;
         }
         return 0;
+}
+
+/* The only entry of an archive that is none. */
+static int unpack(const char *name, struct archive *a, uint64_t max, int (*data)(void *userdata, const void *data, size_t size, Error *e), void *userdata, Error *e) {
+        struct archive_entry *entry;
+        uint64_t total = 0;
+        int r;
+
+        if (archive_read_next_header(a, &entry) != ARCHIVE_OK)
+                return read_error(name, a, NULL, e);
+        for (;;) {
+                const void *block;
+                size_t size;
+                la_int64_t offset;
+
+                r = archive_read_data_block(a, &block, &size, &offset);
+                if (r == ARCHIVE_EOF)
+                        return 0;
+                if (r < ARCHIVE_WARN)
+                        return read_error(name, a, NULL, e);
+                if (__builtin_add_overflow(total, size, &total) || total > max)
+                        return error_set(e, EFBIG, EXIT_INVALID, "%s: it unpacks to more than %ju bytes", name, (uintmax_t) max);
+                if (size > 0 && (r = data(userdata, block, size, e)) < 0)
+                        return r;
+        }
+}
+
+int archive_unpack(const char *name, int fd, uint64_t max, int (*data)(void *userdata, const void *data, size_t size, Error *e), void *userdata, Error *e) {
+        _cleanup_free_ char *block = malloc(BLOCK);
+        Source s = { .fd = fd, .block = block };
+        _cleanup_(archive_closep) struct archive *a = archive_read_new();
+        struct stat st;
+        int r;
+
+        if (!a || !block)
+                return error_oom(e);
+        if (fstat(fd, &st) < 0)
+                return error_errno(e, errno, "%s", name);
+        s.size = (uint64_t) st.st_size;
+        if ((r = check_dictionary(name, &s, e)) < 0 || (r = open_archive(name, a, &s, ARCHIVE_PLAIN, e)) < 0)
+                return r;
+        return unpack(name, a, max, data, userdata, e);
 }

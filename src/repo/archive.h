@@ -32,12 +32,16 @@ typedef struct ArchiveVisitor {
         int (*end)(void *userdata, Error *e);
 } ArchiveVisitor;
 
-typedef enum ArchiveFormat { ARCHIVE_TAR, ARCHIVE_ZIP } ArchiveFormat;
+typedef enum ArchiveFormat { ARCHIVE_TAR, ARCHIVE_ZIP, ARCHIVE_PLAIN } ArchiveFormat; /* plain: see archive_unpack() */
 
 /* Streams the archive at [offset, offset + size) of fd once, in bounded memory. Refuses names that are absolute, have "..", control
  * characters or are no UTF-8; devices, sockets, FIFOs; and more than the bounds above. name is for messages. */
 int archive_stream(const char *name, int fd, uint64_t offset, uint64_t size, ArchiveFormat format, const ArchiveVisitor *v,
                    void *userdata, Progress *progress, Error *e);
+
+/* Streams one file that is compressed (gzip, xz, zstd, bzip2) or not at all, from the beginning of fd, to at most max bytes: more is
+ * -EFBIG/EXIT_INVALID before they are told. */
+int archive_unpack(const char *name, int fd, uint64_t max, int (*data)(void *userdata, const void *data, size_t size, Error *e), void *userdata, Error *e);
 
 /* Whether s is UTF-8 without control characters. */
 bool text_is_printable(const char *s);

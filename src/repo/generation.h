@@ -4,9 +4,11 @@
 
 #include "basic/digest.h"
 #include "basic/strings.h"
+#include "release/freshness.h"
+#include "repo/memo.h"
 
 typedef struct PublishedPackage {
-        char *href;            /* below the repository: packages/FILE */
+        char *href;            /* below the repository: packages/FILE; of a mirror, where its source has it */
         char *file, *name, *evr, *arch, *nevra;
         char *sha256;          /* of the published file */
         uint64_t size;
@@ -15,21 +17,31 @@ typedef struct PublishedPackage {
         char *signer;          /* fingerprint of who signed it */
         bool vendor;
         char **releases;
+        bool packed;           /* not written: all strings are in this very piece of memory, and not to be freed or replaced */
         bool staged;           /* not written: new in this run */
+        char *stage;           /* not written: its name below .stage/packages; NULL: file */
         int64_t build_time;    /* not written: its header has it */
+        FileId id;             /* not written: of the published file */
+        bool known;            /* not written: nothing of it has changed since it was published: see memo.h */
+        const struct InputPackage *input; /* not written: what it was made from in this run */
 } PublishedPackage;
 PublishedPackage *published_package_free(PublishedPackage *p);
+/* What is written of a package, with other releases; NULL: out of memory. */
+PublishedPackage *published_package_copy(const PublishedPackage *p, char *const *releases) _must_check_;
 DEFINE_CLEANUP(PublishedPackage, published_package_free);
 
 typedef struct Generation {
         uint64_t number;
         int64_t revision;
+        Freshness freshness; /* as repomd.xml says */
         char *key;           /* fingerprint */
         char *repomd_sha256;
         char *comps_sha256;
         char **metadata;     /* names of the hashed files in repodata/ */
         char **locks;        /* "RELEASE SHA256", sorted */
-        PublishedPackage **packages; /* sorted by href */
+        PublishedPackage **packages; /* sorted by href: see generation_sort() */
+        PublishedPackage **by_file;  /* the same, hashed by file; made by generation_sort() */
+        size_t by_file_mask;
         size_t n_packages;
 } Generation;
 Generation *generation_free(Generation *g);
@@ -37,6 +49,24 @@ DEFINE_CLEANUP(Generation, generation_free);
 void generations_free(Generation **v, size_t n);
 
 int generation_add(Generation *g, PublishedPackage **p, Error *e);
+
+/* Whether a package may lie there: nothing hidden, nothing of repodata/ or generations/, nothing outside. */
+bool href_is_safe(const char *s);
+
+/* The first of a mirror's locks: "mirror URL"; the others are those of repomd.xml and the selection. */
+#define MIRROR_LOCK "mirror "
+
+/* Whether it is a copy of somebody else's metadata, whose packages need not be in packages/. */
+bool generation_is_mirror(const Generation *g);
+
+/* To be called when all are added; the two below need it. */
+int generation_sort(Generation *g, Error *e);
+/* NULL: there is none. */
+const PublishedPackage *generation_find_href(const Generation *g, const char *href);
+const PublishedPackage *generation_find_file(const Generation *g, const char *file);
+
+/* generation_find_href() for many in sorted order: *at begins at 0. */
+const PublishedPackage *generation_walk_href(const Generation *g, size_t *at, const char *href);
 
 /* The manifest as text, owned by the caller: sorted, same content, same bytes. */
 int generation_to_json(const Generation *g, char **ret, Error *e);

@@ -1,112 +1,98 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/gzip.h"
 
+#include <endian.h>
 #include <limits.h>
 #include <zlib.h>
 
 #include "basic/fs.h"
+#include "basic/strings.h"
 
 #define CHUNK       65536
+#define LEVEL       6 /* 9 is three times as slow for one per cent */
+#define MEMORY      9
 #define GZIP_WINDOW (15 + 16) /* the largest window, in a gzip header (whose time is 0) */
 
-struct GzipWriter {
-        int fd;
-        z_stream z;
-        bool ready;
-        Digest *packed, *open;
-        uint64_t size, open_size;
-        unsigned char out[CHUNK];
-};
+static int deflate_piece(z_stream *z, Text *out, const struct iovec *piece, int flush) {
+        unsigned char buffer[CHUNK];
 
-GzipWriter *gzip_free(GzipWriter *g) {
-        if (!g)
-                return NULL;
-        if (g->ready)
-                (void) deflateEnd(&g->z);
-        digest_free(g->packed);
-        digest_free(g->open);
-        safe_close(g->fd);
-        free(g);
-        return NULL;
-}
-
-GzipWriter *gzip_new(int fd) {
-        GzipWriter *g = calloc(1, sizeof(*g));
-
-        if (!g) {
-                safe_close(fd);
-                return NULL;
-        }
-        g->fd = fd;
-        g->packed = digest_new("sha256");
-        g->open = digest_new("sha256");
-        g->ready = deflateInit2(&g->z, 9, Z_DEFLATED, GZIP_WINDOW, 9, Z_DEFAULT_STRATEGY) == Z_OK;
-        if (!g->ready || !g->packed || !g->open)
-                return gzip_free(g);
-        return g;
-}
-
-static int deflate_some(GzipWriter *g, int flush) {
-        int r, z;
-
+        z->next_in = piece->iov_base;
+        z->avail_in = (unsigned) piece->iov_len;
         do {
-                size_t n;
-
-                g->z.next_out = g->out;
-                g->z.avail_out = sizeof(g->out);
-                z = deflate(&g->z, flush);
-                if (z == Z_STREAM_ERROR)
+                z->next_out = buffer;
+                z->avail_out = sizeof(buffer);
+                if (deflate(z, flush) == Z_STREAM_ERROR)
                         return -EIO;
-                n = sizeof(g->out) - g->z.avail_out;
-                r = write_all(g->fd, g->out, n);
-                if (r >= 0)
-                        r = digest_update(g->packed, g->out, n);
-                if (r < 0)
-                        return r;
-                g->size += n;
-        } while (g->z.avail_out == 0);
-        return 0;
+                text_append_n(out, buffer, sizeof(buffer) - z->avail_out);
+        } while (z->avail_out == 0);
+        return out->failed ? -ENOMEM : 0;
 }
 
-int gzip_write(GzipWriter *g, const void *data, size_t size) {
-        const unsigned char *p = data;
-        int r = digest_update(g->open, data, size);
+int gzip_pack(const struct iovec *pieces, size_t n, GzipPart *ret) {
+        _cleanup_text_ Text out = {};
+        GzipPart part = {};
+        z_stream z = {};
+        int r = 0;
 
-        g->open_size += size;
-        while (r >= 0 && size > 0) {
-                size_t n = MIN(size, (size_t) INT_MAX);
-
-                g->z.next_in = (unsigned char *) p;
-                g->z.avail_in = (unsigned) n;
-                r = deflate_some(g, Z_NO_FLUSH);
-                p += n;
-                size -= n;
-        }
-        return r < 0 ? r : 0;
-}
-
-static int take_hex(Digest *d, char ret[static SHA256_HEX_SIZE]) {
-        _cleanup_free_ char *hex = digest_hex(d);
-
-        if (!hex)
+        if (deflateInit2(&z, LEVEL, Z_DEFLATED, -15, MEMORY, Z_DEFAULT_STRATEGY) != Z_OK)
                 return -ENOMEM;
-        memcpy(ret, hex, SHA256_HEX_SIZE);
+        for (size_t i = 0; r == 0 && i < n; i++) {
+                if (pieces[i].iov_len > UINT_MAX)
+                        r = -EFBIG;
+                else {
+                        part.crc = (uint32_t) crc32_z(part.crc, pieces[i].iov_base, pieces[i].iov_len);
+                        part.open_size += pieces[i].iov_len;
+                        r = deflate_piece(&z, &out, &pieces[i], i + 1 < n ? Z_NO_FLUSH : Z_FULL_FLUSH);
+                }
+        }
+        (void) deflateEnd(&z);
+        if (r < 0)
+                return r;
+        part.size = out.size;
+        if (!(part.data = text_take(&out)))
+                return -ENOMEM;
+        *ret = part;
         return 0;
 }
 
-int gzip_finish(GzipWriter *g, GzipResult *ret) {
-        GzipResult result = {};
+static int put(int fd, Digest *d, const void *data, size_t size, uint64_t *total) {
+        int r = write_all(fd, data, size);
+
+        *total += size;
+        return r < 0 ? r : digest_update(d, data, size);
+}
+
+int gzip_join(int fd, const GzipPart *parts, size_t n, char ret_sha256[static SHA256_HEX_SIZE], uint64_t *ret_size) {
+        /* RFC 1952, 2.3: no flags, no time, an unknown system; then an empty last block (RFC 1951, 3.2.3), sum and length. */
+        static const unsigned char head[10] = { 0x1f, 0x8b, 8, [9] = 255 };
+        unsigned char tail[10] = { 3, 0 };
+        _cleanup_(digest_freep) Digest *d = digest_new("sha256");
+        _cleanup_free_ char *hex = NULL;
+        uint64_t open_size = 0, size = 0;
+        uLong crc = 0;
+        uint32_t le;
         int r;
 
-        g->z.next_in = NULL;
-        g->z.avail_in = 0;
-        if ((r = deflate_some(g, Z_FINISH)) < 0 || (r = take_hex(g->packed, result.sha256)) < 0 || (r = take_hex(g->open, result.open_sha256)) < 0)
+        if (!d)
+                return -ENOMEM;
+        r = put(fd, d, head, sizeof(head), &size);
+        for (size_t i = 0; r == 0 && i < n; i++) {
+                crc = crc32_combine(crc, parts[i].crc, (z_off_t) parts[i].open_size);
+                open_size += parts[i].open_size;
+                r = put(fd, d, parts[i].data, parts[i].size, &size);
+        }
+        le = htole32((uint32_t) crc);
+        memcpy(tail + 2, &le, sizeof(le));
+        le = htole32((uint32_t) open_size);
+        memcpy(tail + 6, &le, sizeof(le));
+        if (r == 0)
+                r = put(fd, d, tail, sizeof(tail), &size);
+        if (r < 0)
                 return r;
-        if (fsync(g->fd) < 0)
-                return -errno;
-        result.size = g->size;
-        result.open_size = g->open_size;
-        *ret = result;
+        if (!(hex = digest_hex(d)))
+                return -ENOMEM;
+        memcpy(ret_sha256, hex, SHA256_HEX_SIZE);
+        *ret_size = size;
         return 0;
 }
 

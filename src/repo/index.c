@@ -4,108 +4,123 @@
 #include <createrepo_c/createrepo_c.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #include "basic/fs.h"
 #include "basic/strings.h"
 #include "repo/gzip.h"
+#include "repo/parallel.h"
+#include "repo/rpmmd.h"
 
 #define CHANGELOG_ENTRIES 10 /* as createrepo_c does by default */
 #define RPM_NS "http://linux.duke.edu/metadata/rpm"
 
-enum { PRIMARY, FILELISTS, OTHER, GROUP, N_FILES };
+/* A package whose digest begins so ends a part of the compressed files: which packages share a part depends on these packages alone, so one
+ * that comes or goes changes one part, and not all behind it. */
+#define PART_BITS 6
+
+enum { GROUP = INDEX_STREAMS, N_FILES };
 
 static const struct {
         const char *type, *temporary, *suffix, *element, *attributes;
 } kinds[] = {
-        [PRIMARY]   = { "primary", "primary.new", "primary.xml.gz", "metadata",
-                        " xmlns=\"http://linux.duke.edu/metadata/common\" xmlns:rpm=\"" RPM_NS "\"" },
-        [FILELISTS] = { "filelists", "filelists.new", "filelists.xml.gz", "filelists", " xmlns=\"http://linux.duke.edu/metadata/filelists\"" },
-        [OTHER]     = { "other", "other.new", "other.xml.gz", "otherdata", " xmlns=\"http://linux.duke.edu/metadata/other\"" },
-        [GROUP]     = { "group", "comps.new", "comps.xml", NULL, NULL },
+        [INDEX_PRIMARY]   = { "primary", "primary.new", "primary.xml.gz", "metadata",
+                              " xmlns=\"http://linux.duke.edu/metadata/common\" xmlns:rpm=\"" RPM_NS "\"" },
+        [INDEX_FILELISTS] = { "filelists", "filelists.new", "filelists.xml.gz", "filelists", " xmlns=\"http://linux.duke.edu/metadata/filelists\"" },
+        [INDEX_OTHER]     = { "other", "other.new", "other.xml.gz", "otherdata", " xmlns=\"http://linux.duke.edu/metadata/other\"" },
+        [GROUP]           = { "group", "comps.new", "comps.xml", NULL, NULL },
 };
 
 struct Index {
-        int dir_fd;
-        size_t n_packages, n_added;
-        GzipWriter *streams[GROUP];
         IndexFile files[N_FILES];
         size_t n_files;
+        char *repomd;
+        IndexParts parts;
 };
+
+/* A run of packages that are compressed together. */
+typedef struct Part {
+        size_t first, n;
+        char key[SHA256_HEX_SIZE];
+} Part;
+
+/* A file of the last time, mapped. */
+typedef struct OldFile {
+        unsigned char *data;
+        size_t size;
+} OldFile;
+
+typedef struct Writing {
+        int dir_fd;
+        const IndexEntry *entries;
+        size_t n;
+        char *head[INDEX_STREAMS], *tail[INDEX_STREAMS];
+        Part *parts;
+        size_t n_parts;
+        GzipPart *packed[INDEX_STREAMS]; /* head, parts, tail */
+        const IndexParts *old;
+        int old_fd;
+        OldFile old_files[INDEX_STREAMS];
+        uint64_t open_size[INDEX_STREAMS], size[INDEX_STREAMS];
+        char open_sha256[INDEX_STREAMS][SHA256_HEX_SIZE], sha256[INDEX_STREAMS][SHA256_HEX_SIZE];
+} Writing;
+
+void index_entry_clear(IndexEntry *x) {
+        for (size_t i = 0; i < INDEX_STREAMS; i++)
+                free(x->owned[i]);
+        *x = (IndexEntry){};
+}
 
 Index *index_free(Index *x) {
         if (!x)
                 return NULL;
-        for (size_t i = 0; i < ELEMENTSOF(x->streams); i++)
-                gzip_free(x->streams[i]);
         for (size_t i = 0; i < N_FILES; i++)
                 free(x->files[i].name);
-        safe_close(x->dir_fd);
+        free(x->repomd);
+        index_parts_clear(&x->parts);
         free(x);
         return NULL;
 }
 
-static int put(Index *x, size_t i, const char *s, Error *e) {
-        int r = gzip_write(x->streams[i], s, strlen(s));
-        return r < 0 ? error_errno(e, -r, "writing %s.xml.gz", kinds[i].type) : 0;
+void index_parts_clear(IndexParts *p) {
+        for (size_t i = 0; i < INDEX_STREAMS; i++)
+                free(p->parts[i]);
+        *p = (IndexParts){};
 }
 
-static int open_stream(Index *x, size_t i, Error *e) {
-        _cleanup_free_ char *head = NULL;
-        int fd;
-
-        fd = openat(x->dir_fd, kinds[i].temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (fd < 0 || fchmod(fd, 0644) < 0)
-                return error_errno(e, errno, "repodata/%s", kinds[i].temporary);
-        x->streams[i] = gzip_new(fd);
-        if (!x->streams[i])
-                return error_oom(e);
-        head = format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<%s%s packages=\"%zu\">\n", kinds[i].element, kinds[i].attributes, x->n_packages);
-        return head ? put(x, i, head, e) : error_oom(e);
-}
-
-int index_new(int dir_fd, size_t n_packages, Index **ret, Error *e) {
-        _cleanup_(index_freep) Index *x = calloc(1, sizeof(*x));
+void index_setup(void) {
         static bool ready;
-        int r;
 
-        if (!x)
-                return error_oom(e);
-        if (!ready) {
-                cr_xml_dump_init();
-                cr_package_parser_init();
-                ready = true;
-        }
-        x->n_packages = n_packages;
-        x->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
-        if (x->dir_fd < 0)
-                return error_errno(e, errno, "repodata");
-        for (size_t i = 0; i < GROUP; i++) {
-                r = open_stream(x, i, e);
-                if (r < 0)
-                        return r;
-        }
-        *ret = TAKE_PTR(x);
-        return 0;
+        if (ready)
+                return;
+        cr_xml_dump_init();
+        cr_package_parser_init();
+        ready = true;
 }
 
-static int dump(Index *x, cr_Package *p, const char *path, Error *e) {
+static int dump(cr_Package *p, const char *path, IndexEntry *ret, Error *e) {
         GError *err = NULL;
         struct cr_XmlStruct xml = cr_xml_dump(p, &err);
-        int r;
+        char *texts[INDEX_STREAMS] = { xml.primary, xml.filelists, xml.other };
+        int r = 0;
 
         if (err || !xml.primary || !xml.filelists || !xml.other)
                 r = error_set(e, EBADMSG, EXIT_INVALID, "%s: cannot be described in XML: %s", path, err ? err->message : "no reason is given");
-        else if ((r = put(x, PRIMARY, xml.primary, e)) >= 0 && (r = put(x, FILELISTS, xml.filelists, e)) >= 0)
-                r = put(x, OTHER, xml.other, e);
         g_clear_error(&err);
-        free(xml.primary);
-        free(xml.filelists);
-        free(xml.other);
+        for (size_t i = 0; i < INDEX_STREAMS; i++) {
+                if (r < 0) {
+                        free(texts[i]);
+                        continue;
+                }
+                ret->xml[i] = ret->owned[i] = texts[i];
+                ret->size[i] = strlen(texts[i]);
+        }
         return r;
 }
 
-int index_add(Index *x, const RpmFile *f, const char *href, const char *sha256, Error *e) {
+int index_describe(const RpmFile *f, const char *href, const char *sha256, IndexEntry *ret, Error *e) {
         GError *err = NULL;
         cr_Package *p;
         int r;
@@ -125,97 +140,278 @@ int index_add(Index *x, const RpmFile *f, const char *href, const char *sha256, 
         p->time_file = f->build_time;
         p->rpm_header_start = (gint64) f->header_start;
         p->rpm_header_end = (gint64) f->header_end;
-        r = dump(x, p, f->path, e);
+        r = dump(p, f->path, ret, e);
         cr_package_free(p);
-        if (r >= 0)
-                x->n_added++;
+        memcpy(ret->sha256, sha256, SHA256_HEX_SIZE);
+        ret->href = href;
         return r;
 }
 
-static int settle(Index *x, size_t i, const GzipResult *g, Error *e) {
+/* Whether bytes are the old file's, and not ours to free. */
+static bool is_old(const Writing *w, size_t stream, const void *data) {
+        const OldFile *f = &w->old_files[stream];
+        return f->data && (const unsigned char *) data >= f->data && (const unsigned char *) data < f->data + f->size;
+}
+
+static void writing_done(Writing *w) {
+        for (size_t i = 0; i < INDEX_STREAMS; i++) {
+                for (size_t j = 0; w->packed[i] && j < w->n_parts + 2; j++)
+                        if (!is_old(w, i, w->packed[i][j].data))
+                                free((void *) w->packed[i][j].data);
+                if (w->old_files[i].data)
+                        (void) munmap(w->old_files[i].data, w->old_files[i].size);
+                free(w->packed[i]);
+                free(w->head[i]);
+                free(w->tail[i]);
+        }
+        free(w->parts);
+}
+
+static bool ends_part(const IndexEntry *x) {
+        unsigned v = 0;
+
+        (void) sscanf(x->sha256, "%2x", &v);
+        return (v & ((1u << PART_BITS) - 1)) == 0;
+}
+
+static int make_key(const Writing *w, Part *part, Error *e) {
+        _cleanup_(digest_freep) Digest *d = digest_new("sha256");
+        _cleanup_free_ char *hex = NULL;
+        int r = d ? 0 : -ENOMEM;
+
+        for (size_t i = 0; r == 0 && i < part->n; i++) {
+                const IndexEntry *x = &w->entries[part->first + i];
+
+                r = digest_update(d, x->sha256, SHA256_HEX_SIZE);
+                if (r == 0)
+                        r = digest_update(d, x->href, strlen(x->href) + 1);
+        }
+        if (r < 0 || !(hex = digest_hex(d)))
+                return error_oom(e);
+        memcpy(part->key, hex, SHA256_HEX_SIZE);
+        return 0;
+}
+
+/* Only if it still is what it was. */
+static void map_old(Writing *w, size_t stream) {
+        _cleanup_free_ char *name = format("%s-%s", w->old->sha256[stream], kinds[stream].suffix);
+        _cleanup_close_ int fd = name ? openat(w->old_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+        char hex[SHA256_HEX_SIZE];
+        struct stat st;
+        void *data;
+
+        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+                return;
+        data = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (data == MAP_FAILED)
+                return;
+        if (sha256_buffer(data, (size_t) st.st_size, hex) < 0 || !streq(hex, w->old->sha256[stream]))
+                (void) munmap(data, (size_t) st.st_size);
+        else
+                w->old_files[stream] = (OldFile){ .data = data, .size = (size_t) st.st_size };
+}
+
+static bool take_old(Writing *w, size_t stream, const char *key, GzipPart *ret) {
+        const OldFile *f = &w->old_files[stream];
+
+        for (size_t i = 0; f->data && i < w->old->n[stream]; i++) {
+                const IndexPart *p = &w->old->parts[stream][i];
+
+                if (!streq(p->key, key) || p->at > f->size || p->size > f->size - p->at)
+                        continue;
+                *ret = (GzipPart){ .data = f->data + p->at, .size = p->size, .open_size = p->open_size, .crc = p->crc };
+                return true;
+        }
+        return false;
+}
+
+static int divide(Writing *w, Error *e) {
+        int r;
+
+        w->parts = calloc(w->n + 1, sizeof(*w->parts));
+        if (!w->parts)
+                return error_oom(e);
+        for (size_t i = 0, first = 0; i < w->n; i++)
+                if (ends_part(&w->entries[i]) || i + 1 == w->n) {
+                        w->parts[w->n_parts++] = (Part){ .first = first, .n = i + 1 - first };
+                        first = i + 1;
+                        if ((r = make_key(w, &w->parts[w->n_parts - 1], e)) < 0)
+                                return r;
+                }
+        for (size_t i = 0; i < INDEX_STREAMS; i++) {
+                w->head[i] = format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<%s%s packages=\"%zu\">\n", kinds[i].element, kinds[i].attributes, w->n);
+                w->tail[i] = format("</%s>\n", kinds[i].element);
+                w->packed[i] = calloc(w->n_parts + 2, sizeof(GzipPart));
+                if (!w->head[i] || !w->tail[i] || !w->packed[i])
+                        return error_oom(e);
+        }
+        return 0;
+}
+
+static int digest_open(Writing *w, size_t stream, Error *e) {
+        _cleanup_(digest_freep) Digest *d = digest_new("sha256");
+        _cleanup_free_ char *hex = NULL;
+        int r;
+
+        if (!d)
+                return error_oom(e);
+        r = digest_update(d, w->head[stream], strlen(w->head[stream]));
+        for (size_t i = 0; r == 0 && i < w->n; i++)
+                r = digest_update(d, w->entries[i].xml[stream], w->entries[i].size[stream]);
+        if (r == 0)
+                r = digest_update(d, w->tail[stream], strlen(w->tail[stream]));
+        if (r < 0 || !(hex = digest_hex(d)))
+                return error_errno(e, EIO, "SHA-256");
+        memcpy(w->open_sha256[stream], hex, SHA256_HEX_SIZE);
+        return 0;
+}
+
+/* Part 0 is the head, the last one the tail. */
+static int pack_part(Writing *w, size_t stream, size_t i, Error *e) {
+        const Part *part = i > 0 && i <= w->n_parts ? &w->parts[i - 1] : NULL;
+        const char *text = i == 0 ? w->head[stream] : w->tail[stream];
+        size_t n = part ? part->n : 1;
+        _cleanup_free_ struct iovec *pieces = calloc(n, sizeof(*pieces));
+        int r;
+
+        if (!pieces)
+                return error_oom(e);
+        if (part && take_old(w, stream, part->key, &w->packed[stream][i]))
+                return 0;
+        for (size_t k = 0; part && k < n; k++)
+                pieces[k] = (struct iovec){ .iov_base = (void *) w->entries[part->first + k].xml[stream], .iov_len = w->entries[part->first + k].size[stream] };
+        if (!part)
+                pieces[0] = (struct iovec){ .iov_base = (void *) text, .iov_len = strlen(text) };
+        r = gzip_pack(pieces, n, &w->packed[stream][i]);
+        return r < 0 ? error_errno(e, -r, "compressing %s.xml", kinds[stream].type) : 0;
+}
+
+/* The digests first: each is one long piece of work. */
+static int work_on(void *data, size_t i, Error *e) {
+        Writing *w = data;
+
+        if (i < INDEX_STREAMS)
+                return digest_open(w, i, e);
+        i -= INDEX_STREAMS;
+        return pack_part(w, i % INDEX_STREAMS, i / INDEX_STREAMS, e);
+}
+
+static int join_stream(void *data, size_t i, Error *e) {
+        Writing *w = data;
+        _cleanup_close_ int fd = openat(w->dir_fd, kinds[i].temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        int r;
+
+        if (fd < 0 || fchmod(fd, 0644) < 0)
+                return error_errno(e, errno, "repodata/%s", kinds[i].temporary);
+        for (size_t k = 0; k < w->n_parts + 2; k++)
+                w->open_size[i] += w->packed[i][k].open_size;
+        r = gzip_join(fd, w->packed[i], w->n_parts + 2, w->sha256[i], &w->size[i]);
+        return r < 0 ? error_errno(e, -r, "writing %s.xml.gz", kinds[i].type) : 0;
+}
+
+static int settle(Index *x, const Writing *w, size_t i, const char *sha256, const char *open_sha256, uint64_t size, uint64_t open_size, Error *e) {
         IndexFile *file = &x->files[x->n_files];
 
-        *file = (IndexFile){ .type = kinds[i].type, .size = g->size, .open_size = g->open_size };
-        memcpy(file->sha256, g->sha256, SHA256_HEX_SIZE);
-        memcpy(file->open_sha256, g->open_sha256, SHA256_HEX_SIZE);
-        file->name = format("%s-%s", g->sha256, kinds[i].suffix);
+        *file = (IndexFile){ .type = kinds[i].type, .size = size, .open_size = open_size };
+        memcpy(file->sha256, sha256, SHA256_HEX_SIZE);
+        memcpy(file->open_sha256, open_sha256, SHA256_HEX_SIZE);
+        file->name = format("%s-%s", sha256, kinds[i].suffix);
         if (!file->name)
                 return error_oom(e);
-        if (renameat(x->dir_fd, kinds[i].temporary, x->dir_fd, file->name) < 0)
+        if (renameat(w->dir_fd, kinds[i].temporary, w->dir_fd, file->name) < 0)
                 return error_errno(e, errno, "repodata/%s", file->name);
         x->n_files++;
         return 0;
 }
 
-static int finish_stream(Index *x, size_t i, Error *e) {
-        _cleanup_free_ char *tail = format("</%s>\n", kinds[i].element);
-        GzipResult g;
-        int r;
-
-        if (!tail)
-                return error_oom(e);
-        r = put(x, i, tail, e);
-        if (r < 0)
-                return r;
-        r = gzip_finish(x->streams[i], &g);
-        if (r < 0)
-                return error_errno(e, -r, "writing %s.xml.gz", kinds[i].type);
-        return settle(x, i, &g, e);
+static int write_text(const Writing *w, const char *name, const char *text, Error *e) {
+        int r = write_file_new(w->dir_fd, name, text, strlen(text), 0644);
+        return r < 0 ? error_errno(e, -r, "repodata/%s", name) : 0;
 }
 
-static int write_comps(Index *x, const char *comps, Error *e) {
-        GzipResult g = { .size = strlen(comps), .open_size = strlen(comps) };
+static int write_comps(Index *x, const Writing *w, const char *comps, Error *e) {
+        char sha256[SHA256_HEX_SIZE];
         int r;
 
-        r = sha256_buffer(comps, strlen(comps), g.sha256);
-        if (r < 0)
+        if ((r = sha256_buffer(comps, strlen(comps), sha256)) < 0)
                 return error_errno(e, -r, "SHA-256");
-        memcpy(g.open_sha256, g.sha256, SHA256_HEX_SIZE);
-        r = write_file_atomic(x->dir_fd, kinds[GROUP].temporary, comps, strlen(comps), 0644);
-        return r < 0 ? error_errno(e, -r, "repodata/comps.xml") : settle(x, GROUP, &g, e);
+        r = write_text(w, kinds[GROUP].temporary, comps, e);
+        return r < 0 ? r : settle(x, w, GROUP, sha256, sha256, strlen(comps), strlen(comps), e);
 }
 
-static void describe(Text *t, const IndexFile *f, int64_t timestamp) {
-        text_printf(t, "  <data type=\"%s\">\n    <checksum type=\"sha256\">%s</checksum>\n", f->type, f->sha256);
-        if (!streq(f->type, kinds[GROUP].type))
-                text_printf(t, "    <open-checksum type=\"sha256\">%s</open-checksum>\n", f->open_sha256);
-        text_printf(t, "    <location href=\"repodata/%s\"/>\n    <timestamp>%" PRIi64 "</timestamp>\n    <size>%" PRIu64 "</size>\n",
-                    f->name, timestamp, f->size);
-        if (!streq(f->type, kinds[GROUP].type))
-                text_printf(t, "    <open-size>%" PRIu64 "</open-size>\n", f->open_size);
-        text_append(t, "  </data>\n");
+static int write_repomd(Index *x, const Writing *w, int64_t revision, const Freshness *freshness, Error *e) {
+        _cleanup_free_ char *number = format("%" PRIi64, revision);
+        char *hrefs[N_FILES] = {};
+        RepomdFile files[N_FILES] = {};
+        Repomd repomd = { .revision = number, .freshness = *freshness, .files = files, .n_files = x->n_files };
+        bool ok = number;
+
+        for (size_t i = 0; i < x->n_files; i++) {
+                IndexFile *f = &x->files[i];
+                bool packed = !streq(f->type, kinds[GROUP].type);
+
+                ok = (hrefs[i] = format("repodata/%s", f->name)) && ok;
+                files[i] = (RepomdFile){ .type = (char *) f->type, .href = hrefs[i], .digest = "sha256", .open_digest = "sha256", .checksum = f->sha256, .open_checksum = packed ? f->open_sha256 : NULL,
+                                         .size = f->size, .open_size = f->open_size };
+        }
+        x->repomd = ok ? repomd_render(&repomd) : NULL;
+        for (size_t i = 0; i < N_FILES; i++)
+                free(hrefs[i]);
+        return x->repomd ? write_text(w, "repomd.xml", x->repomd, e) : error_oom(e);
 }
 
-int index_finish(Index *x, const char *comps, int64_t revision, char **ret_repomd, Error *e) {
-        _cleanup_free_ char *repomd = NULL;
-        _cleanup_text_ Text t = {};
+/* Where each part has come to lie, behind the ten bytes of the gzip header. */
+static int note_parts(const Writing *w, IndexParts *ret, Error *e) {
+        for (size_t i = 0; i < INDEX_STREAMS; i++) {
+                uint64_t at = 10 + w->packed[i][0].size;
+
+                memcpy(ret->sha256[i], w->sha256[i], SHA256_HEX_SIZE);
+                ret->parts[i] = calloc(w->n_parts + 1, sizeof(IndexPart));
+                if (!ret->parts[i])
+                        return error_oom(e);
+                ret->n[i] = w->n_parts;
+                for (size_t k = 0; k < w->n_parts; k++) {
+                        const GzipPart *g = &w->packed[i][k + 1];
+
+                        ret->parts[i][k] = (IndexPart){ .at = at, .size = g->size, .open_size = g->open_size, .crc = g->crc };
+                        memcpy(ret->parts[i][k].key, w->parts[k].key, SHA256_HEX_SIZE);
+                        at += g->size;
+                }
+        }
+        return 0;
+}
+
+int index_write(int dir_fd, const IndexEntry *entries, size_t n, const char *comps, int64_t revision, const Freshness *freshness,
+                const IndexParts *old, int old_fd, Index **ret, Error *e) {
+        _cleanup_(writing_done) Writing w = { .dir_fd = dir_fd, .entries = entries, .n = n, .old = old, .old_fd = old_fd };
+        _cleanup_(index_freep) Index *x = calloc(1, sizeof(*x));
         int r;
 
-        if (x->n_added != x->n_packages)
-                return error_set(e, EINVAL, EXIT_FAILED, "%zu packages announced, %zu indexed", x->n_packages, x->n_added);
-        for (size_t i = 0; i < GROUP; i++) {
-                r = finish_stream(x, i, e);
-                if (r < 0)
-                        return r;
-        }
-        if (comps && (r = write_comps(x, comps, e)) < 0)
-                return r;
-        text_printf(&t, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<repomd xmlns=\"http://linux.duke.edu/metadata/repo\" xmlns:rpm=\"" RPM_NS "\">\n"
-                        "  <revision>%" PRIi64 "</revision>\n", revision);
-        for (size_t i = 0; i < x->n_files; i++)
-                describe(&t, &x->files[i], revision);
-        text_append(&t, "</repomd>\n");
-        repomd = text_take(&t);
-        if (!repomd)
+        if (!x)
                 return error_oom(e);
-        r = write_file_atomic(x->dir_fd, "repomd.xml", repomd, strlen(repomd), 0644);
-        if (r < 0)
-                return error_errno(e, -r, "repodata/repomd.xml");
-        *ret_repomd = TAKE_PTR(repomd);
+        for (size_t i = 0; old && i < INDEX_STREAMS; i++)
+                map_old(&w, i);
+        if ((r = divide(&w, e)) < 0 || (r = parallel_run(INDEX_STREAMS + INDEX_STREAMS * (w.n_parts + 2), work_on, &w, e)) < 0 ||
+            (r = parallel_run(INDEX_STREAMS, join_stream, &w, e)) < 0)
+                return r;
+        for (size_t i = 0; i < INDEX_STREAMS; i++)
+                if ((r = settle(x, &w, i, w.sha256[i], w.open_sha256[i], w.size[i], w.open_size[i], e)) < 0)
+                        return r;
+        if ((r = note_parts(&w, &x->parts, e)) < 0 || (comps && (r = write_comps(x, &w, comps, e)) < 0) || (r = write_repomd(x, &w, revision, freshness, e)) < 0)
+                return r;
+        *ret = TAKE_PTR(x);
         return 0;
 }
 
 const IndexFile *index_files(const Index *x, size_t *ret_n) {
         *ret_n = x->n_files;
         return x->files;
+}
+
+const IndexParts *index_parts(const Index *x) {
+        return &x->parts;
+}
+
+const char *index_repomd(const Index *x) {
+        return x->repomd;
 }

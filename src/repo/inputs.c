@@ -4,10 +4,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <sys/stat.h>
 
 #include "basic/digest.h"
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/parallel.h"
 
 #define RECORD_MAX  (1024 * 1024)
 #define RELEASE_MAX (256 * 1024)
@@ -66,8 +68,13 @@ static InputPackage *find(const Inputs *in, const char *file) {
         return NULL;
 }
 
+static int compare_file(const void *key, const void *item) {
+        return strcmp(key, (*(InputPackage *const *) item)->file);
+}
+
 const InputPackage *inputs_find(const Inputs *in, const char *file) {
-        return find(in, file);
+        InputPackage *const *found = in->n_packages > 0 ? bsearch(file, in->packages, in->n_packages, sizeof(*in->packages), compare_file) : NULL;
+        return found ? *found : NULL;
 }
 
 /* "releases": a list of names; none: it belongs to all. */
@@ -123,20 +130,14 @@ static bool is_wanted(const Inputs *in, char *const *releases) {
         return false;
 }
 
-static int load_record(Inputs *in, const char *workspace, int dir_fd, const char *file, Error *e) {
-        _cleanup_(input_package_freep) InputPackage *p = calloc(1, sizeof(*p));
-        _cleanup_free_ char *name = format("%s.json", file), *text = NULL, *shown = NULL;
+static int read_record(InputPackage *p, const char *workspace, int dir_fd, const char *name, Error *e) {
+        _cleanup_free_ char *text = NULL, *shown = format("%s/packages/%s", workspace, name);
         _cleanup_(jsonp) json_t *record = NULL;
         json_error_t why;
         size_t size;
         int r;
 
-        if (!p || !name)
-                return error_oom(e);
-        p->file = strdup(file);
-        p->path = format("%s/packages/%s", workspace, file);
-        shown = format("%s/packages/%s", workspace, name);
-        if (!p->file || !p->path || !shown)
+        if (!shown)
                 return error_oom(e);
         r = read_file(dir_fd, name, RECORD_MAX, &text, &size);
         if (r == -ENOENT)
@@ -148,34 +149,129 @@ static int load_record(Inputs *in, const char *workspace, int dir_fd, const char
         if (!json_is_object(record))
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: not a build record: line %d: %s", shown, record ? 1 : why.line,
                                  record ? "not an object" : why.text);
-        r = fill_from_record(p, shown, record, e);
-        if (r < 0)
-                return r;
-        return is_wanted(in, p->releases) ? add_package(in, &p, e) : 0;
+        return fill_from_record(p, shown, record, e);
+}
+
+static bool same_file(const FileId *a, const FileId *b) {
+        return a->ino != 0 && a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
+}
+
+/* Of a package and a record that are the files they were: what the record said. */
+static int recall(InputPackage *p, const Memo *memo, size_t guess, Error *e) {
+        const MemoEntry *x = memo_find(memo, p->file, guess);
+        const char *s;
+
+        if (!x || !same_file(&x->record, &p->record_id) || !same_file(&x->input, &p->id))
+                return 0;
+        if (!(p->sha256 = strdup(x->input_sha256)))
+                return error_oom(e);
+        s = memo_string(memo, x->releases);
+        for (uint32_t i = 0; i < x->n_releases; i++, s += strlen(s) + 1)
+                if (strv_append(&p->releases, s) < 0)
+                        return error_oom(e);
+        p->memo = x;
+        return 0;
+}
+
+typedef struct Records {
+        const char *workspace, *folder;
+        int dir_fd;
+        const Memo *memo;
+        char **files;
+        InputPackage **packages; /* one a file */
+        size_t n;
+} Records;
+
+static void records_done(Records *r) {
+        for (size_t i = 0; r->packages && i < r->n; i++)
+                input_package_free(r->packages[i]);
+        for (size_t i = 0; i < r->n; i++)
+                free(r->files[i]);
+        free(r->packages);
+        free(r->files);
+        safe_close(r->dir_fd);
+}
+
+static int load_record(void *data, size_t i, Error *e) {
+        Records *all = data;
+        InputPackage *p = all->packages[i] = calloc(1, sizeof(*p));
+        size_t n = strlen(all->files[i]);
+        _cleanup_free_ char *name = malloc(n + sizeof(".json"));
+        struct stat st;
+        int r;
+
+        if (!p || !name)
+                return error_oom(e);
+        memcpy(mempcpy(name, all->files[i], n), ".json", sizeof(".json"));
+        p->file = TAKE_PTR(all->files[i]);
+        p->path = path_join(all->folder, p->file);
+        if (!p->path)
+                return error_oom(e);
+        if (fstatat(all->dir_fd, p->file, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                p->id = file_id(&st);
+        if (fstatat(all->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                p->record_id = file_id(&st);
+        r = recall(p, all->memo, i, e);
+        return r < 0 || p->memo ? r : read_record(p, all->workspace, all->dir_fd, name, e);
+}
+
+static int list_records(Records *all, const char *path, Error *e) {
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        size_t allocated = 0;
+        struct dirent *d;
+
+        if (!dir) {
+                safe_close(fd);
+                return fd < 0 && errno == ENOENT ? 0 : error_errno(e, errno, "%s", path);
+        }
+        all->dir_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        while (r >= 0 && (errno = 0, d = readdir(dir))) {
+                if (d->d_name[0] == '.' || !endswith(d->d_name, ".rpm") || endswith(d->d_name, ".src.rpm"))
+                        continue;
+                if (all->n == allocated) {
+                        char **grown = reallocarray(all->files, allocated = 2 * allocated + 64, sizeof(*grown));
+
+                        if (!grown) {
+                                r = error_oom(e);
+                                break;
+                        }
+                        all->files = grown;
+                }
+                if (!(all->files[all->n] = strdup(d->d_name)))
+                        r = error_oom(e);
+                else
+                        all->n++;
+        }
+        if (r >= 0 && errno > 0)
+                r = error_errno(e, errno, "%s", path);
+        (void) closedir(dir);
+        return r;
+}
+
+static int compare_names(const void *a, const void *b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
 static int load_records(Inputs *in, const char *workspace, Error *e) {
         _cleanup_free_ char *path = path_join(workspace, "packages");
-        struct dirent *d;
-        int fd, r = 0;
-        DIR *dir;
+        _cleanup_(records_done) Records all = { .workspace = workspace, .folder = path, .dir_fd = -1, .memo = in->memo };
+        int r;
 
         if (!path)
                 return error_oom(e);
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 && errno == ENOENT)
-                return 0;
-        dir = fd < 0 ? NULL : fdopendir(fd);
-        if (!dir) {
-                safe_close(fd);
-                return error_errno(e, errno, "%s", path);
-        }
-        while (r >= 0 && (errno = 0, d = readdir(dir)))
-                if (d->d_name[0] != '.' && endswith(d->d_name, ".rpm") && !endswith(d->d_name, ".src.rpm"))
-                        r = load_record(in, workspace, dirfd(dir), d->d_name, e);
-        if (r >= 0 && errno > 0)
-                r = error_errno(e, errno, "%s", path);
-        (void) closedir(dir);
+        if ((r = list_records(&all, path, e)) < 0)
+                return r;
+        if (all.n > 1)
+                qsort(all.files, all.n, sizeof(*all.files), compare_names);
+        all.packages = calloc(all.n + 1, sizeof(*all.packages));
+        in->packages = calloc(all.n + 1, sizeof(*in->packages));
+        if (!all.packages || !in->packages)
+                return error_oom(e);
+        r = parallel_run(all.n, load_record, &all, e);
+        for (size_t i = 0; r >= 0 && i < all.n; i++)
+                if (is_wanted(in, all.packages[i]->releases))
+                        in->packages[in->n_packages++] = TAKE_PTR(all.packages[i]);
         return r;
 }
 
@@ -203,7 +299,9 @@ static int find_signer_key(InputPackage *p, const char *workspace, const InputRe
 static int add_vendor(Inputs *in, const char *workspace, const InputRelease *ir, const Artifact *a, Error *e) {
         _cleanup_(input_package_freep) InputPackage *p = NULL;
         const LockedArtifact *l = lock_find(ir->lock, a->name);
+        const MemoEntry *x;
         InputPackage *same;
+        struct stat st;
         int r;
 
         if (!l)
@@ -222,13 +320,21 @@ static int add_vendor(Inputs *in, const char *workspace, const InputRelease *ir,
         p->file = strdup(l->filename);
         p->path = stored(workspace, l->sha256);
         p->sha256 = strdup(l->sha256);
+        p->size = l->size;
         p->artifact = strdup(a->name);
         p->artifact_sha256 = strdup(l->sha256);
         p->signer = strdup(a->signer ? a->signer : "");
         if (!p->file || !p->path || !p->sha256 || !p->artifact || !p->artifact_sha256 || !p->signer || strv_append(&p->releases, ir->name) < 0)
                 return error_oom(e);
         r = find_signer_key(p, workspace, ir, e);
-        return r < 0 ? r : add_package(in, &p, e);
+        if (r < 0)
+                return r;
+        if (stat(p->path, &st) == 0)
+                p->id = file_id(&st);
+        x = memo_find(in->memo, p->file, 0);
+        if (x && x->record.ino == 0 && same_file(&x->input, &p->id) && streq(x->input_sha256, p->sha256))
+                p->memo = x;
+        return add_package(in, &p, e);
 }
 
 static int load_lock(InputRelease *ir, const char *workspace, bool need, Error *e) {
@@ -272,7 +378,7 @@ static int by_file(const void *a, const void *b) {
         return strcmp((*(InputPackage *const *) a)->file, (*(InputPackage *const *) b)->file);
 }
 
-int inputs_load(const char *workspace, Release *const *releases, size_t n_releases, bool need_locks, Inputs **ret, Error *e) {
+static int load(const char *workspace, Release *const *releases, size_t n_releases, bool need_locks, const Memo *memo, Inputs **ret, Error *e) {
         _cleanup_(inputs_freep) Inputs *in = calloc(1, sizeof(*in));
         int r;
 
@@ -285,13 +391,23 @@ int inputs_load(const char *workspace, Release *const *releases, size_t n_releas
                         return error_oom(e);
                 in->n_releases++;
         }
+        in->memo = memo;
         r = load_records(in, workspace, e);
         for (size_t i = 0; r >= 0 && i < in->n_releases; i++)
                 r = load_release(in, &in->releases[i], workspace, need_locks, e);
         if (r < 0)
                 return r;
+        /* They are sorted already, but for vendors' packages behind them. */
         if (in->n_packages > 0)
                 qsort(in->packages, in->n_packages, sizeof(*in->packages), by_file);
         *ret = TAKE_PTR(in);
         return 0;
+}
+
+int inputs_load(const char *workspace, Release *const *releases, size_t n_releases, bool need_locks, Inputs **ret, Error *e) {
+        return load(workspace, releases, n_releases, need_locks, NULL, ret, e);
+}
+
+int inputs_load_known(const char *workspace, Release *const *releases, size_t n_releases, const Memo *memo, Inputs **ret, Error *e) {
+        return load(workspace, releases, n_releases, true, memo, ret, e);
 }

@@ -3,11 +3,15 @@
 #pragma once
 
 #include "release/lock.h"
+#include "repo/memo.h"
 
 typedef struct InputPackage {
         char *file;            /* name of the package file, and where it goes: packages/FILE */
         char *path;            /* where its bytes are: WORKSPACE/packages/FILE, or in the store */
         char *sha256;          /* of those bytes: from the build record, or from the lock */
+        uint64_t size;         /* vendor RPM: of those bytes, from the lock */
+        FileId record_id, id;  /* of the build record and of those bytes, when the record was read; zeros: not there */
+        const MemoEntry *memo; /* nothing of it has changed since it was published; NULL: or it is not known */
         char *artifact;        /* what it was made from, in its releases; NULL: from no artifact */
         char *artifact_sha256;
         char **releases;       /* names of the releases it belongs to; none: it belongs to all */
@@ -28,6 +32,7 @@ typedef struct Inputs {
         size_t n_packages;
         InputRelease *releases;  /* as given */
         size_t n_releases;
+        const Memo *memo;        /* or NULL */
 } Inputs;
 
 Inputs *inputs_free(Inputs *in);
@@ -36,5 +41,7 @@ DEFINE_CLEANUP(Inputs, inputs_free);
 /* Packages of other releases are left out. need_locks: a missing lock is an error; a lock that does not fit its release always is. The
  * releases must outlive the result. No package is read. -EBADMSG/EXIT_INVALID names the record that is malformed or missing. */
 int inputs_load(const char *workspace, Release *const *releases, size_t n_releases, bool need_locks, Inputs **ret, Error *e);
+/* The same, but a record is not read that the memo knows; it must outlive the result. */
+int inputs_load_known(const char *workspace, Release *const *releases, size_t n_releases, const Memo *memo, Inputs **ret, Error *e);
 
 const InputPackage *inputs_find(const Inputs *in, const char *file);

@@ -7,6 +7,7 @@
 #include <gpgme.h>
 #include <rpm/rpmkeyring.h>
 #include <rpm/rpmlib.h>
+#include <rpm/rpmpgp.h>
 #include <rpm/rpmts.h>
 
 #include "basic/fs.h"
@@ -18,7 +19,7 @@ struct Keyring {
         char *home; /* a private GnuPG home with this key alone */
         char *fingerprint;
         gpgme_ctx_t ctx;
-        rpmts ts; /* with a keyring of this key alone */
+        rpmKeyring keyring; /* rpm's, of this key alone */
 };
 
 int fingerprint_normalize(const char *s, char **ret, Error *e) {
@@ -50,9 +51,10 @@ Keyring *keyring_free(Keyring *k) {
                 return NULL;
         if (k->ctx)
                 gpgme_release(k->ctx);
-        if (k->ts)
-                rpmtsFree(k->ts);
-        (void) gpg_home_free(k->home);
+        if (k->keyring)
+                rpmKeyringFree(k->keyring);
+        if (k->home)
+                (void) gpg_home_free(k->home);
         free(k->fingerprint);
         free(k);
         return NULL;
@@ -112,10 +114,25 @@ static int check_key(Keyring *k, const char *name, Error *e) {
         return r;
 }
 
+/* The key and its subkeys, one of which may have signed. */
+static void add_to_rpm(Keyring *k, rpmPubkey key) {
+        rpmPubkey *subkeys;
+        int n = 0;
+
+        k->keyring = rpmKeyringNew();
+        (void) rpmKeyringAddKey(k->keyring, key);
+        subkeys = rpmGetSubkeys(key, &n);
+        for (int i = 0; i < n; i++) {
+                (void) rpmKeyringAddKey(k->keyring, subkeys[i]);
+                rpmPubkeyFree(subkeys[i]);
+        }
+        free(subkeys);
+        rpmPubkeyFree(key);
+}
+
 /* The key as packets, minimal, for rpm's keyring. */
 static int export_to_rpm(Keyring *k, const char *name, Error *e) {
         _cleanup_free_ char *packets = NULL;
-        rpmKeyring keyring;
         gpgme_data_t data;
         rpmPubkey pubkey;
         size_t size;
@@ -132,13 +149,7 @@ static int export_to_rpm(Keyring *k, const char *name, Error *e) {
         gpgme_free(bytes);
         if (!pubkey)
                 return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: rpm does not take key %s", name, k->fingerprint);
-        keyring = rpmKeyringNew();
-        k->ts = rpmtsCreate();
-        (void) rpmKeyringAddKey(keyring, pubkey);
-        (void) rpmtsSetKeyring(k->ts, keyring);
-        (void) rpmtsSetVSFlags(k->ts, RPMVSF_NEEDPAYLOAD);
-        rpmKeyringFree(keyring);
-        rpmPubkeyFree(pubkey);
+        add_to_rpm(k, pubkey);
         return 0;
 }
 
@@ -159,6 +170,40 @@ int keyring_new(const void *key, size_t size, const char *name, Keyring **ret, E
                 return r;
         *ret = TAKE_PTR(k);
         return 0;
+}
+
+int keyring_new_own(const void *key, size_t size, const char *fingerprint, Keyring **ret, Error *e) {
+        _cleanup_(keyring_freep) Keyring *k = NULL;
+        rpmPubkey pubkey;
+        int r;
+
+        if ((r = rpm_library_setup(e)) < 0)
+                return r;
+        k = calloc(1, sizeof(*k));
+        if (!k || !(k->fingerprint = strdup(fingerprint)))
+                return error_oom(e);
+        (void) rpmInitCrypto();
+        pubkey = rpmPubkeyNew(key, size);
+        if (!pubkey)
+                return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "signing key: rpm does not take key %s", fingerprint);
+        add_to_rpm(k, pubkey);
+        *ret = TAKE_PTR(k);
+        return 0;
+}
+
+/* By rpm's own code: another one than that which signed. */
+static int verify_by_rpm(Keyring *k, const void *data, size_t size, const void *signature, size_t signature_size, const char *name, Error *e) {
+        pgpDigParams parameters = NULL;
+        DIGEST_CTX ctx = NULL;
+        rpmRC rc = RPMRC_FAIL;
+
+        if (pgpPrtParams(signature, signature_size, PGPTAG_SIGNATURE, &parameters) == 0 &&
+            (ctx = rpmDigestInit(PGPHASHALGO_SHA256, RPMDIGEST_NONE)) && rpmDigestUpdate(ctx, data, size) == 0)
+                rc = rpmKeyringVerifySig(k->keyring, parameters, ctx);
+        if (ctx)
+                (void) rpmDigestFinal(ctx, NULL, NULL, 0);
+        (void) pgpDigParamsFree(parameters);
+        return rc == RPMRC_OK ? 0 : error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: not signed by key %s: rpm does not find its signature good", name, k->fingerprint);
 }
 
 static int check_result(Keyring *k, gpgme_error_t err, const char *name, Error *e) {
@@ -190,6 +235,8 @@ int keyring_verify(Keyring *k, const void *data, size_t size, const void *signat
         gpgme_data_t text = NULL, sig = NULL;
         gpgme_error_t err;
 
+        if (!k->ctx)
+                return verify_by_rpm(k, data, size, signature, signature_size, name, e);
         if (gpgme_data_new_from_mem(&text, data, size, 0) != 0 || gpgme_data_new_from_mem(&sig, signature, signature_size, 0) != 0) {
                 if (text)
                         gpgme_data_release(text);
@@ -205,6 +252,7 @@ int keyring_verify_package(Keyring *k, const RpmFile *f, Error *e) {
         const char *why;
         FD_t fd;
         rpmRC rc;
+        rpmts ts;
         int copy;
 
         if (!f->signature_packet)
@@ -216,8 +264,13 @@ int keyring_verify_package(Keyring *k, const RpmFile *f, Error *e) {
         }
         fd = fdDup(copy);
         safe_close(copy);
-        rc = rpmReadPackageFile(k->ts, fd, f->path, NULL);
+        /* One each time: a set is for one thread, the keyring for all. */
+        ts = rpmtsCreate();
+        (void) rpmtsSetKeyring(ts, k->keyring);
+        (void) rpmtsSetVSFlags(ts, RPMVSF_NEEDPAYLOAD);
+        rc = rpmReadPackageFile(ts, fd, f->path, NULL);
         (void) Fclose(fd);
+        (void) rpmtsFree(ts);
         switch (rc) {
         case RPMRC_OK: return 0;
         case RPMRC_NOKEY: why = "another key signed it"; break;

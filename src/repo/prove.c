@@ -82,7 +82,7 @@ static int gather_sources(Prove *p, Error *e) {
         p->platforms = calloc(n, sizeof(*p->platforms));
         if (!p->sources || !p->platforms)
                 return error_oom(e);
-        p->sources[p->n_sources++] = (WorldSource){ .role = WORLD_OURS, .path = p->o->repo, .rpms = p->o->rpms };
+        p->sources[p->n_sources++] = (WorldSource){ .role = WORLD_OURS, .path = p->o->repo, .rpms = p->o->rpms, .known = p->o->known };
         STRV_FOREACH(s, p->o->platforms) {
                 WorldSource *source = &p->sources[p->n_sources++];
                 struct stat st;
@@ -110,21 +110,10 @@ static int gather_sources(Prove *p, Error *e) {
 
 /* Every package alone: nothing is in the repository that cannot be used. */
 static int check_each(Prove *p, Error *e) {
-        _cleanup_strv_ char **problems = NULL;
-        int r;
+        char **problems = NULL;
+        int r = world_install_each(p->world, &problems, e);
 
-        for (size_t i = 0; i < world_count(p->world); i++) {
-                char *const one[] = { (char *) world_nevra(p->world, i), NULL };
-                _cleanup_strv_ char **found = NULL;
-
-                r = world_solve(p->world, one, NULL, &found, e);
-                if (r < 0)
-                        return r;
-                STRV_FOREACH(s, found)
-                        if (!strv_contains(problems, *s) && strv_append(&problems, *s) < 0)
-                                return error_oom(e);
-        }
-        return add_check(p, "installable", format("each of %zu packages", world_count(p->world)), TAKE_PTR(problems), e);
+        return r < 0 ? r : add_check(p, "installable", format("each of %zu packages", world_count(p->world)), problems, e);
 }
 
 /* That a set of packages has the metapackage and every pin of a release. */
@@ -265,6 +254,17 @@ static int check_all(Prove *p, Error *e) {
         return r;
 }
 
+/* Anew when nothing was known, or so much has changed that it is slow. */
+static bool is_worth_writing(const ProveOptions *o, const World *w) {
+        size_t gone = 0;
+
+        if (!o->write || !world_was_known(w))
+                return o->write;
+        for (size_t i = 0; i < o->known->n; i++)
+                gone += o->known->gone[i];
+        return 2 * gone + world_count(w) - o->known->n > world_count(w) / 8 + 64;
+}
+
 int prove(const ProveOptions *o, ProveReport **ret, Error *e) {
         _cleanup_(prove_done) Prove p = { .o = o };
         int r;
@@ -277,6 +277,8 @@ int prove(const ProveOptions *o, ProveReport **ret, Error *e) {
         if ((r = gather_sources(&p, e)) < 0 || (r = world_new(p.sources, p.n_sources, NULL, &p.world, e)) < 0 || (r = check_all(&p, e)) < 0)
                 return r;
         p.report->n_packages = world_count(p.world);
+        p.report->known = world_was_known(p.world);
+        p.report->written = is_worth_writing(o, p.world) && world_write(p.world, o->write);
         *ret = TAKE_PTR(p.report);
         return 0;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "release/release.h"
+#include "repo/solve.h"
 
 typedef struct ProveOptions {
         const char *repo;       /* directory with repodata/: the packages to prove */
@@ -13,6 +14,8 @@ typedef struct ProveOptions {
         char *const *beside;    /* directories with repodata/: repositories that are enabled beside ours, with dnf's default priority */
         Release *const *releases;
         size_t n_releases;
+        const WorldKnown *known; /* of repo, see solve.h; NULL: nothing is */
+        const char *write;       /* write the repository as libsolv's file here, if that is worth it; NULL: no */
 } ProveOptions;
 
 typedef struct ProveCheck {
@@ -25,6 +28,8 @@ typedef struct ProveReport {
         ProveCheck *checks;
         size_t n_checks, n_failed;
         size_t n_packages;
+        bool known;   /* what was known was used */
+        bool written; /* see ProveOptions.write */
 } ProveReport;
 ProveReport *prove_report_free(ProveReport *r);
 DEFINE_CLEANUP(ProveReport, prove_report_free);

@@ -3,26 +3,53 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "basic/fs.h"
 #include "repo/comps.h"
 #include "repo/index.h"
-#include "repo/inputs.h"
 #include "repo/keyring.h"
+#include "repo/metalink.h"
+#include "repo/parallel.h"
+#include "repo/publish-package.h"
 #include "repo/repo-file.h"
-#include "repo/rpm-sign.h"
+#include "repo/seal.h"
+#include "repo/serials.h"
 #include "repo/vendor-keys.h"
-#include "repo/vendor-rpm.h"
 
-#define HREF_DIGITS 12 /* of a digest, to tell two files of one name apart */
+#define RACY_NS (100 * 1000000) /* more than a tick of any kernel */
+
+typedef struct PackageJob {
+        const InputPackage *in;
+        size_t number; /* in the order of names */
+        uint64_t size;
+        PublishedPackage *published;
+        PackageOrigin origin;
+} PackageJob;
+
+/* For the proof: see WorldKnown. */
+typedef struct Known {
+        WorldKnown world;
+        bool *gone;
+        char *primary;
+        char **nevras;
+} Known;
 
 typedef struct Publish {
         const PublishOptions *o;
         Repository *repo;
         Inputs *inputs;
         Keyring *keyring; /* the signer's key alone */
+        PackageContext packages;
+        PackageJob *jobs; /* one an input, largest first */
+        size_t n_jobs;
+        IndexEntry *entries; /* one a package of next */
+        size_t n_entries;
+        Memo *memo;
+        Index *index;
+        Known known;
+        int64_t started_ns;
         Generation *next;
         PublishReport report;
         char *vendor_keys; /* see vendor_keys_load() */
@@ -35,6 +62,18 @@ void publish_report_clear(PublishReport *r) {
 }
 
 static void publish_done(Publish *p) {
+        for (size_t i = 0; i < p->n_jobs; i++)
+                published_package_free(p->jobs[i].published);
+        for (size_t i = 0; i < p->n_entries; i++)
+                index_entry_clear(&p->entries[i]);
+        free(p->jobs);
+        free(p->entries);
+        free(p->known.gone);
+        free(p->known.primary);
+        free(p->known.nevras);
+        index_free(p->index);
+        memo_free(p->memo);
+        signed_store_free(p->packages.known);
         repository_free(p->repo);
         inputs_free(p->inputs);
         keyring_free(p->keyring);
@@ -43,201 +82,28 @@ static void publish_done(Publish *p) {
         publish_report_clear(&p->report);
 }
 
-/* Another run's or this run's package of the same file name, in the kept generations, newest first. */
-static const PublishedPackage *published_as(const Publish *p, const char *file) {
-        for (size_t i = p->repo->n_generations; i-- > 0;)
-                for (size_t j = 0; j < p->repo->generations[i]->n_packages; j++)
-                        if (streq(p->repo->generations[i]->packages[j]->file, file))
-                                return p->repo->generations[i]->packages[j];
-        return NULL;
-}
+static int by_size(const void *a, const void *b) {
+        const PackageJob *x = a, *y = b;
 
-/* Whether the place of a file is taken, for clients that still read an older generation, by other bytes. */
-static bool is_taken(const Publish *p, const char *href, const char *sha256) {
-        for (size_t i = 0; i < p->repo->n_generations; i++)
-                for (size_t j = 0; j < p->repo->generations[i]->n_packages; j++) {
-                        const PublishedPackage *q = p->repo->generations[i]->packages[j];
-
-                        if (streq(q->href, href) && !streq(q->sha256, sha256))
-                                return true;
-                }
-        return false;
-}
-
-static int choose_href(const Publish *p, PublishedPackage *q, Error *e) {
-        q->href = format("packages/%s", q->file);
-        if (q->href && is_taken(p, q->href, q->sha256)) {
-                free(q->href);
-                q->href = format("packages/%.*s/%s", HREF_DIGITS, q->sha256, q->file);
-        }
-        return q->href ? 0 : error_oom(e);
-}
-
-/* That the published file is still the one that the manifest describes, by its size and signed header. */
-static bool is_intact(const Publish *p, const PublishedPackage *old) {
-        _cleanup_(rpm_file_freep) RpmFile *f = NULL;
-        _cleanup_error_ Error ignored = ERROR_INIT;
-
-        return rpm_file_open(p->repo->fd, old->href, &f, &ignored) >= 0 && f->size == old->size && streq(f->header_sha256, old->header_sha256);
-}
-
-static int check_replaced(const Publish *p, const InputPackage *in, const RpmFile *f, const PublishedPackage *old, Error *e) {
-        int r;
-
-        if (!old || p->o->replace || (streq(old->header_sha256, f->header_sha256) && (!in->signer || streq(old->sha256, in->sha256))))
-                return 0;
-        r = error_set(e, EEXIST, EXIT_DIFFERS, "%s: %s is published already, with other content", in->path, f->nevra);
-        return error_hint(e, r, "machines that have it would never get this one: raise Revision in the release file, and build again (or publish --replace)");
-}
-
-static int describe(const InputPackage *in, const RpmFile *f, const char *signer, PublishedPackage *q, Error *e) {
-        q->file = strdup(in->file);
-        q->name = strdup(f->name);
-        q->evr = strdup(f->evr);
-        q->arch = strdup(f->arch);
-        q->nevra = strdup(f->nevra);
-        q->header_sha256 = strdup(f->header_sha256);
-        q->signer = strdup(signer);
-        q->vendor = in->signer;
-        q->build_time = f->build_time;
-        STRV_FOREACH(s, in->releases)
-                if (strv_append(&q->releases, *s) < 0)
-                        return error_oom(e);
-        if (!q->file || !q->name || !q->evr || !q->arch || !q->nevra || !q->header_sha256 || !q->signer)
-                return error_oom(e);
-        return 0;
-}
-
-static int set_digests(PublishedPackage *q, const char *sha256, uint64_t size, const char *unsigned_sha256, Error *e) {
-        q->sha256 = strdup(sha256);
-        q->size = size;
-        if (!q->sha256 || (unsigned_sha256 && !(q->unsigned_sha256 = strdup(unsigned_sha256))))
-                return error_oom(e);
-        return 0;
-}
-
-static int reuse(Publish *p, const InputPackage *in, const PublishedPackage *old, PublishedPackage *q, Error *e) {
-        p->report.reused_packages++;
-        if (!(q->href = strdup(old->href)))
-                return error_oom(e);
-        progress_step(p->o->progress, old->size);
-        return set_digests(q, old->sha256, old->size, in->signer ? NULL : old->unsigned_sha256, e);
-}
-
-static int open_staged(const Publish *p, const char *file, int *ret_fd, Error *e) {
-        _cleanup_free_ char *path = path_join("packages", file);
-        _cleanup_close_ int fd = -1;
-
-        if (!path)
-                return error_oom(e);
-        fd = openat(p->repo->stage_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (fd < 0 || fchmod(fd, 0644) < 0)
-                return error_errno(e, errno, "%s/" STAGE "/%s", p->o->repo, path);
-        *ret_fd = TAKE_FD(fd);
-        return 0;
-}
-
-static int digest_differs(const InputPackage *in, const char *found, const char *hint, Error *e) {
-        return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: its SHA-256 is %s, not %s", in->path, found, in->sha256), "%s", hint);
-}
-
-static int stage_own(Publish *p, const InputPackage *in, const RpmFile *f, PublishedPackage *q, int fd, Error *e) {
-        RpmSigned done;
-        int r;
-
-        r = rpm_sign_copy(f, p->o->signer, fd, p->o->progress, &done, e);
-        if (r < 0)
-                return r;
-        if (!streq(done.unsigned_sha256, in->sha256))
-                return digest_differs(in, done.unsigned_sha256, "it is not the file that its build record describes: build it again", e);
-        p->report.signed_packages++;
-        return set_digests(q, done.signed_sha256, done.size, done.unsigned_sha256, e);
-}
-
-static int stage_vendor(Publish *p, const InputPackage *in, const RpmFile *f, PublishedPackage *q, int fd, Error *e) {
-        char hex[SHA256_HEX_SIZE];
-        uint64_t size;
-        int r;
-
-        if (!in->signer_key)
-                return error_set(e, ENOKEY, EXIT_UNTRUSTED, "%s: no key of its signer %s is among the release's artifacts", in->file, in->signer);
-        r = vendor_rpm_check(in->path, in->signer_key, in->signer, NULL, e);
-        if (r < 0)
-                return r;
-        r = copy_with_digest(f->fd, in->path, fd, p->o->progress, hex, &size, e);
-        if (r < 0)
-                return r;
-        if (!streq(hex, in->sha256))
-                return digest_differs(in, hex, "the stored file is damaged: remove it, and fetch again", e);
-        p->report.vendor_packages++;
-        return set_digests(q, hex, size, NULL, e);
-}
-
-static int stage_package(Publish *p, const InputPackage *in, const RpmFile *f, PublishedPackage *q, Error *e) {
-        _cleanup_close_ int fd = -1;
-        int r;
-
-        r = open_staged(p, in->file, &fd, e);
-        if (r < 0)
-                return r;
-        r = in->signer ? stage_vendor(p, in, f, q, fd, e) : stage_own(p, in, f, q, fd, e);
-        if (r < 0)
-                return r;
-        if (fsync(fd) < 0)
-                return error_errno(e, errno, "%s/" STAGE "/packages/%s", p->o->repo, in->file);
-        q->staged = true;
-        return choose_href(p, q, e);
-}
-
-static int check_name(const InputPackage *in, const RpmFile *f, Error *e) {
-        _cleanup_free_ char *name = rpm_file_canonical_name(f);
-
-        if (!name)
-                return error_oom(e);
-        if (rpm_file_is_source(f))
-                return error_set(e, EBADMSG, EXIT_INVALID, "%s: it is a source package", in->path);
-        if (!streq(name, in->file))
-                return error_set(e, EBADMSG, EXIT_INVALID, "%s: the package in it would be called %s", in->file, name);
-        if (!in->signer && f->signature_packet)
-                return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: it is signed already", in->path), "packages/ holds unsigned packages: build it again");
-        return 0;
-}
-
-static int take_package(Publish *p, const InputPackage *in, Error *e) {
-        _cleanup_(published_package_freep) PublishedPackage *q = calloc(1, sizeof(*q));
-        _cleanup_(rpm_file_freep) RpmFile *f = NULL;
-        const char *signer = in->signer ? in->signer : p->o->signer->fingerprint;
-        const PublishedPackage *old = published_as(p, in->file);
-        int r;
-
-        if (!q)
-                return error_oom(e);
-        r = rpm_file_open(AT_FDCWD, in->path, &f, e);
-        if (r < 0)
-                return error_hint(e, r, in->signer ? "run `gn8v-tee-repo fetch` first" : "build it again");
-        if ((r = check_name(in, f, e)) < 0 || (r = check_replaced(p, in, f, old, e)) < 0 || (r = describe(in, f, signer, q, e)) < 0)
-                return r;
-        if (old && streq(old->signer, signer) && streq(old->header_sha256, f->header_sha256) &&
-            streq(in->signer ? old->sha256 : old->unsigned_sha256 ? old->unsigned_sha256 : "", in->sha256) && is_intact(p, old))
-                r = reuse(p, in, old, q, e);
-        else
-                r = stage_package(p, in, f, q, e);
-        return r < 0 ? r : generation_add(p->next, &q, e);
+        return x->size != y->size ? (x->size < y->size) - (x->size > y->size) : (x->number > y->number) - (x->number < y->number);
 }
 
 /* What new files will need, at most; the total is of all packages. */
-static int check_space(const Publish *p, uint64_t *ret_total, Error *e) {
+static int make_jobs(Publish *p, uint64_t *ret_total, Error *e) {
         uint64_t need = 0, available, total = 0;
         int r;
 
+        p->jobs = calloc(p->inputs->n_packages + 1, sizeof(*p->jobs));
+        if (!p->jobs)
+                return error_oom(e);
         for (size_t i = 0; i < p->inputs->n_packages; i++) {
-                struct stat st;
+                PackageJob *job = &p->jobs[p->n_jobs++];
 
-                if (stat(p->inputs->packages[i]->path, &st) < 0)
-                        continue; /* told where it is opened */
-                total += (uint64_t) st.st_size;
-                if (!published_as(p, p->inputs->packages[i]->file))
-                        need += (uint64_t) st.st_size;
+                job->in = p->inputs->packages[i];
+                job->number = i;
+                total += job->size = job->in->id.size; /* what is not there is told where it is opened */
+                if (!package_published_as(p->repo, job->in->file))
+                        need += job->size;
         }
         r = free_space(p->o->repo, &available);
         if (r < 0)
@@ -245,30 +111,40 @@ static int check_space(const Publish *p, uint64_t *ret_total, Error *e) {
         if (need > available)
                 return error_hint(e, error_set(e, ENOSPC, EXIT_NO_SPACE, "%s: %" PRIu64 " MiB are needed there, %" PRIu64 " MiB are free", p->o->repo,
                                                (need >> 20) + 1, available >> 20), "make room, or give another directory: --repo");
+        if (p->n_jobs > 0)
+                qsort(p->jobs, p->n_jobs, sizeof(*p->jobs), by_size);
         *ret_total = total;
         return 0;
 }
 
-static int by_href(const void *a, const void *b) {
-        return strcmp((*(PublishedPackage *const *) a)->href, (*(PublishedPackage *const *) b)->href);
+static int take_job(void *data, size_t i, Error *e) {
+        Publish *p = data;
+        PackageJob *job = &p->jobs[i];
+
+        return package_take(&p->packages, job->in, &job->published, &job->origin, e);
 }
 
 static int take_packages(Publish *p, Error *e) {
-        Generation *g = p->next;
         uint64_t total = 0;
-        int r = check_space(p, &total, e);
+        int r = make_jobs(p, &total, e);
 
-        if (p->o->progress)
-                progress_begin(p->o->progress, "publish", total, true);
-        for (size_t i = 0; r >= 0 && i < p->inputs->n_packages; i++)
-                r = take_package(p, p->inputs->packages[i], e);
-        progress_end(p->o->progress);
         if (r < 0)
                 return r;
-        if (g->n_packages == 0)
+        if (p->o->progress)
+                progress_begin(p->o->progress, "publish", total, true);
+        r = parallel_run(p->n_jobs, take_job, p, e);
+        progress_end(p->o->progress);
+        for (size_t i = 0; r >= 0 && i < p->n_jobs; i++) {
+                p->report.reused_packages += p->jobs[i].origin == PACKAGE_REUSED;
+                p->report.signed_packages += p->jobs[i].origin == PACKAGE_SIGNED;
+                p->report.vendor_packages += p->jobs[i].origin == PACKAGE_VENDOR;
+                r = generation_add(p->next, &p->jobs[i].published, e);
+        }
+        if (r < 0)
+                return r;
+        if (p->n_jobs == 0)
                 return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s/packages: there is nothing to publish", p->o->workspace), "run `gn8v-tee-repo build` first");
-        qsort(g->packages, g->n_packages, sizeof(*g->packages), by_href);
-        return 0;
+        return generation_sort(p->next, e);
 }
 
 static int take_locks(Publish *p, Error *e) {
@@ -323,119 +199,115 @@ static int open_checked(Publish *p, const PublishedPackage *q, RpmFile **ret, Er
 /* Of the newest package, so that the same packages give the same repomd.xml. */
 static int find_revision(Publish *p, Error *e) {
         const char *s = getenv("SOURCE_DATE_EPOCH");
-        uint64_t epoch;
 
-        if (s && *s) {
-                if (parse_u64(s, &epoch) < 0 || epoch > INT64_MAX)
-                        return error_set(e, EINVAL, EXIT_USAGE, "SOURCE_DATE_EPOCH: %s: not seconds since 1970", s);
-                p->next->revision = (int64_t) epoch;
-                return 0;
-        }
+        if (s && *s)
+                return freshness_now(&p->next->revision, e);
         for (size_t i = 0; i < p->next->n_packages; i++)
                 p->next->revision = MAX(p->next->revision, p->next->packages[i]->build_time);
         return 0;
 }
 
-static int write_file(Publish *p, const char *path, const void *data, size_t size, Error *e) {
-        int r = write_file_atomic(p->repo->stage_fd, path, data, size, 0644);
-        return r < 0 ? error_errno(e, -r, "%s/" STAGE "/%s", p->o->repo, path) : 0;
-}
-
-/* repomd.xml.asc and repomd.xml.key, and that anybody who has the key alone will find the signature good. */
-static int sign_repomd(Publish *p, const char *repomd, Error *e) {
-        _cleanup_free_ char *armored = NULL, *key = NULL;
-        _cleanup_free_ void *signature = NULL;
-        char hex[SHA256_HEX_SIZE];
-        size_t size;
+static int describe_package(void *data, size_t i, Error *e) {
+        Publish *p = data;
+        PublishedPackage *q = p->next->packages[i];
+        _cleanup_(rpm_file_freep) RpmFile *f = NULL;
+        struct stat st;
         int r;
 
-        r = signer_sign(p->o->signer, repomd, strlen(repomd), p->next->revision, &signature, &size, e);
-        if (r < 0)
+        p->entries[i].href = q->href;
+        if (q->known) {
+                q->id = q->input->memo->published;
+                memo_xml(p->memo, q->input->memo, &p->entries[i]);
+                return 0;
+        }
+        if ((r = open_checked(p, q, &f, e)) < 0)
                 return r;
-        armored = openpgp_armor("SIGNATURE", signature, size);
-        key = openpgp_armor("PUBLIC KEY BLOCK", p->o->signer->public_key, p->o->signer->public_key_size);
-        if (!armored || !key)
-                return error_oom(e);
-        if ((r = keyring_verify(p->keyring, repomd, strlen(repomd), armored, strlen(armored), "repomd.xml", e)) < 0 ||
-            (r = write_file(p, "repodata/repomd.xml.asc", armored, strlen(armored), e)) < 0 ||
-            (r = write_file(p, "repodata/repomd.xml.key", key, strlen(key), e)) < 0)
-                return r;
-        if (sha256_buffer(repomd, strlen(repomd), hex) < 0 || !(p->next->repomd_sha256 = strdup(hex)))
-                return error_oom(e);
-        return 0;
+        if (fstat(f->fd, &st) == 0)
+                q->id = file_id(&st);
+        q->id.ctime_ns = 0;
+        return index_describe(f, q->href, q->sha256, &p->entries[i], e);
 }
 
 static int index_packages(Publish *p, const char *comps, Error *e) {
         _cleanup_close_ int dir = openat(p->repo->stage_fd, "repodata", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        _cleanup_(index_freep) Index *x = NULL;
-        _cleanup_free_ char *repomd = NULL;
+        _cleanup_close_ int old = openat(p->repo->fd, "repodata", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         const IndexFile *files;
         size_t n;
         int r;
 
         if (dir < 0)
                 return error_errno(e, errno, "%s/" STAGE "/repodata", p->o->repo);
-        r = index_new(dir, p->next->n_packages, &x, e);
-        for (size_t i = 0; r >= 0 && i < p->next->n_packages; i++) {
-                _cleanup_(rpm_file_freep) RpmFile *f = NULL;
-
-                r = open_checked(p, p->next->packages[i], &f, e);
-                if (r >= 0)
-                        r = index_add(x, f, p->next->packages[i]->href, p->next->packages[i]->sha256, e);
-        }
-        if (r < 0 || (r = index_finish(x, comps, p->next->revision, &repomd, e)) < 0)
+        p->entries = calloc(p->next->n_packages, sizeof(*p->entries));
+        if (!p->entries)
+                return error_oom(e);
+        p->n_entries = p->next->n_packages;
+        index_setup();
+        if ((r = parallel_run(p->next->n_packages, describe_package, p, e)) < 0 ||
+            (r = index_write(dir, p->entries, p->next->n_packages, comps, p->next->revision, &p->next->freshness, old < 0 ? NULL : memo_parts(p->memo), old, &p->index, e)) < 0)
                 return r;
-        files = index_files(x, &n);
+        files = index_files(p->index, &n);
         for (size_t i = 0; i < n; i++)
                 if (strv_append(&p->next->metadata, files[i].name) < 0)
                         return error_oom(e);
-        return sign_repomd(p, repomd, e);
+        if ((r = seal_repomd(p->repo, p->next, p->o->signer, p->keyring, index_repomd(p->index), e)) < 0)
+                return r;
+        return metalink_stage(p->repo, index_repomd(p->index), p->next->revision, p->o->mirror_urls, e);
+}
+
+static int by_text(const void *a, const void *b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* What libsolv need not be told again. */
+static int find_known(Publish *p, Error *e) {
+        size_t n = memo_solv_size(p->memo), n_new = 0;
+        Known *k = &p->known;
+        Text t = {};
+
+        k->gone = calloc(n + 1, sizeof(*k->gone));
+        k->nevras = calloc(p->next->n_packages + 1, sizeof(*k->nevras));
+        if (!k->gone || !k->nevras)
+                return error_oom(e);
+        for (size_t i = 0; i < n; i++)
+                k->gone[i] = true;
+        for (size_t i = 0; i < p->next->n_packages; i++) {
+                const PublishedPackage *q = p->next->packages[i];
+                bool in_it = q->known && q->input->memo->solv >= 0;
+
+                k->nevras[i] = q->nevra;
+                if (in_it)
+                        k->gone[q->input->memo->solv] = false;
+                n_new += !in_it;
+        }
+        qsort(k->nevras, p->next->n_packages, sizeof(*k->nevras), by_text);
+        text_printf(&t, "<metadata xmlns=\"http://linux.duke.edu/metadata/common\" xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\" packages=\"%zu\">\n", n_new);
+        for (size_t i = 0; i < p->next->n_packages; i++)
+                if (!p->next->packages[i]->known || p->next->packages[i]->input->memo->solv < 0)
+                        text_append_n(&t, p->entries[i].xml[INDEX_PRIMARY], p->entries[i].size[INDEX_PRIMARY]);
+        text_append(&t, "</metadata>\n");
+        if (!(k->primary = text_take(&t)))
+                return error_oom(e);
+        k->world = (WorldKnown){ .solv = memo_solv(p->memo), .n = n, .gone = k->gone, .primary = n_new > 0 ? k->primary : NULL,
+                                 .nevras = k->nevras, .n_nevras = p->next->n_packages };
+        return 0;
 }
 
 static int prove_staged(Publish *p, Error *e) {
         _cleanup_free_ char *stage = path_join(p->o->repo, STAGE);
+        ProveOptions o = { .repo = stage, .platforms = p->o->platforms, .beside = p->o->beside, .releases = p->o->releases,
+                           .n_releases = p->o->n_releases };
         int r;
 
         if (!stage)
                 return error_oom(e);
-        r = prove(&(ProveOptions){ .repo = stage, .platforms = p->o->platforms, .beside = p->o->beside, .releases = p->o->releases,
-                                   .n_releases = p->o->n_releases }, &p->report.proof, e);
-        return r < 0 ? r : prove_report_error(p->report.proof, e);
-}
-
-static int stage_generation(Publish *p, Error *e) {
-        static const char *const fixed[] = { "repomd.xml", "repomd.xml.asc", "repomd.xml.key" };
-        _cleanup_free_ char *manifest = NULL;
-        _cleanup_strv_ char **names = NULL;
-        int r;
-
-        for (size_t i = 0; i < ELEMENTSOF(fixed); i++)
-                if (strv_append(&names, fixed[i]) < 0)
-                        return error_oom(e);
-        STRV_FOREACH(s, p->next->metadata)
-                if (strv_append(&names, *s) < 0)
-                        return error_oom(e);
-        STRV_FOREACH(s, names) {
-                _cleanup_free_ char *from = path_join("repodata", *s), *to = path_join("generation", *s);
-
-                if (!from || !to)
-                        return error_oom(e);
-                if (linkat(p->repo->stage_fd, from, p->repo->stage_fd, to, 0) < 0)
-                        return error_errno(e, errno, "%s/" STAGE "/%s", p->o->repo, to);
+        if (memo_solv_size(p->memo) > 0) {
+                if ((r = find_known(p, e)) < 0)
+                        return r;
+                o.known = &p->known.world;
         }
-        r = generation_to_json(p->next, &manifest, e);
-        return r < 0 ? r : write_file(p, "generation/manifest.json", manifest, strlen(manifest), e);
-}
-
-/* Only if it differs: nothing is touched that does not change. */
-static int write_top(Publish *p, const char *name, const char *text, Error *e) {
-        _cleanup_free_ char *old = NULL;
-        int r;
-
-        if (read_file(p->repo->fd, name, 1024 * 1024, &old, NULL) >= 0 && streq(old, text))
-                return 0;
-        r = write_file_atomic(p->repo->fd, name, text, strlen(text), 0644);
-        return r < 0 ? error_errno(e, -r, "%s/%s", p->o->repo, name) : 0;
+        o.write = memo_solv_new(p->memo);
+        r = prove(&o, &p->report.proof, e);
+        return r < 0 ? r : prove_report_error(p->report.proof, e);
 }
 
 static int write_tops(Publish *p, const char *repo_file, Error *e) {
@@ -444,9 +316,9 @@ static int write_tops(Publish *p, const char *repo_file, Error *e) {
 
         if (!key)
                 return error_oom(e);
-        if ((r = write_top(p, REPO_KEY_FILE, key, e)) < 0 || (p->vendor_keys && (r = write_top(p, VENDOR_KEY_FILE, p->vendor_keys, e)) < 0))
+        if ((r = seal_top(p->repo, REPO_KEY_FILE, key, e)) < 0 || (p->vendor_keys && (r = seal_top(p->repo, VENDOR_KEY_FILE, p->vendor_keys, e)) < 0))
                 return r;
-        return write_top(p, REPO_FILE, repo_file, e);
+        return seal_top(p->repo, REPO_FILE, repo_file, e);
 }
 
 static int render_repo_file(const Publish *p, char **ret, Error *e) {
@@ -462,6 +334,13 @@ static int render_repo_file(const Publish *p, char **ret, Error *e) {
         return error_hint(e, repo_file_render(p->o->template, url, NULL, p->vendor_keys, ret, e), "give --baseurl");
 }
 
+static int64_t now_ns(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_REALTIME, &ts);
+        return (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
 /* packages/ of the workspace must never become packages/ of the repository: what is in no generation is removed there. */
 static int check_apart(const PublishOptions *o, Error *e) {
         struct stat a, b;
@@ -473,43 +352,145 @@ static int check_apart(const PublishOptions *o, Error *e) {
 
 static int next_generation(Publish *p, Error *e) {
         Generation *g = p->next = calloc(1, sizeof(*g));
+        uint64_t known;
+        int r;
 
         if (!g || !(g->key = strdup(p->o->signer->fingerprint)))
                 return error_oom(e);
-        g->number = p->repo->n_generations > 0 ? p->repo->generations[p->repo->n_generations - 1]->number + 1 : 1;
+        /* A directory that was lost and made anew goes on counting: clients remember. */
+        if ((r = serial_known(p->o->workspace, p->o->repo, g->key, &known, e)) < 0)
+                return r;
+        p->packages.repo = p->repo;
+        g->number = MAX(known, p->repo->n_generations > 0 ? p->repo->generations[p->repo->n_generations - 1]->number : 0) + 1;
         return 0;
 }
 
-/* The new state, complete, in the staging area. */
+static int set_freshness(Publish *p, Error *e) {
+        int64_t now;
+        int r;
+
+        p->next->freshness.serial = p->next->number;
+        if (p->o->valid_sec == 0)
+                return 0;
+        r = freshness_now(&now, e);
+        if (r >= 0)
+                p->next->freshness.expires = now + p->o->valid_sec;
+        return r;
+}
+
+/* Whether the published date of expiry has to be set anew, though no package has changed: half of its time is over, or the wish is new. */
+static bool is_due(const Generation *current, const Generation *next, int64_t valid_sec) {
+        if (valid_sec == 0 || current->freshness.expires == 0)
+                return (valid_sec == 0) != (current->freshness.expires == 0);
+        return current->freshness.expires < next->freshness.expires - valid_sec / 2 || current->freshness.expires > next->freshness.expires;
+}
+
+/* While one thread proves, another waits for the disk. */
+static int prove_or_sync(void *data, size_t i, Error *e) {
+        Publish *p = data;
+        return i == 0 ? prove_staged(p, e) : repository_sync(p->repo, e);
+}
+
+/* The new state, complete and on the disk, in the staging area. */
 static int make_next(Publish *p, const char *comps, Error *e) {
         int r;
 
-        if ((r = index_packages(p, comps, e)) < 0 || (r = prove_staged(p, e)) < 0 || (r = stage_generation(p, e)) < 0)
+        if ((r = index_packages(p, comps, e)) < 0 || (r = seal_generation(p->repo, p->next, e)) < 0 || (r = parallel_run(2, prove_or_sync, p, e)) < 0)
                 return r;
         return repository_link_metadata(p->repo, p->o->keep, e);
+}
+
+/* Which one of base.solv each package is from now on: what stayed in it, then what was new; or all of them, in order. */
+static void number_solv(const Publish *p, MemoItem *items) {
+        size_t n = p->report.proof->known ? memo_solv_size(p->memo) : 0, next = 0;
+        _cleanup_free_ int32_t *moved = calloc(n + 1, sizeof(*moved));
+
+        for (size_t i = 0; i < p->n_entries; i++)
+                items[i].entry.solv = -1;
+        if (!moved)
+                return;
+        for (size_t i = 0; i < n; i++)
+                moved[i] = p->known.gone[i] ? -1 : (int32_t) next++;
+        for (size_t i = 0; i < p->n_entries; i++) {
+                const PublishedPackage *q = p->next->packages[i];
+                int32_t old = n > 0 && q->known ? q->input->memo->solv : -1;
+
+                if (!p->report.proof->written)
+                        items[i].entry.solv = old;
+                else
+                        items[i].entry.solv = old >= 0 ? moved[old] : (int32_t) next++;
+        }
+}
+
+static int by_item_file(const void *a, const void *b) {
+        return strcmp(((const MemoItem *) a)->file, ((const MemoItem *) b)->file);
+}
+
+/* What changed so short a time ago that it could change again without its times telling is not taken for known. */
+static bool is_settled(const Publish *p, const InputPackage *in) {
+        return in->id.ctime_ns < p->started_ns - RACY_NS && in->record_id.ctime_ns < p->started_ns - RACY_NS;
+}
+
+/* What was done now need not be done again: not signing, nor reading, nor describing. */
+static void remember(Publish *p) {
+        _cleanup_free_ MemoItem *items = calloc(p->n_entries + 1, sizeof(*items));
+
+        for (size_t i = 0; items && i < p->n_entries; i++) {
+                const PublishedPackage *q = p->next->packages[i];
+                MemoEntry *x = &items[i].entry;
+
+                if (q->staged && q->unsigned_sha256)
+                        signed_store_keep(p->packages.known, q->unsigned_sha256, q->sha256, p->repo->fd, q->href);
+                items[i].file = q->file;
+                items[i].releases = q->releases;
+                items[i].xml = &p->entries[i];
+                items[i].old = q->known ? q->input->memo : NULL;
+                if (is_settled(p, q->input)) {
+                        x->record = q->input->record_id;
+                        x->input = q->input->id;
+                }
+                x->published = q->id;
+                x->build_time = q->build_time;
+                memcpy(x->input_sha256, q->input->sha256, SHA256_HEX_SIZE);
+                memcpy(x->sha256, q->sha256, SHA256_HEX_SIZE);
+        }
+        if (!items || p->n_entries == 0)
+                return;
+        number_solv(p, items);
+        qsort(items, p->n_entries, sizeof(*items), by_item_file);
+        memo_save(p->memo, items, p->n_entries, index_parts(p->index), p->report.proof->written);
 }
 
 static int run(Publish *p, Error *e) {
         _cleanup_free_ char *comps = NULL, *repo_file = NULL;
         int r;
 
-        if ((r = inputs_load(p->o->workspace, p->o->releases, p->o->n_releases, true, &p->inputs, e)) < 0 ||
-            (r = keyring_new(p->o->signer->public_key, p->o->signer->public_key_size, "signing key", &p->keyring, e)) < 0 ||
+        p->started_ns = now_ns();
+        if ((r = memo_open(p->o->workspace, p->o->repo, p->o->signer->fingerprint, &p->memo, e)) < 0 ||
+            (r = inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e)) < 0 ||
+            (r = keyring_new_own(p->o->signer->public_key, p->o->signer->public_key_size, p->o->signer->fingerprint, &p->keyring, e)) < 0 ||
             (r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = check_apart(p->o, e)) < 0 ||
             (r = vendor_keys_load(p->o->workspace, p->o->releases, p->o->n_releases, &p->vendor_keys, e)) < 0 ||
-            (r = render_repo_file(p, &repo_file, e)) < 0 || (r = next_generation(p, e)) < 0 || (r = take_packages(p, e)) < 0 || (r = take_locks(p, e)) < 0 ||
-            (r = render_comps(p, &comps, e)) < 0 || (r = find_revision(p, e)) < 0)
+            (r = signed_store_open(p->o->workspace, p->o->signer->fingerprint, &p->packages.known, e)) < 0 ||
+            (r = render_repo_file(p, &repo_file, e)) < 0 || (r = next_generation(p, e)) < 0 ||
+            (r = take_packages(p, e)) < 0 || (r = take_locks(p, e)) < 0 ||
+            (r = render_comps(p, &comps, e)) < 0 || (r = find_revision(p, e)) < 0 || (r = set_freshness(p, e)) < 0)
                 return r;
-        p->report.changed = !p->repo->current || !generation_same(p->repo->current, p->next);
+        p->report.changed = !p->repo->current || !generation_same(p->repo->current, p->next) || is_due(p->repo->current, p->next, p->o->valid_sec);
         if (p->report.changed && ((r = make_next(p, comps, e)) < 0 || (r = repository_switch(p->repo, p->next, e)) < 0))
                 return r;
-        if ((r = write_tops(p, repo_file, e)) < 0)
+        if (p->report.changed)
+                remember(p);
+        else if ((r = metalink_refresh(p->repo, p->repo->current->revision, p->o->mirror_urls, e)) < 0)
+                return r;
+        if ((r = serial_remember(p->o->workspace, p->o->repo, p->next->key, p->report.changed ? p->next->number : p->repo->current->number, e)) < 0 ||
+            (r = write_tops(p, repo_file, e)) < 0)
                 return r;
         return repository_clean(p->repo, p->report.changed ? p->next : p->repo->current, p->o->keep, &p->report.removed_packages, e);
 }
 
 int publish(const PublishOptions *o, PublishReport *ret, Error *e) {
-        _cleanup_(publish_done) Publish p = { .o = o };
+        _cleanup_(publish_done) Publish p = { .o = o, .packages = { .o = o, .vendor = PTHREAD_MUTEX_INITIALIZER } };
         int r;
 
         r = run(&p, e);

@@ -16,7 +16,9 @@ typedef struct PublishOptions {
         char *const *platforms;   /* see prove.h */
         char *const *beside;
         const char *baseurl;      /* NULL: file:// and the repository's path */
+        char *const *mirror_urls; /* for repodata/metalink.xml; none: there is none */
         const char *template;     /* of the .repo file */
+        int64_t valid_sec;        /* after which the published state is not to be believed; 0: never */
         unsigned keep;            /* generations, this one included; at least 1 */
         bool replace;             /* a package may be published again with other content under the same version */
         Progress *progress;       /* begun and ended here; NULL: none */

@@ -107,13 +107,14 @@ static int persistenced(Render *r, Error *e) {
         const Release *l = r->release;
         _cleanup_text_ Text t = {};
 
-        text_append(&t, "[Unit]\n");
+        text_append(&t, "[Unit]\nConditionPathExists=!" RELEASE_REBOOT_FIRST_PATH "\n");
         order(l, &t);
         text_append(&t, "\n[Service]\n");
         if (l->persistenced_options && *l->persistenced_options)
                 text_printf(&t, "ExecStart=\nExecStart=/usr/bin/nvidia-persistenced %s\n", l->persistenced_options);
+        /* With "-": a failure here must not end the daemon, for the GPUs' session would end with it, and only a reset makes another. */
         if (l->set_ready)
-                text_append(&t, "ExecStartPost=/usr/bin/nvidia-smi conf-compute -srs 1\n");
+                text_append(&t, "ExecStartPost=-/usr/bin/nvidia-smi conf-compute -srs 1\n");
         if (l->timeout_start_sec)
                 text_printf(&t, "TimeoutStartSec=%s\n", l->timeout_start_sec);
         if (l->timeout_stop_sec)
@@ -137,7 +138,7 @@ static int fabric_manager(Render *r, Error *e) {
 
         if (!has_fabric_manager(r->release))
                 return 0;
-        text_append(&t, "[Unit]\nBefore=" PERSISTENCED "\n");
+        text_append(&t, "[Unit]\nConditionPathExists=!" RELEASE_REBOOT_FIRST_PATH "\nBefore=" PERSISTENCED "\n");
         return drop_in(r, FABRIC, &t, e);
 }
 
@@ -180,8 +181,13 @@ static int verifier(Render *r, Error *e) {
 static int needs_restarting(Render *r, Error *e) {
         const Release *l = r->release;
         _cleanup_text_ Text t = {};
+        _cleanup_free_ char *profile = release_metapackage(l);
         _cleanup_strv_ char **names = NULL;
 
+        if (!profile)
+                return error_oom(e);
+        /* A new release may differ in its kernel arguments alone. The plugin takes each line for a name: no comment can stand here. */
+        text_printf(&t, "%s\n", profile);
         for (size_t i = 0; i < l->n_artifacts; i++) {
                 const Artifact *a = l->artifacts[i];
                 int k;
@@ -195,6 +201,20 @@ static int needs_restarting(Render *r, Error *e) {
                         text_printf(&t, "%s\n", *s);
         }
         return put(r, "/etc/dnf/plugins/needs-restarting.d/gn8v-tee.conf", &t, e);
+}
+
+/* bootc takes a deployment's kernel arguments from its image; where there is no bootc nobody reads this. A TOML basic string: no type of a
+ * release file lets a quote or a backslash through. */
+static int bootc(Render *r, Error *e) {
+        _cleanup_text_ Text t = {};
+
+        if (!r->release->kernel_arguments)
+                return 0;
+        text_append(&t, "# Kernel arguments of this release, for image mode (bootc); elsewhere 'gn8v-tee apply' sets them.\nkargs = [");
+        STRV_FOREACH(s, r->release->kernel_arguments)
+                text_printf(&t, "%s\"%s\"", s == r->release->kernel_arguments ? "" : ", ", *s);
+        text_append(&t, "]\nmatch-architectures = [\"x86_64\"]\n");
+        return put(r, "/usr/lib/bootc/kargs.d/50-gn8v-tee.toml", &t, e);
 }
 
 /* Here and not in the toolkit's package: two toolkits can be installed together, but only one profile, which says which one is meant. */
@@ -214,7 +234,7 @@ static int toolkit_link(Render *r, Error *e) {
 
 static int render(Render *r, Error *e) {
         static int (*const parts[])(Render *r, Error *e) = {
-                release_file, modprobe, dracut, persistenced, fabric_manager, clients, preset, verifier, needs_restarting,
+                release_file, modprobe, dracut, persistenced, fabric_manager, clients, preset, verifier, needs_restarting, bootc,
                 toolkit_link,
         };
         int k;

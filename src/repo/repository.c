@@ -7,6 +7,9 @@
 #include <sys/stat.h>
 
 #include "basic/fs.h"
+#include "repo/rpm-file.h"
+
+#define DEPTH_MAX 16
 
 Repository *repository_free(Repository *r) {
         if (!r)
@@ -71,6 +74,7 @@ static int find_current(Repository *r, Error *e) {
 
                 if (!path)
                         return error_oom(e);
+                r->unclean = true;
                 k = remove_tree(r->fd, path);
                 if (k < 0)
                         return error_errno(e, -k, "%s/%s", r->path, path);
@@ -81,8 +85,12 @@ static int find_current(Repository *r, Error *e) {
 
 static int make_stage(Repository *r, Error *e) {
         static const char *const dirs[] = { STAGE, STAGE "/packages", STAGE "/repodata", STAGE "/generation" };
-        int k = remove_tree(r->fd, STAGE);
+        struct stat st;
+        int k;
 
+        /* Of a run that was killed: it may have left package files, too. */
+        r->unclean = r->unclean || fstatat(r->fd, STAGE, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        k = remove_tree(r->fd, STAGE);
         if (k < 0)
                 return error_errno(e, -k, "%s/" STAGE, r->path);
         for (size_t i = 0; i < ELEMENTSOF(dirs); i++)
@@ -123,6 +131,11 @@ int repository_link_metadata(Repository *r, unsigned keep, Error *e) {
         return 0;
 }
 
+int repository_sync(Repository *r, Error *e) {
+        int k = fsync_tree(r->stage_fd);
+        return k < 0 ? error_errno(e, -k, "%s/" STAGE, r->path) : 0;
+}
+
 static int sync_dir(Repository *r, const char *path, Error *e) {
         _cleanup_close_ int fd = openat(r->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
@@ -131,29 +144,65 @@ static int sync_dir(Repository *r, const char *path, Error *e) {
         return 0;
 }
 
-static int place_package(Repository *r, const PublishedPackage *p, Error *e) {
-        _cleanup_free_ char *from = format(STAGE "/packages/%s", p->file), *dir = NULL;
+/* A directory, and all above it that may be new. */
+static int sync_parents(Repository *r, const char *path, Error *e) {
+        _cleanup_free_ char *dir = strdup(path);
         int k;
 
-        if (!from || !(dir = strdup(p->href)))
+        if (!dir)
                 return error_oom(e);
-        *strrchr(dir, '/') = '\0'; /* it begins with packages/ */
-        if ((k = make_dir(r, dir, e)) < 0)
-                return k;
-        if (renameat(r->fd, from, r->fd, p->href) < 0)
-                return error_errno(e, errno, "%s/%s", r->path, p->href);
-        return strchr(strchr(p->href, '/') + 1, '/') ? sync_dir(r, dir, e) : 0;
+        for (char *slash;; *slash = '\0') {
+                if ((k = sync_dir(r, dir, e)) < 0)
+                        return k;
+                if (!(slash = strrchr(dir, '/')))
+                        return 0; /* the top is synced before the switch */
+        }
+}
+
+/* The directory that a package goes to, its parents included; "." for the top. */
+static int make_parents(Repository *r, const char *href, char **ret, Error *e) {
+        const char *slash_at = strrchr(href, '/');
+        _cleanup_free_ char *dir = slash_at ? strndup(href, (size_t) (slash_at - href)) : strdup(".");
+        bool slash = slash_at;
+        int k = 0;
+
+        if (!dir)
+                return error_oom(e);
+        for (char *p = slash ? strchr(dir, '/') : NULL; k >= 0 && p; p = strchr(p + 1, '/')) {
+                *p = '\0';
+                k = make_dir(r, dir, e);
+                *p = '/';
+        }
+        if (k >= 0 && slash)
+                k = make_dir(r, dir, e);
+        if (k >= 0)
+                *ret = TAKE_PTR(dir);
+        return k;
 }
 
 static int place_packages(Repository *r, const Generation *g, Error *e) {
-        int k = make_dir(r, "packages", e);
+        _cleanup_free_ char *last = NULL;
+        int k;
 
-        if (k < 0)
-                return k;
-        for (size_t i = 0; i < g->n_packages; i++)
-                if (g->packages[i]->staged && (k = place_package(r, g->packages[i], e)) < 0)
+        for (size_t i = 0; i < g->n_packages; i++) {
+                const PublishedPackage *p = g->packages[i];
+                _cleanup_free_ char *from = NULL, *dir = NULL;
+
+                if (!p->staged)
+                        continue;
+                if (!(from = format(STAGE "/packages/%s", p->stage ? p->stage : p->file)))
+                        return error_oom(e);
+                if ((k = make_parents(r, p->href, &dir, e)) < 0)
                         return k;
-        return sync_dir(r, "packages", e);
+                if (renameat(r->fd, from, r->fd, p->href) < 0)
+                        return error_errno(e, errno, "%s/%s", r->path, p->href);
+                /* They are sorted: one directory's come one after the other. */
+                if (last && !streq(last, dir) && (k = sync_parents(r, last, e)) < 0)
+                        return k;
+                free(last);
+                last = TAKE_PTR(dir);
+        }
+        return last ? sync_parents(r, last, e) : 0;
 }
 
 static int place_generation(Repository *r, const Generation *g, Error *e) {
@@ -164,7 +213,9 @@ static int place_generation(Repository *r, const Generation *g, Error *e) {
                 return error_oom(e);
         if ((k = sync_dir(r, STAGE "/generation", e)) < 0 || (k = sync_dir(r, STAGE "/repodata", e)) < 0 || (k = make_dir(r, "generations", e)) < 0)
                 return k;
-        if (renameat(r->fd, STAGE "/generation", r->fd, to) < 0)
+        /* One of this number is there when an older state is imported again: it stays whole, in the staging area, until all is done. */
+        if (renameat2(r->fd, STAGE "/generation", r->fd, to, RENAME_NOREPLACE) < 0 &&
+            (errno != EEXIST || renameat2(r->fd, STAGE "/generation", r->fd, to, RENAME_EXCHANGE) < 0))
                 return error_errno(e, errno, "%s/%s", r->path, to);
         return sync_dir(r, "generations", e);
 }
@@ -173,8 +224,17 @@ static int place_generation(Repository *r, const Generation *g, Error *e) {
 static void unplace_generation(Repository *r, const Generation *g) {
         _cleanup_free_ char *path = format("generations/%" PRIu64, g->number);
 
-        if (path)
-                (void) remove_tree(r->fd, path);
+        if (!path)
+                return;
+        if (renameat2(r->fd, STAGE "/generation", r->fd, path, RENAME_EXCHANGE) < 0)
+                (void) remove_tree(r->fd, path); /* nothing was there before */
+}
+
+bool repository_has_intact(const Repository *r, const PublishedPackage *p) {
+        _cleanup_(rpm_file_freep) RpmFile *f = NULL;
+        _cleanup_error_ Error ignored = ERROR_INIT;
+
+        return rpm_file_open(r->fd, p->href, &f, &ignored) >= 0 && f->size == p->size && streq(f->header_sha256, p->header_sha256);
 }
 
 int repository_switch(Repository *r, const Generation *g, Error *e) {
@@ -201,19 +261,30 @@ int repository_switch(Repository *r, const Generation *g, Error *e) {
 }
 
 static bool is_named(Repository *r, const Generation *published, size_t first, const char *href) {
-        for (size_t i = 0; i < published->n_packages; i++)
-                if (streq(published->packages[i]->href, href))
-                        return true;
+        if (generation_find_href(published, href))
+                return true;
         for (size_t i = first; i < r->n_generations; i++)
-                for (size_t j = 0; j < r->generations[i]->n_packages; j++)
-                        if (streq(r->generations[i]->packages[j]->href, href))
-                                return true;
+                if (generation_find_href(r->generations[i], href))
+                        return true;
         return false;
 }
 
-/* Package files of one directory: packages/, or one level below. */
-static int sweep(Repository *r, const Generation *published, size_t first, const char *path, bool top, size_t *removed, Error *e) {
-        int fd = openat(r->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), k = 0;
+static bool is_directory(int fd, const struct dirent *d) {
+        struct stat st;
+
+        if (d->d_type != DT_UNKNOWN)
+                return d->d_type == DT_DIR;
+        return fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* What is never a package's directory. */
+static bool is_reserved(const char *path) {
+        return streq(path, "repodata") || streq(path, "generations");
+}
+
+/* Package files of one directory, and below: packages/, or "" for the whole of a mirror, whose packages lie where its source has them. */
+static int sweep(Repository *r, const Generation *published, size_t first, const char *path, unsigned depth, size_t *removed, Error *e) {
+        int fd = openat(r->fd, *path ? path : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), k = 0;
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
         struct dirent *d;
 
@@ -223,18 +294,17 @@ static int sweep(Repository *r, const Generation *published, size_t first, const
         }
         while (k >= 0 && (d = readdir(dir))) {
                 _cleanup_free_ char *name = NULL;
-                struct stat st;
 
                 if (d->d_name[0] == '.')
                         continue;
-                if (!(name = path_join(path, d->d_name)))
+                if (!(name = *path ? path_join(path, d->d_name) : strdup(d->d_name)))
                         k = error_oom(e);
-                else if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                        k = error_errno(e, errno, "%s/%s", r->path, name);
-                else if (S_ISDIR(st.st_mode) && top) {
-                        k = sweep(r, published, first, name, false, removed, e);
+                else if (is_directory(fd, d)) {
+                        if (depth == DEPTH_MAX || is_reserved(name))
+                                continue;
+                        k = sweep(r, published, first, name, depth + 1, removed, e);
                         (void) unlinkat(fd, d->d_name, AT_REMOVEDIR); /* if it is empty now */
-                } else if (S_ISREG(st.st_mode) && endswith(name, ".rpm") && !is_named(r, published, first, name)) {
+                } else if (endswith(name, ".rpm") && !is_named(r, published, first, name)) {
                         if (unlinkat(fd, d->d_name, 0) < 0)
                                 k = error_errno(e, errno, "%s/%s", r->path, name);
                         else
@@ -245,9 +315,81 @@ static int sweep(Repository *r, const Generation *published, size_t first, const
         return k;
 }
 
+static bool is_kept_metadata(Repository *r, const Generation *published, size_t first, const char *name) {
+        if (startswith(name, "repomd.xml") || streq(name, "metalink.xml") || strv_contains(published->metadata, name))
+                return true;
+        for (size_t i = first; i < r->n_generations; i++)
+                if (strv_contains(r->generations[i]->metadata, name))
+                        return true;
+        return false;
+}
+
+/* Hard links in repodata/ of generations that are gone. */
+static int sweep_metadata(Repository *r, const Generation *published, size_t first, Error *e) {
+        int fd = openat(r->fd, "repodata", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), k = 0;
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *d;
+
+        if (!dir) {
+                k = error_errno(e, errno, "%s/repodata", r->path);
+                safe_close(fd);
+                return k;
+        }
+        while (k >= 0 && (d = readdir(dir)))
+                if (d->d_name[0] != '.' && !is_kept_metadata(r, published, first, d->d_name) && unlinkat(fd, d->d_name, 0) < 0)
+                        k = error_errno(e, errno, "%s/repodata/%s", r->path, d->d_name);
+        (void) closedir(dir);
+        return k;
+}
+
+/* Only then is every package file below the top ours to remove. */
+static bool is_mirror(const Repository *r, const Generation *published) {
+        if (generation_is_mirror(published))
+                return true;
+        for (size_t i = 0; i < r->n_generations; i++)
+                if (generation_is_mirror(r->generations[i]))
+                        return true;
+        return false;
+}
+
+/* packages/DIGITS/ of a package that had a namesake, if nothing is in it any more. */
+static void remove_parent(Repository *r, const char *href) {
+        _cleanup_free_ char *dir = strdup(href);
+
+        if (!dir)
+                return;
+        *strrchr(dir, '/') = '\0';
+        if (strchr(dir, '/'))
+                (void) unlinkat(r->fd, dir, AT_REMOVEDIR);
+}
+
+/* The packages of a generation that goes, as far as none that stays names them. */
+static int drop_packages(Repository *r, const Generation *g, const Generation *published, size_t first, size_t *removed, Error *e) {
+        _cleanup_free_ size_t *at = calloc(r->n_generations + 1, sizeof(*at));
+
+        if (!at)
+                return error_oom(e);
+        for (size_t i = 0; i < g->n_packages; i++) {
+                const char *href = g->packages[i]->href;
+                bool named = generation_walk_href(published, &at[r->n_generations], href) != NULL;
+
+                for (size_t k = first; k < r->n_generations && !named; k++)
+                        named = generation_walk_href(r->generations[k], &at[k], href) != NULL;
+                if (named)
+                        continue;
+                if (unlinkat(r->fd, href, 0) == 0)
+                        (*removed)++;
+                else if (errno != ENOENT)
+                        return error_errno(e, errno, "%s/%s", r->path, href);
+                remove_parent(r, href);
+        }
+        return 0;
+}
+
 int repository_clean(Repository *r, const Generation *published, unsigned keep, size_t *ret_removed, Error *e) {
         bool is_new = !r->current || published->number != r->current->number;
         size_t others = keep - (is_new ? 1 : 0), first = r->n_generations > others ? r->n_generations - others : 0, removed = 0;
+        bool mirror;
         int k;
 
         for (size_t i = 0; i < first; i++) {
@@ -255,12 +397,19 @@ int repository_clean(Repository *r, const Generation *published, unsigned keep, 
 
                 if (!path)
                         return error_oom(e);
+                if (r->generations[i]->number == published->number)
+                        continue;
+                if ((k = drop_packages(r, r->generations[i], published, first, &removed, e)) < 0)
+                        return k;
                 k = remove_tree(r->fd, path);
                 if (k < 0)
                         return error_errno(e, -k, "%s/%s", r->path, path);
         }
-        k = sweep(r, published, first, "packages", true, &removed, e);
-        if (k < 0)
+        mirror = is_mirror(r, published);
+        /* Only then can there be a file that no generation names. */
+        if ((r->unclean || !r->current || mirror) && (k = sweep(r, published, first, mirror ? "" : "packages", 0, &removed, e)) < 0)
+                return k;
+        if ((k = sweep_metadata(r, published, first, e)) < 0)
                 return k;
         k = remove_tree(r->fd, STAGE);
         if (k < 0)

@@ -15,6 +15,7 @@ typedef struct Repository {
         int fd, lock_fd, stage_fd;
         Generation **generations; /* that are on disk and count, by number */
         size_t n_generations;
+        bool unclean;             /* a run that was killed left something: package files may be there that no generation names */
         Generation *current;      /* one of them: the published one; NULL: nothing is published */
 } Repository;
 
@@ -27,6 +28,12 @@ int repository_open(const char *path, Repository **ret, Error *e);
 
 /* Hard links of the metadata that the newest `keep` - 1 generations have, into the staged repodata/: for clients in flight. */
 int repository_link_metadata(Repository *r, unsigned keep, Error *e);
+
+/* Puts everything that is staged on the disk, all at once instead of file by file: to be called before repository_link_metadata(). */
+int repository_sync(Repository *r, Error *e);
+
+/* Whether a package that an older generation names is still what its manifest says, by its size and signed header. */
+bool repository_has_intact(const Repository *r, const PublishedPackage *p);
 
 /* Makes the staged state the published one: g's staged packages to their places, .stage/generation to generations/N, and then, in one
  * step that cannot be seen half done, .stage/repodata to repodata. Everything is on disk before. After an error the old state stands. */

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/rpm-sign.h"
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <rpm/rpmlib.h>
 #include <rpm/rpmtag.h>
 #include <rpm/rpmtd.h>
+#include <sys/stat.h>
 
 #include "basic/fs.h"
 
-#define CHUNK     (1024 * 1024)
-#define LEAD_SIZE 96
+#define CHUNK        ((size_t) 512 * 1024)
+#define LARGE        (16 * 1024 * 1024) /* from here on a thread more pays */
+#define WRITE_BEHIND (32 * 1024 * 1024)
+#define LEAD_SIZE    96
 
 /* Whether an entry of the old signature header goes: older signatures, and the space that was kept free for this one. */
 static bool is_replaced(rpmTagVal tag) {
@@ -86,29 +91,105 @@ static int write_out(int fd, const char *name, const void *data, size_t size, Di
         return r < 0 ? error_errno(e, -r, "SHA-256") : 0;
 }
 
-/* From offset to the end: to `out` and its digest, and to the second one, if any. */
-static int pump(int in_fd, const char *name, uint64_t offset, int out_fd, Digest *out, Digest *second, Progress *p, uint64_t *ret_end, Error *e) {
-        _cleanup_free_ unsigned char *buffer = malloc(CHUNK);
+/* A second digest of the same bytes, in a thread of its own: one that is given a buffer at a time, and works on it while the next is read. */
+typedef struct Lane {
+        pthread_t thread;
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        Digest *digest;
+        const void *data; /* what to do next; NULL: nothing */
+        size_t size;
+        bool running, end;
         int r;
+} Lane;
+
+static void *lane_run(void *arg) {
+        Lane *l = arg;
+
+        (void) pthread_mutex_lock(&l->lock);
+        for (;;) {
+                while (!l->data && !l->end)
+                        (void) pthread_cond_wait(&l->changed, &l->lock);
+                if (!l->data)
+                        break;
+                (void) pthread_mutex_unlock(&l->lock);
+                if (l->r == 0)
+                        l->r = digest_update(l->digest, l->data, l->size);
+                (void) pthread_mutex_lock(&l->lock);
+                l->data = NULL;
+                (void) pthread_cond_broadcast(&l->changed);
+        }
+        (void) pthread_mutex_unlock(&l->lock);
+        return NULL;
+}
+
+/* Without a thread the digest is taken in the caller's: for what is small, and where none can be had. */
+static void lane_start(Lane *l, Digest *digest, bool thread) {
+        *l = (Lane){ .digest = digest, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+        l->running = digest && thread && pthread_create(&l->thread, NULL, lane_run, l) == 0;
+}
+
+/* The bytes must stay until the next call returns. */
+static int lane_give(Lane *l, const void *data, size_t size) {
+        if (!l->digest)
+                return 0;
+        if (!l->running)
+                return digest_update(l->digest, data, size);
+        (void) pthread_mutex_lock(&l->lock);
+        while (l->data)
+                (void) pthread_cond_wait(&l->changed, &l->lock);
+        l->data = data;
+        l->size = size;
+        (void) pthread_cond_broadcast(&l->changed);
+        (void) pthread_mutex_unlock(&l->lock);
+        return 0;
+}
+
+static int lane_end(Lane *l) {
+        if (!l->running)
+                return 0;
+        (void) pthread_mutex_lock(&l->lock);
+        l->end = true;
+        (void) pthread_cond_broadcast(&l->changed);
+        (void) pthread_mutex_unlock(&l->lock);
+        (void) pthread_join(l->thread, NULL);
+        return l->r;
+}
+
+static int pump_chunks(int in_fd, const char *name, uint64_t *offset, int out_fd, Digest *out, Lane *second, unsigned char *buffer, Progress *p, Error *e) {
+        for (unsigned turn = 0;; turn ^= 1) {
+                unsigned char *chunk = buffer + turn * CHUNK; /* the other one may still be worked on */
+                size_t n = 0;
+                int r;
+
+                if ((r = read_chunk(in_fd, name, chunk, CHUNK, *offset, &n, e)) < 0 || n == 0)
+                        return r;
+                if ((r = lane_give(second, chunk, n)) < 0)
+                        return error_errno(e, -r, "SHA-256");
+                if ((r = write_out(out_fd, name, chunk, n, out, e)) < 0)
+                        return r;
+                *offset += n;
+                /* The disk writes while we read: what has to be waited for at the end is little. */
+                if (*offset % WRITE_BEHIND < n)
+                        (void) sync_file_range(out_fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+                progress_step(p, n);
+        }
+}
+
+/* From offset to the end: to `out` and its digest, and to the second one, if any. Every byte is read once. */
+static int pump(int in_fd, const char *name, uint64_t offset, int out_fd, Digest *out, Digest *second, Progress *p, uint64_t *ret_end, Error *e) {
+        _cleanup_free_ unsigned char *buffer = malloc(2 * CHUNK);
+        struct stat st;
+        Lane lane;
+        int r, k;
 
         if (!buffer)
                 return error_oom(e);
-        for (;;) {
-                size_t n = 0;
-
-                r = read_chunk(in_fd, name, buffer, CHUNK, offset, &n, e);
-                if (r < 0)
-                        return r;
-                if (n == 0)
-                        break;
-                r = write_out(out_fd, name, buffer, n, out, e);
-                if (r < 0)
-                        return r;
-                if (second && (r = digest_update(second, buffer, n)) < 0)
-                        return error_errno(e, -r, "SHA-256");
-                offset += n;
-                progress_step(p, n);
-        }
+        lane_start(&lane, second, fstat(in_fd, &st) == 0 && st.st_size >= LARGE);
+        r = pump_chunks(in_fd, name, &offset, out_fd, out, &lane, buffer, p, e);
+        k = lane_end(&lane);
+        if (r < 0 || k < 0)
+                return r < 0 ? r : error_errno(e, -k, "SHA-256");
         *ret_end = offset;
         return 0;
 }
@@ -138,7 +219,7 @@ int rpm_sign_copy(const RpmFile *f, Signer *s, int out_fd, Progress *p, RpmSigne
         size_t packet_size, header_size = 0, signed_header = f->header_end - f->header_start;
         _cleanup_free_ void *packet = NULL, *signature = NULL;
         unsigned char lead[LEAD_SIZE];
-        uint64_t end;
+        uint64_t end = 0;
         RpmSigned result = {};
         int r;
 
@@ -165,14 +246,4 @@ int rpm_sign_copy(const RpmFile *f, Signer *s, int out_fd, Progress *p, RpmSigne
         result.size = LEAD_SIZE + header_size + (end - f->header_start);
         *ret = result;
         return 0;
-}
-
-int copy_with_digest(int in_fd, const char *name, int out_fd, Progress *p, char ret[static SHA256_HEX_SIZE], uint64_t *ret_size, Error *e) {
-        _cleanup_(digest_freep) Digest *d = digest_new("sha256");
-        int r;
-
-        if (!d)
-                return error_oom(e);
-        r = pump(in_fd, name, 0, out_fd, d, NULL, p, ret_size, e);
-        return r < 0 ? r : take_hex(d, ret, e);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signs a package the way rpmsign does (RSA over the header, which has the payload's digest), but in one pass over its payload:
- * the signed copy is written while both digests are taken. */
+ * the signed copy is written while both digests are taken, each in a thread of its own. */
 #pragma once
 
 #include "basic/progress.h"
@@ -16,6 +16,3 @@ typedef struct RpmSigned {
 /* Writes f, signed, to out_fd (an empty file). The same package and key give the same bytes. A package without a SHA-256 of its
  * payload is refused: its signature would not cover the payload. */
 int rpm_sign_copy(const RpmFile *f, Signer *s, int out_fd, Progress *p, RpmSigned *ret, Error *e);
-
-/* Copies an open file to out_fd and takes its digest on the way. */
-int copy_with_digest(int in_fd, const char *name, int out_fd, Progress *p, char ret[static SHA256_HEX_SIZE], uint64_t *ret_size, Error *e);

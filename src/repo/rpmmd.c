@@ -7,6 +7,7 @@
 #include "basic/digest.h"
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/archive.h"
 
 #define FILES_MAX    64
 #define PACKAGES_MAX 100000
@@ -18,6 +19,8 @@ typedef struct Xml {
         const char *name; /* for messages */
         Error *e;
         char *problem; /* libxml2's first complaint */
+        bool foreign;  /* not written by us */
+        bool plain;    /* a "<package" in it always begins an element */
 } Xml;
 
 static void xml_done(Xml *x) {
@@ -34,7 +37,7 @@ static void keep_problem(void *arg, const char *message, xmlParserSeverities sev
 }
 
 static int xml_open(Xml *x, const char *text, size_t size, const char *name, Error *e) {
-        *x = (Xml){ .name = name, .e = e };
+        *x = (Xml){ .name = name, .e = e, .plain = true };
         if (size > INT32_MAX)
                 return error_set(e, EFBIG, EXIT_INVALID, "%s: %zu bytes are too many", name, size);
         /* No network, no DTD, entities not replaced: those there are, are refused below. */
@@ -62,6 +65,11 @@ static int xml_next(Xml *x) {
         case XML_READER_TYPE_ENTITY_REFERENCE:
         case XML_READER_TYPE_ENTITY:
                 return xml_bad(x, "a document type or an entity is in it");
+        case XML_READER_TYPE_COMMENT:
+        case XML_READER_TYPE_CDATA:
+        case XML_READER_TYPE_PROCESSING_INSTRUCTION:
+                x->plain = false;
+                return 1;
         default:
                 return xmlTextReaderDepth(x->reader) > DEPTH_MAX ? xml_bad(x, "elements are nested too deep") : 1;
         }
@@ -112,28 +120,45 @@ static int take_number(Xml *x, const char *attribute, uint64_t *ret, const char 
         return parse_u64(s, ret) < 0 ? xml_bad(x, what) : 0;
 }
 
-static int take_sha256(Xml *x, char **ret, const char *what) {
+/* SHA-1, MD5 and what nobody knows are no digests: a signature over them would sign nothing. */
+static int take_checksum(Xml *x, char **ret, const char **ret_digest, const char *what) {
+        static const struct {
+                const char *name;
+                size_t digits;
+        } digests[] = { { "sha256", 64 }, { "sha384", 96 }, { "sha512", 128 } };
         _cleanup_free_ char *type = NULL;
         int r = take_attribute(x, "type", &type, what);
 
         if (r < 0 || (r = take_text(x, ret, what)) < 0)
                 return r;
-        return streq(type, "sha256") && sha256_is_valid(*ret) ? 0 : xml_bad(x, what);
+        for (size_t i = 0; i < (x->foreign ? ELEMENTSOF(digests) : 1); i++)
+                if (streq(type, digests[i].name) && strlen(*ret) == digests[i].digits && strspn(*ret, "0123456789abcdef") == digests[i].digits) {
+                        *ret_digest = digests[i].name;
+                        return 0;
+                }
+        return x->foreign ? error_hint(x->e, error_set(x->e, EBADMSG, EXIT_UNTRUSTED, "%s: a %s checksum protects nothing: SHA-256 or better is needed", x->name,
+                                                       text_is_printable(type) ? type : "nameless"), "ask whoever makes the repository for one with sha256") : xml_bad(x, what);
 }
 
 static int take_href(Xml *x, char **ret, const char *prefix) {
         int r = take_attribute(x, "href", ret, "a location is missing, or there are two");
+        xmlChar *base;
 
         if (r < 0)
                 return r;
-        return path_is_safe(*ret) && startswith(*ret, prefix) ? 0 : xml_bad(x, "a location leaves the repository");
+        base = xmlTextReaderGetAttribute(x->reader, (const xmlChar *) "xml:base");
+        if (base) {
+                xmlFree(base);
+                return xml_bad(x, "a location is on another server (xml:base)");
+        }
+        return path_is_safe(*ret) && startswith(*ret, prefix) && text_is_printable(*ret) ? 0 : xml_bad(x, "a location leaves the repository");
 }
 
 static void repomd_file_clear(RepomdFile *f) {
         free(f->type);
         free(f->href);
-        free(f->sha256);
-        free(f->open_sha256);
+        free(f->checksum);
+        free(f->open_checksum);
 }
 
 Repomd *repomd_free(Repomd *r) {
@@ -158,9 +183,9 @@ static int data_element(Xml *x, RepomdFile *f) {
         const char *name = xml_element(x);
 
         if (streq(name, "checksum"))
-                return take_sha256(x, &f->sha256, "a checksum is not one SHA-256");
+                return take_checksum(x, &f->checksum, &f->digest, "a checksum is not one SHA-256");
         if (streq(name, "open-checksum"))
-                return take_sha256(x, &f->open_sha256, "an open-checksum is not one SHA-256");
+                return take_checksum(x, &f->open_checksum, &f->open_digest, "an open-checksum is not one SHA-256");
         if (streq(name, "location"))
                 return take_href(x, &f->href, "repodata/");
         if (streq(name, "size"))
@@ -188,12 +213,31 @@ static int read_data(Xml *x, Repomd *r) {
                         return k;
         if (k < 0)
                 return k;
-        if (!f->sha256 || !f->href || r->n_files > FILES_MAX || repomd_find(r, f->type) != f)
+        if (!f->checksum || !f->href || r->n_files > FILES_MAX || repomd_find(r, f->type) != f)
                 return xml_bad(x, "a file without checksum or location, one type twice, or too many");
         return 0;
 }
 
-int repomd_parse(const char *text, size_t size, const char *name, Repomd **ret, Error *e) {
+/* <tags>, up to its end: ours are taken, others are somebody else's. */
+static int read_tags(Xml *x, Repomd *r) {
+        int k;
+
+        if (xmlTextReaderIsEmptyElement(x->reader))
+                return 0;
+        while ((k = xml_next(x)) > 0 && !xml_ends(x, 1)) {
+                _cleanup_free_ char *content = NULL;
+
+                if (!streq(xml_element(x), "content"))
+                        continue;
+                if ((k = take_text(x, &content, "a tag without text")) < 0)
+                        return k;
+                if (freshness_take(&r->freshness, content) < 0)
+                        return xml_bad(x, "a serial or date of expiry is malformed, or said twice");
+        }
+        return k < 0 ? k : 0;
+}
+
+static int parse_repomd(const char *text, size_t size, const char *name, bool foreign, Repomd **ret, Error *e) {
         _cleanup_(repomd_freep) Repomd *m = calloc(1, sizeof(*m));
         _cleanup_(xml_done) Xml x = {};
         int r;
@@ -203,6 +247,7 @@ int repomd_parse(const char *text, size_t size, const char *name, Repomd **ret, 
         r = xml_open(&x, text, size, name, e);
         if (r < 0)
                 return r;
+        x.foreign = foreign;
         while ((r = xml_next(&x)) > 0) {
                 const char *element = xml_element(&x);
                 int depth = xmlTextReaderDepth(x.reader);
@@ -211,6 +256,8 @@ int repomd_parse(const char *text, size_t size, const char *name, Repomd **ret, 
                         return xml_bad(&x, "not a repomd.xml");
                 if (depth == 1 && streq(element, "revision"))
                         r = take_text(&x, &m->revision, "more than one revision");
+                else if (depth == 1 && streq(element, "tags"))
+                        r = read_tags(&x, m);
                 else if (depth == 1 && streq(element, "data"))
                         r = read_data(&x, m);
                 if (r < 0)
@@ -222,6 +269,36 @@ int repomd_parse(const char *text, size_t size, const char *name, Repomd **ret, 
         return 0;
 }
 
+int repomd_parse(const char *text, size_t size, const char *name, Repomd **ret, Error *e) {
+        return parse_repomd(text, size, name, false, ret, e);
+}
+
+int repomd_parse_foreign(const char *text, size_t size, const char *name, Repomd **ret, Error *e) {
+        return parse_repomd(text, size, name, true, ret, e);
+}
+
+static void render_file(Text *t, const RepomdFile *f, const char *timestamp) {
+        text_printf(t, "  <data type=\"%s\">\n    <checksum type=\"%s\">%s</checksum>\n", f->type, f->digest, f->checksum);
+        if (f->open_checksum)
+                text_printf(t, "    <open-checksum type=\"%s\">%s</open-checksum>\n", f->open_digest, f->open_checksum);
+        text_printf(t, "    <location href=\"%s\"/>\n    <timestamp>%s</timestamp>\n    <size>%" PRIu64 "</size>\n", f->href, timestamp, f->size);
+        if (f->open_checksum)
+                text_printf(t, "    <open-size>%" PRIu64 "</open-size>\n", f->open_size);
+        text_append(t, "  </data>\n");
+}
+
+char *repomd_render(const Repomd *r) {
+        _cleanup_text_ Text t = {};
+
+        text_printf(&t, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<repomd xmlns=\"http://linux.duke.edu/metadata/repo\" "
+                        "xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\">\n  <revision>%s</revision>\n", r->revision);
+        freshness_append(&t, &r->freshness);
+        for (size_t i = 0; i < r->n_files; i++)
+                render_file(&t, &r->files[i], r->revision);
+        text_append(&t, "</repomd>\n");
+        return text_take(&t);
+}
+
 static PrimaryPackage *primary_package_free(PrimaryPackage *p) {
         if (!p)
                 return NULL;
@@ -229,7 +306,7 @@ static PrimaryPackage *primary_package_free(PrimaryPackage *p) {
         free(p->evr);
         free(p->arch);
         free(p->nevra);
-        free(p->sha256);
+        free(p->checksum);
         free(p->href);
         free(p);
         return NULL;
@@ -273,7 +350,7 @@ static int package_element(Xml *x, PrimaryPackage *p) {
         if (streq(name, "version"))
                 return take_version(x, p);
         if (streq(name, "checksum"))
-                return take_sha256(x, &p->sha256, "a package's checksum is not one SHA-256");
+                return take_checksum(x, &p->checksum, &p->digest, "a package's checksum is not one SHA-256");
         if (streq(name, "size"))
                 return take_number(x, "package", &p->size, "a package's size is not a number");
         if (streq(name, "location"))
@@ -293,7 +370,7 @@ static int read_package(Xml *x, Primary *list) {
                         return r;
         if (r < 0)
                 return r;
-        if (!p->name || !p->arch || !p->evr || !p->sha256 || !p->href || p->header_end == 0)
+        if (!p->name || !p->arch || !p->evr || !p->checksum || !p->href || p->header_end == 0)
                 return xml_bad(x, "a package without name, version, architecture, checksum, location or header range");
         if (list->n_packages == PACKAGES_MAX)
                 return xml_bad(x, "too many packages");
@@ -333,37 +410,181 @@ static int check_unique(Xml *x, const Primary *p) {
         return twice ? xml_bad(x, "one package, or one location, is in it twice") : 0;
 }
 
-int primary_parse(const char *text, size_t size, const char *name, Primary **ret, Error *e) {
-        _cleanup_(primary_freep) Primary *p = calloc(1, sizeof(*p));
-        _cleanup_(xml_done) Xml x = {};
+static int parse_primary(Xml *x, Primary *p) {
         uint64_t announced = 0;
         int r;
 
-        if (!p)
-                return error_oom(e);
-        r = xml_open(&x, text, size, name, e);
-        if (r < 0)
-                return r;
-        while ((r = xml_next(&x)) > 0) {
-                const char *element = xml_element(&x);
-                int depth = xmlTextReaderDepth(x.reader);
+        while ((r = xml_next(x)) > 0) {
+                const char *element = xml_element(x);
+                int depth = xmlTextReaderDepth(x->reader);
 
                 if (depth == 0 && streq(element, "metadata"))
-                        r = take_number(&x, "packages", &announced, "its count of packages is not a number");
+                        r = take_number(x, "packages", &announced, "its count of packages is not a number");
                 else if (depth == 0 && *element)
-                        r = xml_bad(&x, "not a primary.xml");
+                        r = xml_bad(x, "not a primary.xml");
                 else if (depth == 1 && streq(element, "package"))
-                        r = read_package(&x, p);
+                        r = read_package(x, p);
                 if (r < 0)
                         return r;
         }
         if (r < 0)
                 return r;
-        if (announced != p->n_packages)
-                return xml_bad(&x, "it has not as many packages as it says");
-        r = check_unique(&x, p);
-        if (r < 0)
+        return announced == p->n_packages ? 0 : xml_bad(x, "it has not as many packages as it says");
+}
+
+int primary_parse(const char *text, size_t size, const char *name, Primary **ret, Error *e) {
+        _cleanup_(primary_freep) Primary *p = calloc(1, sizeof(*p));
+        _cleanup_(xml_done) Xml x = {};
+        int r;
+
+        if (!p)
+                return error_oom(e);
+        if ((r = xml_open(&x, text, size, name, e)) < 0 || (r = parse_primary(&x, p)) < 0 || (r = check_unique(&x, p)) < 0)
                 return r;
         *ret = TAKE_PTR(p);
+        return 0;
+}
+
+/* Elements that are called package, in a text without anything that could look like one: where each begins and ends. */
+static int find_fragments(Xml *x, const char *text, size_t n, XmlFragment **ret) {
+        _cleanup_free_ XmlFragment *v = calloc(n + 1, sizeof(*v));
+        const char *s = text;
+        size_t found = 0;
+
+        if (!v)
+                return error_oom(x->e);
+        while ((s = strstr(s, "<package"))) {
+                const char *end;
+
+                if (!strchr(" \t\r\n>", s[8]) || s[8] == '\0') {
+                        s += 8;
+                        continue;
+                }
+                end = strstr(s, "</package>");
+                if (!end || found == n)
+                        return xml_bad(x, "its packages cannot be told apart");
+                end += strlen("</package>");
+                end += *end == '\n';
+                v[found++] = (XmlFragment){ .text = s, .size = (size_t) (end - s) };
+                s = end;
+        }
+        if (found != n || !x->plain)
+                return xml_bad(x, "its packages cannot be told apart");
+        *ret = TAKE_PTR(v);
+        return 0;
+}
+
+typedef struct Placed {
+        PrimaryPackage *p;
+        size_t at;
+} Placed;
+
+static int by_place(const void *a, const void *b) {
+        const Placed *x = a, *y = b;
+        int c = strcmp(x->p->href, y->p->href);
+
+        return c != 0 ? c : (x->at > y->at) - (x->at < y->at);
+}
+
+/* One file at one place: what is said of it again must be the same, and goes. */
+static int drop_repeated(Xml *x, Primary *p, XmlFragment *fragments) {
+        _cleanup_free_ Placed *sorted = calloc(p->n_packages + 1, sizeof(*sorted));
+        size_t kept = 0;
+
+        if (!sorted)
+                return error_oom(x->e);
+        for (size_t i = 0; i < p->n_packages; i++)
+                sorted[i] = (Placed){ .p = p->packages[i], .at = i };
+        qsort(sorted, p->n_packages, sizeof(*sorted), by_place);
+        for (size_t i = 1, first = 0; i < p->n_packages; i++) {
+                if (!streq(sorted[first].p->href, sorted[i].p->href)) {
+                        first = i;
+                        continue;
+                }
+                if (!streq(sorted[first].p->checksum, sorted[i].p->checksum) || sorted[first].p->size != sorted[i].p->size)
+                        return xml_bad(x, "two different packages are at one location");
+                p->packages[sorted[i].at] = primary_package_free(sorted[i].p);
+        }
+        for (size_t i = 0; i < p->n_packages; i++) {
+                if (!p->packages[i])
+                        continue;
+                if (fragments)
+                        fragments[kept] = fragments[i];
+                p->packages[kept++] = p->packages[i];
+        }
+        p->n_packages = kept;
+        return 0;
+}
+
+int primary_parse_foreign(const char *text, size_t size, const char *name, Primary **ret, XmlFragment **ret_fragments, Error *e) {
+        _cleanup_(primary_freep) Primary *p = calloc(1, sizeof(*p));
+        _cleanup_free_ XmlFragment *fragments = NULL;
+        _cleanup_(xml_done) Xml x = {};
+        int r;
+
+        if (!p)
+                return error_oom(e);
+        if ((r = xml_open(&x, text, size, name, e)) < 0)
+                return r;
+        x.foreign = true;
+        if ((r = parse_primary(&x, p)) < 0 || (ret_fragments && (r = find_fragments(&x, text, p->n_packages, &fragments)) < 0) ||
+            (r = drop_repeated(&x, p, fragments)) < 0)
+                return r;
+        *ret = TAKE_PTR(p);
+        if (ret_fragments)
+                *ret_fragments = TAKE_PTR(fragments);
+        return 0;
+}
+
+void xml_packages_free(XmlPackage *v, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                free(v[i].pkgid);
+        free(v);
+}
+
+static int add_pkgid(Xml *x, XmlPackage **v, size_t *n) {
+        if ((*n & (*n - 1)) == 0) {
+                XmlPackage *grown = reallocarray(*v, *n ? *n * 2 : 1, sizeof(*grown));
+
+                if (!grown)
+                        return error_oom(x->e);
+                *v = grown;
+        }
+        if (*n == PACKAGES_MAX)
+                return xml_bad(x, "too many packages");
+        (*v)[(*n)++] = (XmlPackage){};
+        return take_attribute(x, "pkgid", &(*v)[*n - 1].pkgid, "a package without a pkgid");
+}
+
+int xml_packages_parse(const char *text, size_t size, const char *name, const char *root, XmlPackage **ret, size_t *ret_n, Error *e) {
+        _cleanup_free_ XmlFragment *fragments = NULL;
+        _cleanup_(xml_done) Xml x = {};
+        XmlPackage *v = NULL;
+        size_t n = 0;
+        int r;
+
+        if ((r = xml_open(&x, text, size, name, e)) < 0)
+                return r;
+        while ((r = xml_next(&x)) > 0) {
+                const char *element = xml_element(&x);
+                int depth = xmlTextReaderDepth(x.reader);
+
+                if (depth == 0 && *element && !streq(element, root))
+                        r = xml_bad(&x, "it is another kind of file");
+                else if (depth == 1 && streq(element, "package"))
+                        r = add_pkgid(&x, &v, &n);
+                if (r < 0)
+                        break;
+        }
+        if (r >= 0)
+                r = find_fragments(&x, text, n, &fragments);
+        if (r < 0) {
+                xml_packages_free(v, n);
+                return r;
+        }
+        for (size_t i = 0; i < n; i++)
+                v[i].fragment = fragments[i];
+        *ret = v;
+        *ret_n = n;
         return 0;
 }

@@ -1,35 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The signer over OpenSSL: a PEM file, encrypted or not, or whatever a provider has a URI for (PKCS#11). It writes the OpenPGP packets
- * that gpg would (RFC 4880): a v4 RSA key with one user ID, and v4 signatures with SHA-256. */
-#include <endian.h>
+/* The signer over OpenSSL: a PEM file, encrypted or not, or whatever a provider has a URI for (PKCS#11). */
 #include <fcntl.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/rsa.h>
 #include <openssl/store.h>
 #include <openssl/ui.h>
 
-#include "basic/digest.h"
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/openpgp-packet.h"
 #include "repo/signer.h"
 
 #define RSA_BITS_MIN   3072
 #define PASSPHRASE_MAX ((size_t) 4096)
 
-/* RFC 4880: packet tags in the old format with a two-byte length (4.2.1), algorithms (9.1, 9.4), signature types (5.2.1), subpackets (5.2.3.1) */
-enum {
-        PACKET_SIGNATURE = 0x89, PACKET_PUBLIC_KEY = 0x99, PACKET_USER_ID = 0xb4,
-        VERSION_4 = 4, ALGORITHM_RSA = 1, HASH_SHA256 = 8,
-        SIGNATURE_BINARY = 0x00, SIGNATURE_POSITIVE_CERTIFICATION = 0x13,
-        SUBPACKET_CREATED = 2, SUBPACKET_ISSUER = 16, SUBPACKET_PREFERRED_HASH = 21, SUBPACKET_KEY_FLAGS = 27,
-        SUBPACKET_ISSUER_FINGERPRINT = 33, /* RFC 9580, 5.2.3.35; gpg has written it since 2.1.16 */
-        KEY_FLAGS_CERTIFY_AND_SIGN = 0x03,
-};
-
 typedef struct OpensslSigner {
         EVP_PKEY *key;
-        unsigned char fingerprint[20];
+        unsigned char fingerprint[OPENPGP_FINGERPRINT_SIZE];
 } OpensslSigner;
 
 static void openssl_free(Signer *s) {
@@ -48,31 +37,6 @@ static int openssl_error(Error *e, const char *name, const char *what) {
         return error_set(e, EIO, EXIT_FAILED, "%s: %s%s%s", name, what, reason ? ": " : "", reason ? reason : "");
 }
 
-static void put8(Text *t, unsigned v) {
-        unsigned char b = (unsigned char) v;
-        text_append_n(t, &b, 1);
-}
-
-static void put16(Text *t, size_t v) {
-        uint16_t b = htobe16((uint16_t) v);
-        text_append_n(t, &b, 2);
-}
-
-static void put32(Text *t, uint64_t v) {
-        uint32_t b = htobe32((uint32_t) v);
-        text_append_n(t, &b, 4);
-}
-
-/* A number without leading zeros, behind its length in bits (RFC 4880, 3.2). */
-static void put_mpi(Text *t, const unsigned char *bytes, size_t size) {
-        while (size > 0 && *bytes == 0) {
-                bytes++;
-                size--;
-        }
-        put16(t, size == 0 ? 0 : size * 8 - (size_t) (__builtin_clz(*bytes) - 24));
-        text_append_n(t, bytes, size);
-}
-
 static int put_parameter(Text *t, EVP_PKEY *key, const char *parameter) {
         BIGNUM *n = NULL;
         _cleanup_free_ unsigned char *bytes = NULL;
@@ -84,114 +48,33 @@ static int put_parameter(Text *t, EVP_PKEY *key, const char *parameter) {
         bytes = malloc((size_t) size + 1);
         if (bytes) {
                 (void) BN_bn2bin(n, bytes);
-                put_mpi(t, bytes, (size_t) size);
+                openpgp_put_mpi(t, bytes, (size_t) size);
         }
         BN_free(n);
         return bytes ? 0 : -ENOMEM;
 }
 
-static void put_packet(Text *t, unsigned tag, const Text *body) {
-        put8(t, tag);
-        if (tag == PACKET_USER_ID)
-                put8(t, (unsigned) body->size);
-        else
-                put16(t, body->size);
-        text_append_n(t, body->data, body->size);
-}
-
-/* The part of a signature that it covers itself (RFC 4880, 5.2.3). */
-static void put_hashed_part(Text *t, const OpensslSigner *o, unsigned type, int64_t time) {
-        _cleanup_text_ Text sub = {};
-
-        put8(&sub, 22);
-        put8(&sub, SUBPACKET_ISSUER_FINGERPRINT);
-        put8(&sub, VERSION_4);
-        text_append_n(&sub, o->fingerprint, sizeof o->fingerprint);
-        put8(&sub, 5);
-        put8(&sub, SUBPACKET_CREATED);
-        put32(&sub, (uint64_t) time);
-        if (type == SIGNATURE_POSITIVE_CERTIFICATION) {
-                put8(&sub, 2);
-                put8(&sub, SUBPACKET_KEY_FLAGS);
-                put8(&sub, KEY_FLAGS_CERTIFY_AND_SIGN);
-                put8(&sub, 2);
-                put8(&sub, SUBPACKET_PREFERRED_HASH);
-                put8(&sub, HASH_SHA256);
-        }
-        put8(t, VERSION_4);
-        put8(t, type);
-        put8(t, ALGORITHM_RSA);
-        put8(t, HASH_SHA256);
-        put16(t, sub.size);
-        text_append_n(t, sub.data, sub.size);
-        t->failed |= sub.failed;
-}
-
-/* RSA over SHA-256 of data; *digest gets the SHA-256, whose first two bytes an OpenPGP signature shows. */
-static int sign_bytes(const OpensslSigner *o, const Text *data, unsigned char digest[static 32], Text *ret) {
-        EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+static int raw_sign(void *data, const unsigned char digest[static 32], unsigned char **ret, size_t *ret_size, Error *e) {
+        OpensslSigner *o = data;
+        EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, o->key, NULL);
         _cleanup_free_ unsigned char *signature = NULL;
         size_t size = 0;
-        int r = -EIO;
+        bool good;
 
-        if (ctx && EVP_Digest(data->data, data->size, digest, NULL, EVP_sha256(), NULL) == 1 &&
-            EVP_DigestSignInit_ex(ctx, NULL, "SHA256", NULL, NULL, o->key, NULL) == 1 &&
-            EVP_DigestSign(ctx, NULL, &size, (const unsigned char *) data->data, data->size) == 1 && (signature = malloc(size)) &&
-            EVP_DigestSign(ctx, signature, &size, (const unsigned char *) data->data, data->size) == 1) {
-                put_mpi(ret, signature, size);
-                r = 0;
-        }
-        EVP_MD_CTX_free(ctx);
-        return r;
-}
-
-/* A signature packet over subject (for a certification: the key and user ID as RFC 4880, 5.2.4 lays them out). */
-static int put_signature(Text *t, const OpensslSigner *o, unsigned type, int64_t time, const void *subject, size_t size) {
-        _cleanup_text_ Text hashed = {}, data = {}, mpi = {}, body = {};
-        unsigned char digest[32];
-        int r;
-
-        put_hashed_part(&hashed, o, type, time);
-        text_append_n(&data, subject, size);
-        text_append_n(&data, hashed.data, hashed.size);
-        put8(&data, VERSION_4);
-        put8(&data, 0xff);
-        put32(&data, hashed.size);
-        if (hashed.failed || data.failed)
-                return -ENOMEM;
-        r = sign_bytes(o, &data, digest, &mpi);
-        if (r < 0)
-                return r;
-        text_append_n(&body, hashed.data, hashed.size);
-        put16(&body, 10); /* what is not covered: whose key it is, by key ID, as rpm looks it up */
-        put8(&body, 9);
-        put8(&body, SUBPACKET_ISSUER);
-        text_append_n(&body, o->fingerprint + 12, 8);
-        text_append_n(&body, digest, 2);
-        text_append_n(&body, mpi.data, mpi.size);
-        put_packet(t, PACKET_SIGNATURE, &body);
-        return mpi.failed || body.failed || t->failed ? -ENOMEM : 0;
-}
-
-static int take(Text *t, void **ret, size_t *ret_size) {
-        size_t size = t->size;
-        char *p = text_take(t);
-
-        if (!p)
-                return -ENOMEM;
-        *ret = p;
+        good = ctx && EVP_PKEY_sign_init(ctx) == 1 && EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
+               EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 && EVP_PKEY_sign(ctx, NULL, &size, digest, 32) == 1 &&
+               (signature = malloc(size)) && EVP_PKEY_sign(ctx, signature, &size, digest, 32) == 1;
+        EVP_PKEY_CTX_free(ctx);
+        if (!good)
+                return openssl_error(e, "the signing key", "OpenSSL did not sign with it");
+        *ret = TAKE_PTR(signature);
         *ret_size = size;
         return 0;
 }
 
 static int openssl_sign(Signer *s, const void *data, size_t size, int64_t time, void **ret, size_t *ret_size, Error *e) {
-        _cleanup_text_ Text t = {};
-        int r;
-
-        r = put_signature(&t, s->data, SIGNATURE_BINARY, time, data, size);
-        if (r == 0)
-                r = take(&t, ret, ret_size);
-        return r == -ENOMEM ? error_oom(e) : r < 0 ? openssl_error(e, s->fingerprint, "OpenSSL did not sign with this key") : 0;
+        OpensslSigner *o = s->data;
+        return openpgp_sign(o->fingerprint, OPENPGP_BINARY, time, data, size, raw_sign, o, ret, ret_size, e);
 }
 
 static const SignerType signer_openssl = { .name = "openssl", .sign = openssl_sign, .free = openssl_free };
@@ -237,49 +120,20 @@ static EVP_PKEY *load_private_key(const char *uri, char *passphrase) {
         return key;
 }
 
-/* The key packet's body, and from it the fingerprint (RFC 4880, 12.2). */
-static int put_key(Text *body, OpensslSigner *o, int64_t created) {
-        _cleanup_text_ Text packet = {};
-        int r;
-
-        put8(body, VERSION_4);
-        put32(body, (uint64_t) created);
-        put8(body, ALGORITHM_RSA);
-        r = put_parameter(body, o->key, OSSL_PKEY_PARAM_RSA_N);
-        if (r == 0)
-                r = put_parameter(body, o->key, OSSL_PKEY_PARAM_RSA_E);
-        if (r < 0)
-                return r;
-        put_packet(&packet, PACKET_PUBLIC_KEY, body);
-        if (body->failed || packet.failed)
-                return -ENOMEM;
-        return EVP_Digest(packet.data, packet.size, o->fingerprint, NULL, EVP_sha1(), NULL) == 1 ? 0 : -EIO;
-}
-
 static int make_public_key(Signer *s, Error *e) {
         OpensslSigner *o = s->data;
-        _cleanup_text_ Text body = {}, id = {}, subject = {}, t = {}, hex = {};
+        _cleanup_text_ Text numbers = {}, hex = {};
         int r;
 
-        r = put_key(&body, o, s->created);
-        if (r == 0) {
-                put_packet(&t, PACKET_PUBLIC_KEY, &body);
-                text_append(&id, s->user_id);
-                put_packet(&t, PACKET_USER_ID, &id);
-                put_packet(&subject, PACKET_PUBLIC_KEY, &body);
-                put8(&subject, PACKET_USER_ID);
-                put32(&subject, id.size);
-                text_append(&subject, s->user_id);
-                r = subject.failed || t.failed ? -ENOMEM
-                                               : put_signature(&t, o, SIGNATURE_POSITIVE_CERTIFICATION, s->created, subject.data, subject.size);
-        }
+        if (put_parameter(&numbers, o->key, OSSL_PKEY_PARAM_RSA_N) < 0 || put_parameter(&numbers, o->key, OSSL_PKEY_PARAM_RSA_E) < 0)
+                return openssl_error(e, "the signing key", "its public part cannot be exported");
+        r = openpgp_make_key(s->created, &numbers, s->user_id, raw_sign, o, o->fingerprint, &s->public_key, &s->public_key_size, e);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < sizeof o->fingerprint; i++)
                 text_printf(&hex, "%02X", o->fingerprint[i]);
-        if (r == 0)
-                r = take(&t, &s->public_key, &s->public_key_size);
-        if (r == -ENOMEM || !(s->fingerprint = text_take(&hex)))
-                return error_oom(e);
-        return r < 0 ? openssl_error(e, "the signing key", "its public part cannot be exported or it does not sign") : 0;
+        s->fingerprint = text_take(&hex);
+        return s->fingerprint ? 0 : error_oom(e);
 }
 
 static int check_key(EVP_PKEY *key, const char *uri, Error *e) {

@@ -7,6 +7,9 @@
 #include <solv/repo_repomdxml.h>
 #include <solv/repo_rpmdb.h>
 #include <solv/repo_rpmmd.h>
+#include <solv/selection.h>
+#include <solv/repo_solv.h>
+#include <solv/repo_write.h>
 #include <solv/solv_xfopen.h>
 #include <solv/solver.h>
 #include <solv/transaction.h>
@@ -20,10 +23,18 @@
 
 #define ARCHITECTURE "x86_64"
 
+/* A package of our repository. */
+typedef struct WorldPackage {
+        char *nevra;
+        Id id;
+} WorldPackage;
+
 struct World {
         Pool *pool;
         Repo *ours, *installed;
-        char **nevras;
+        WorldPackage *packages; /* sorted */
+        size_t n_packages;
+        bool known, filelists;
 };
 
 World *world_free(World *w) {
@@ -31,7 +42,9 @@ World *world_free(World *w) {
                 return NULL;
         if (w->pool)
                 pool_free(w->pool);
-        strv_free(w->nevras);
+        for (size_t i = 0; i < w->n_packages; i++)
+                free(w->packages[i].nevra);
+        free(w->packages);
         free(w);
         return NULL;
 }
@@ -98,9 +111,20 @@ static int add_metadata(Repo *repo, const char *dir, const char *type, int flags
         return r;
 }
 
-static int add_directory(Repo *repo, const char *dir, Error *e) {
-        int r = add_metadata(repo, dir, "primary", 0, true, e);
-        return r < 0 ? r : add_metadata(repo, dir, "filelists", REPO_EXTEND_SOLVABLES, false, e);
+/* Whether primary.xml has every file of that name: programs and configuration, as createrepo_c and dnf agree. */
+static bool is_in_primary(const char *path) {
+        return startswith(path, "/etc/") || strstr(path, "bin/") || streq(path, "/usr/lib/sendmail");
+}
+
+/* Whether some dependency names a file that only a list of all files has: mostly none does, and they are long. */
+static bool needs_filelists(const Pool *pool) {
+        for (Id id = 2; id < pool->ss.nstrings; id++) {
+                const char *s = pool->ss.stringspace + pool->ss.strings[id];
+
+                if (s[0] == '/' && s[1] && !is_in_primary(s))
+                        return true;
+        }
+        return false;
 }
 
 static int add_rpms(Repo *repo, char *const *rpms, Error *e) {
@@ -111,10 +135,7 @@ static int add_rpms(Repo *repo, char *const *rpms, Error *e) {
 }
 
 static int add_source(Repo *repo, const WorldSource *s, Error *e) {
-        int r = s->path ? add_directory(repo, s->path, e) : add_rpms(repo, s->rpms, e);
-
-        repo_internalize(repo);
-        return r;
+        return s->path ? add_metadata(repo, s->path, "primary", 0, true, e) : add_rpms(repo, s->rpms, e);
 }
 
 /* What a list says is there, as one installed package that nothing replaces. */
@@ -137,15 +158,20 @@ static void install_list(World *w, const Platform *p) {
 }
 
 /* Everything is loaded once more, as installed, and what is not installed is dropped. */
-static int install_packages(World *w, const WorldSource *sources, size_t n, char *const *installed, Error *e) {
+static int load_installed(World *w, const WorldSource *sources, size_t n, Error *e) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                if (!sources[i].list)
+                        r = add_source(w->installed, &sources[i], e);
+        return r;
+}
+
+static int drop_the_others(World *w, char *const *installed, Error *e) {
         _cleanup_strv_ char **seen = NULL;
         Solvable *s;
         Id p;
-        int r;
 
-        for (size_t i = 0; i < n; i++)
-                if (!sources[i].list && (r = add_source(w->installed, &sources[i], e)) < 0)
-                        return r;
         FOR_REPO_SOLVABLES(w->installed, p, s) {
                 const char *nevra = pool_solvid2str(w->pool, p);
 
@@ -159,37 +185,162 @@ static int install_packages(World *w, const WorldSource *sources, size_t n, char
         return 0;
 }
 
-static int load(World *w, const WorldSource *sources, size_t n, char *const *installed, Error *e) {
+static int add_filelists(Repo *const *repos, Repo *installed, const WorldSource *sources, size_t n, Error *e) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                if (!sources[i].path)
+                        continue;
+                r = add_metadata(repos[i], sources[i].path, "filelists", REPO_EXTEND_SOLVABLES, false, e);
+                if (r >= 0 && installed)
+                        r = add_metadata(installed, sources[i].path, "filelists", REPO_EXTEND_SOLVABLES, false, e);
+        }
+        return r;
+}
+
+static int compare_packages(const void *a, const void *b) {
+        const WorldPackage *x = a, *y = b;
+        int c = strcmp(x->nevra, y->nevra);
+
+        return c != 0 ? c : x->id - y->id;
+}
+
+static int list_packages(World *w, Error *e) {
         Solvable *s;
         Id p;
-        int r;
 
-        for (size_t i = 0; i < n; i++) {
-                Repo *repo;
+        w->packages = calloc((size_t) w->ours->nsolvables + 1, sizeof(*w->packages));
+        if (!w->packages)
+                return error_oom(e);
+        FOR_REPO_SOLVABLES(w->ours, p, s) {
+                char *nevra = strdup(pool_solvid2str(w->pool, p));
 
-                if (sources[i].list)
-                        continue;
-                repo = sources[i].role == WORLD_OURS ? w->ours : repo_create(w->pool, sources[i].path ? sources[i].path : "files");
-                repo->priority = sources[i].role == WORLD_OURS ? PRIORITY_OURS : PRIORITY_DEFAULT;
-                r = add_source(repo, &sources[i], e);
-                if (r < 0)
-                        return r;
-        }
-        if (installed && (r = install_packages(w, sources, n, installed, e)) < 0)
-                return r;
-        for (size_t i = 0; i < n; i++)
-                if (sources[i].list)
-                        install_list(w, sources[i].list);
-        FOR_REPO_SOLVABLES(w->ours, p, s)
-                if (strv_append(&w->nevras, pool_solvid2str(w->pool, p)) < 0)
+                if (!nevra)
                         return error_oom(e);
-        pool_set_installed(w->pool, w->installed);
-        pool_addfileprovides(w->pool);
-        pool_createwhatprovides(w->pool);
+                w->packages[w->n_packages++] = (WorldPackage){ .nevra = nevra, .id = p };
+        }
+        if (w->n_packages > 0)
+                qsort(w->packages, w->n_packages, sizeof(*w->packages), compare_packages);
         return 0;
 }
 
+/* The file, less what is gone, and what is new. False if it does not fit: then the metadata is read. */
+static bool add_known(Repo *repo, const WorldKnown *known) {
+        _cleanup_fclose_ FILE *f = fopen(known->solv, "re"), *xml = NULL;
+        Id first = repo->pool->nsolvables;
+
+        if (!f || repo_add_solv(repo, f, 0) != 0 || (size_t) repo->nsolvables != known->n || (size_t) (repo->pool->nsolvables - first) != known->n)
+                return false;
+        for (size_t i = 0; i < known->n; i++)
+                if (known->gone[i])
+                        repo_free_solvable(repo, first + (Id) i, 0);
+        if (!known->primary)
+                return true;
+        xml = fmemopen((void *) known->primary, strlen(known->primary), "r");
+        return xml && repo_add_rpmmd(repo, xml, NULL, 0) == 0;
+}
+
+static void drop_packages(World *w) {
+        for (size_t i = 0; i < w->n_packages; i++)
+                free(w->packages[i].nevra);
+        free(w->packages);
+        w->packages = NULL;
+        w->n_packages = 0;
+}
+
+/* 1: it is loaded, and is what it has to be. */
+static int load_known(World *w, const WorldKnown *known, Error *e) {
+        bool good = add_known(w->ours, known);
+        int r;
+
+        if (good) {
+                repo_internalize(w->ours);
+                if ((r = list_packages(w, e)) < 0)
+                        return r;
+                good = w->n_packages == known->n_nevras;
+                for (size_t i = 0; good && i < w->n_packages; i++)
+                        good = streq(w->packages[i].nevra, known->nevras[i]);
+                drop_packages(w);
+        }
+        if (!good)
+                repo_empty(w->ours, 1);
+        return good;
+}
+
+static int load_sources(World *w, const WorldSource *sources, size_t n, Repo **repos, Error *e) {
+        int r = 0;
+
+        for (size_t k = 0; r >= 0 && k < n; k++) {
+                bool ours = sources[k].role == WORLD_OURS;
+
+                if (sources[k].list)
+                        continue;
+                repos[k] = ours ? w->ours : repo_create(w->pool, sources[k].path ? sources[k].path : "files");
+                repos[k]->appdata = (void *) (uintptr_t) (k + 1);
+                repos[k]->priority = ours ? PRIORITY_OURS : PRIORITY_DEFAULT;
+                r = ours && sources[k].known ? load_known(w, sources[k].known, e) : 0;
+                w->known = w->known || r > 0;
+                if (r == 0)
+                        r = add_source(repos[k], &sources[k], e);
+        }
+        return r;
+}
+
+/* What was known has no file lists: read anew when they matter. */
+static int load_filelists(World *w, Repo *const *repos, const WorldSource *sources, size_t n, bool installed, Error *e) {
+        int r = 0;
+
+        w->filelists = true;
+        for (size_t k = 0; r >= 0 && w->known && k < n; k++)
+                if (sources[k].known) {
+                        repo_empty(w->ours, 1);
+                        r = add_source(w->ours, &sources[k], e);
+                }
+        w->known = false;
+        return r < 0 ? r : add_filelists(repos, installed ? w->installed : NULL, sources, n, e);
+}
+
+static int load(World *w, const WorldSource *sources, size_t n, char *const *installed, Error *e) {
+        _cleanup_free_ Repo **repos = calloc(n + 1, sizeof(*repos));
+        Pool *pool = w->pool; /* FOR_REPOS wants it by this name */
+        Repo *repo;
+        int i, r;
+
+        if (!repos)
+                return error_oom(e);
+        if ((r = load_sources(w, sources, n, repos, e)) < 0 || (installed && (r = load_installed(w, sources, n, e)) < 0))
+                return r;
+        if (needs_filelists(pool) && (r = load_filelists(w, repos, sources, n, installed, e)) < 0)
+                return r;
+        FOR_REPOS(i, repo)
+                repo_internalize(repo);
+        if (installed && (r = drop_the_others(w, installed, e)) < 0)
+                return r;
+        for (size_t k = 0; k < n; k++)
+                if (sources[k].list)
+                        install_list(w, sources[k].list);
+        if ((r = list_packages(w, e)) < 0)
+                return r;
+        pool_set_installed(pool, w->installed);
+        pool_addfileprovides(pool);
+        pool_createwhatprovides(pool);
+        return 0;
+}
+
+bool world_was_known(const World *w) {
+        return w->known;
+}
+
+bool world_write(World *w, const char *path) {
+        _cleanup_fclose_ FILE *f = w->filelists ? NULL : fopen(path, "we");
+        return f && repo_write(w->ours, f) == 0 && fflush(f) == 0;
+}
+
 int world_new(const WorldSource *sources, size_t n, char *const *installed, World **ret, Error *e) {
+        return world_new_for(ARCHITECTURE, sources, n, installed, ret, e);
+}
+
+int world_new_for(const char *arch, const WorldSource *sources, size_t n, char *const *installed, World **ret, Error *e) {
         _cleanup_(world_freep) World *w = calloc(1, sizeof(*w));
         int r;
 
@@ -198,7 +349,7 @@ int world_new(const WorldSource *sources, size_t n, char *const *installed, Worl
         w->pool = pool_create();
         /* On Debian the library would compare versions as dpkg does. */
         (void) pool_setdisttype(w->pool, DISTTYPE_RPM);
-        pool_setarch(w->pool, ARCHITECTURE);
+        pool_setarch(w->pool, arch);
         w->ours = repo_create(w->pool, "gn8v-tee");
         w->installed = repo_create(w->pool, "@System");
         r = load(w, sources, n, installed, e);
@@ -209,11 +360,7 @@ int world_new(const WorldSource *sources, size_t n, char *const *installed, Worl
 }
 
 size_t world_count(const World *w) {
-        return strv_length(w->nevras);
-}
-
-const char *world_nevra(const World *w, size_t i) {
-        return w->nevras[i];
+        return w->n_packages;
 }
 
 /* "NAME-[EPOCH:]VERSION-REVISION[.DIST].ARCH"; the epoch is not part of a pin. */
@@ -231,20 +378,24 @@ bool nevra_is(const char *nevra, const char *name, const char *version, const ch
 }
 
 const char *world_find(World *w, const char *name, const char *version, const char *revision) {
-        STRV_FOREACH(s, w->nevras)
-                if (nevra_is(*s, name, version, revision))
-                        return *s;
+        for (size_t i = 0; i < w->n_packages; i++)
+                if (nevra_is(w->packages[i].nevra, name, version, revision))
+                        return w->packages[i].nevra;
         return NULL;
 }
 
-static Id find_id(World *w, const char *nevra) {
-        Solvable *s;
-        Id p;
+static Id find_id(const World *w, const char *nevra) {
+        size_t low = 0, high = w->n_packages;
 
-        FOR_REPO_SOLVABLES(w->ours, p, s)
-                if (streq(pool_solvid2str(w->pool, p), nevra))
-                        return p;
-        return 0;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (strcmp(w->packages[middle].nevra, nevra) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low < w->n_packages && streq(w->packages[low].nevra, nevra) ? w->packages[low].id : 0;
 }
 
 int world_compare(World *w, const char *evr_a, const char *evr_b) {
@@ -321,7 +472,7 @@ static int run(World *w, Queue *job, char ***ret_result, char ***ret_problems, E
 
         for (Id p = 1; r >= 0 && p <= n; p++)
                 r = describe(solver, p, &problems, e);
-        if (r >= 0 && n == 0)
+        if (r >= 0 && n == 0 && ret_result)
                 r = take_result(w, solver, &result, e);
         solver_free(solver);
         if (r < 0)
@@ -353,6 +504,55 @@ int world_solve(World *w, char *const *install, char ***ret_result, char ***ret_
         return r;
 }
 
+/* Asks for all of them at once, as wishes: what gets installed is thereby proven to install, and leaves the queue. */
+static bool install_what_goes(World *w, Queue *wanted) {
+        Solver *solver = make_solver(w);
+        int before = wanted->count, kept = 0;
+        Queue job;
+
+        queue_init(&job);
+        for (int i = 0; i < wanted->count; i++)
+                queue_push2(&job, SOLVER_INSTALL | SOLVER_SOLVABLE | SOLVER_WEAK, wanted->elements[i]);
+        if (solver_solve(solver, &job) == 0) {
+                for (int i = 0; i < wanted->count; i++)
+                        if (solver_get_decisionlevel(solver, wanted->elements[i]) <= 0)
+                                wanted->elements[kept++] = wanted->elements[i];
+                queue_truncate(wanted, kept);
+        }
+        queue_free(&job);
+        solver_free(solver);
+        return wanted->count < before;
+}
+
+int world_install_each(World *w, char ***ret_problems, Error *e) {
+        _cleanup_strv_ char **problems = NULL;
+        Queue wanted, job;
+        int r = 0;
+
+        queue_init(&wanted);
+        queue_init(&job);
+        for (size_t i = 0; i < w->n_packages; i++)
+                queue_push(&wanted, w->packages[i].id);
+        while (wanted.count > 1 && install_what_goes(w, &wanted))
+                ;
+        /* Whatever is left, alone: and if it does not go, why. */
+        for (int i = 0; r >= 0 && i < wanted.count; i++) {
+                _cleanup_strv_ char **found = NULL;
+
+                queue_empty(&job);
+                queue_push2(&job, SOLVER_INSTALL | SOLVER_SOLVABLE, wanted.elements[i]);
+                r = run(w, &job, NULL, &found, e);
+                STRV_FOREACH(s, found)
+                        if (r >= 0 && !strv_contains(problems, *s) && strv_append(&problems, *s) < 0)
+                                r = error_oom(e);
+        }
+        queue_free(&wanted);
+        queue_free(&job);
+        if (r >= 0)
+                *ret_problems = TAKE_PTR(problems);
+        return r < 0 ? r : 0;
+}
+
 static bool conflicts_with(World *w, Id a, Id b) {
         Pool *pool = w->pool; /* FOR_PROVIDES wants it by this name */
         bool found = false;
@@ -373,4 +573,80 @@ static bool conflicts_with(World *w, Id a, Id b) {
 bool world_conflict(World *w, const char *nevra_a, const char *nevra_b) {
         Id a = find_id(w, nevra_a), b = find_id(w, nevra_b);
         return a > 0 && b > 0 && (conflicts_with(w, a, b) || conflicts_with(w, b, a));
+}
+
+void world_choices_free(WorldChoice *v, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                free(v[i].checksum);
+        free(v);
+}
+
+static int choose(World *w, Id p, WorldChoice **v, size_t *n, Error *e) {
+        Solvable *s = pool_id2solvable(w->pool, p);
+        WorldChoice *grown;
+        const char *checksum;
+        Id type;
+
+        if (s->repo == w->installed)
+                return 0;
+        checksum = solvable_lookup_checksum(s, SOLVABLE_CHECKSUM, &type);
+        if (!checksum)
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: its metadata have no checksum", pool_solvid2str(w->pool, p));
+        for (size_t i = 0; i < *n; i++)
+                if ((*v)[i].source == (size_t) (uintptr_t) s->repo->appdata - 1 && streq((*v)[i].checksum, checksum))
+                        return 0;
+        grown = reallocarray(*v, *n + 1, sizeof(*grown));
+        if (!grown)
+                return error_oom(e);
+        *v = grown;
+        grown[*n] = (WorldChoice){ .source = (size_t) (uintptr_t) s->repo->appdata - 1, .checksum = strdup(checksum) };
+        return grown[(*n)++].checksum ? 0 : error_oom(e);
+}
+
+static int take_choices(World *w, Solver *solver, WorldChoice **v, size_t *n, Error *e) {
+        Transaction *t = solver_create_transaction(solver);
+        Queue q;
+        int r = 0;
+
+        queue_init(&q);
+        (void) transaction_installedresult(t, &q);
+        for (int i = 0; r >= 0 && i < q.count; i++)
+                r = choose(w, q.elements[i], v, n, e);
+        queue_free(&q);
+        transaction_free(t);
+        return r;
+}
+
+static int no_closure(Solver *solver, const char *name, int problems, Error *e) {
+        _cleanup_strv_ char **reasons = NULL;
+        _cleanup_free_ char *text = NULL;
+        int r = 0;
+
+        for (Id p = 1; r >= 0 && p <= problems; p++)
+                r = describe(solver, p, &reasons, e);
+        if (r < 0 || !(text = strv_join(reasons, "\n  ")))
+                return r < 0 ? r : error_oom(e);
+        return error_hint(e, error_set(e, ENOTSUP, EXIT_UNSOLVABLE, "%s: what it needs is not there:\n  %s", name, text),
+                          "name the repositories that have it (--also), or what the machines have already (--platform)");
+}
+
+int world_close(World *w, const char *name, bool weak, WorldChoice **v, size_t *n, Error *e) {
+        Solver *solver = NULL;
+        int r = 0, problems;
+        Queue job;
+
+        queue_init(&job);
+        if (selection_make(w->pool, &job, name, SELECTION_NAME | SELECTION_PROVIDES | SELECTION_CANON | SELECTION_DOTARCH | SELECTION_REL) == 0 || job.count == 0)
+                r = error_set(e, ENOENT, EXIT_UNSOLVABLE, "%s: no package of this name is in the repositories", name);
+        for (int i = 0; i < job.count; i += 2)
+                job.elements[i] |= SOLVER_INSTALL;
+        if (r >= 0) {
+                solver = make_solver(w);
+                (void) solver_set_flag(solver, SOLVER_FLAG_IGNORE_RECOMMENDED, !weak);
+                problems = solver_solve(solver, &job);
+                r = problems > 0 ? no_closure(solver, name, problems, e) : take_choices(w, solver, v, n, e);
+                solver_free(solver);
+        }
+        queue_free(&job);
+        return r;
 }

@@ -13,23 +13,41 @@ typedef enum WorldRole {
         WORLD_BESIDE,   /* enabled beside ours: the same */
 } WorldRole;
 
+/* What is known of a repository from the last time: most of it, as libsolv's own file, and what is new since. */
+typedef struct WorldKnown {
+        const char *solv;        /* the file */
+        size_t n;                /* packages in it */
+        const bool *gone;        /* one of each of these: it is not in the repository any more */
+        const char *primary;     /* the XML of those that are not in it; NULL: none */
+        char *const *nevras;     /* what has to come out: all packages, sorted */
+        size_t n_nevras;
+} WorldKnown;
+
 /* Where packages come from. */
 typedef struct WorldSource {
         WorldRole role;
         const char *path;        /* a directory with repodata/; NULL: rpms or list */
         char *const *rpms;       /* package files */
+        const WorldKnown *known; /* of path; NULL: its metadata is read */
         const Platform *list;    /* what is there without being a package that we know */
 } WorldSource;
 
 /* Loads every source. installed: names-versions-releases.architectures of packages, of whatever source, that are installed in this world;
  * NULL: none. Capabilities are always there. EXIT_INVALID for unreadable metadata. */
 int world_new(const WorldSource *sources, size_t n, char *const *installed, World **ret, Error *e);
+/* The same for another architecture than x86_64. */
+int world_new_for(const char *arch, const WorldSource *sources, size_t n, char *const *installed, World **ret, Error *e);
 World *world_free(World *w);
 DEFINE_CLEANUP(World, world_free);
 
-/* Packages of our repository: NEVRA in order of loading, owned by the world. */
+/* Whether our repository came out of what was known. */
+bool world_was_known(const World *w);
+/* Writes our repository as libsolv's file: known packages first, then the others, in their orders. False when it cannot be, or has to be read
+ * with its file lists. */
+bool world_write(World *w, const char *path);
+
+/* How many packages our repository has. */
 size_t world_count(const World *w);
-const char *world_nevra(const World *w, size_t i);
 /* Of the package `name` with VERSION-REVISION (a dist tag may follow): its NEVRA, owned by the world, or NULL. */
 const char *world_find(World *w, const char *name, const char *version, const char *revision);
 
@@ -40,8 +58,23 @@ bool nevra_is(const char *nevra, const char *name, const char *version, const ch
  * *ret_result: NEVRAs, sorted; *ret_problems: libsolv's words, none when it solves. Both may be NULL, and are owned by the caller. */
 int world_solve(World *w, char *const *install, char ***ret_result, char ***ret_problems, Error *e);
 
+/* Whether each package of our repository can be installed, alone or beside others: *ret_problems has libsolv's words, none when all can, and is
+ * owned by the caller. */
+int world_install_each(World *w, char ***ret_problems, Error *e);
+
 /* Whether one of the two packages says that it conflicts with the other. */
 bool world_conflict(World *w, const char *nevra_a, const char *nevra_b);
 
 /* < 0, 0, > 0, as rpm compares versions. */
 int world_compare(World *w, const char *evr_a, const char *evr_b);
+
+/* A package of some source, by its place among the sources and the checksum that its metadata say. */
+typedef struct WorldChoice {
+        size_t source;
+        char *checksum;
+} WorldChoice;
+void world_choices_free(WorldChoice *v, size_t n);
+
+/* What `dnf install` of this name (or NAME-VERSION, or a capability) would install on the platform, from all sources but lists; weak dependencies
+ * too, or not. Appends to *v, owned by the caller. -ENOTSUP/EXIT_UNSOLVABLE has libsolv's reasons. */
+int world_close(World *w, const char *name, bool weak, WorldChoice **v, size_t *n, Error *e);

@@ -126,9 +126,17 @@ static char *what_is_bad(const char *said) {
         return text_take(&t);
 }
 
-static int verify(FD_t fd, const char *path, rpmKeyring keyring, const char *fingerprint, Text *messages, Error *e) {
-        _cleanup_(ts_freep) rpmts ts = transaction_new(keyring);
+static bool is_good(rpmts ts, FD_t fd, const char *path, bool header_only) {
         struct rpmQVKArguments_s qva = { .qva_flags = VERIFY_DEFAULT };
+
+        if (!header_only)
+                return rpmVerifySignatures(&qva, ts, fd, path) == 0;
+        (void) rpmtsSetVSFlags(ts, RPMVSF_NEEDPAYLOAD);
+        return rpmReadPackageFile(ts, fd, path, NULL) == RPMRC_OK;
+}
+
+static int verify(FD_t fd, const char *path, rpmKeyring keyring, const char *fingerprint, bool header_only, Text *messages, Error *e) {
+        _cleanup_(ts_freep) rpmts ts = transaction_new(keyring);
         _cleanup_free_ char *said = NULL, *bad = NULL;
         int r;
 
@@ -137,7 +145,7 @@ static int verify(FD_t fd, const char *path, rpmKeyring keyring, const char *fin
         if (Fseek(fd, 0, SEEK_SET) < 0)
                 return error_errno(e, errno, "%s", path);
         messages->size = 0;
-        if (rpmVerifySignatures(&qva, ts, fd, path) == 0)
+        if (is_good(ts, fd, path, header_only))
                 return 0;
         said = text_take(messages);
         bad = said ? what_is_bad(said) : NULL;
@@ -153,7 +161,7 @@ static bool is_signed(Header h) {
         return headerIsEntry(h, RPMTAG_RSAHEADER) || headerIsEntry(h, RPMTAG_DSAHEADER);
 }
 
-static int check(const char *path, rpmKeyring keyring, const char *fingerprint, Text *messages, Header *ret, Error *e) {
+static int check(const char *path, rpmKeyring keyring, const char *fingerprint, bool header_only, Text *messages, Header *ret, Error *e) {
         _cleanup_(file_closep) FD_t fd = Fopen(path, "r.ufdio");
         _cleanup_(header_freep) Header h = NULL;
         int r;
@@ -170,7 +178,7 @@ static int check(const char *path, rpmKeyring keyring, const char *fingerprint, 
                 r = error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: not signed; a signature by %s is required", path, fingerprint);
                 return error_hint(e, r, "Fetch it from the vendor again; a package re-built or re-signed by a mirror is not what is pinned");
         }
-        r = verify(fd, path, keyring, fingerprint, messages, e);
+        r = verify(fd, path, keyring, fingerprint, header_only, messages, e);
         if (r < 0)
                 return r;
         *ret = h;
@@ -198,7 +206,7 @@ static int identity(Header h, VendorRpm *ret, const char *path, Error *e) {
         return 0;
 }
 
-int vendor_rpm_check(const char *path, const char *key_path, const char *fingerprint, VendorRpm *ret, Error *e) {
+static int check_by(const char *path, const char *key_path, const char *fingerprint, bool header_only, VendorRpm *ret, Error *e) {
         _cleanup_(openpgp_key_freep) OpenpgpKey *key = NULL;
         _cleanup_(keyring_freep) rpmKeyring keyring = NULL;
         _cleanup_(header_freep) Header h = NULL;
@@ -212,12 +220,20 @@ int vendor_rpm_check(const char *path, const char *key_path, const char *fingerp
         mask = rpmlogSetMask(RPMLOG_UPTO(RPMLOG_INFO)); /* at this level it names each signature, its key and what is wrong with it */
         r = keyring_new(key, key_path, &keyring, e);
         if (r >= 0)
-                r = check(path, keyring, key->fingerprint, &messages, &h, e);
+                r = check(path, keyring, key->fingerprint, header_only, &messages, &h, e);
         (void) rpmlogSetMask(mask);
         (void) rpmlogSetCallback(NULL, NULL);
         if (r >= 0 && ret)
                 r = identity(h, ret, path, e);
         return r;
+}
+
+int vendor_rpm_check(const char *path, const char *key_path, const char *fingerprint, VendorRpm *ret, Error *e) {
+        return check_by(path, key_path, fingerprint, false, ret, e);
+}
+
+int vendor_rpm_check_header(const char *path, const char *key_path, const char *fingerprint, Error *e) {
+        return check_by(path, key_path, fingerprint, true, NULL, e);
 }
 
 int vendor_rpm_expect(const VendorRpm *v, const char *path, const char *name, const char *version, const char *release, Error *e) {

@@ -15,6 +15,8 @@ void vendor_rpm_clear(VendorRpm *v);
  * and every signature, of the header and the payload, must be good, and there must be a signature. Else -EKEYREJECTED/EXIT_UNTRUSTED;
  * -EBADMSG/EXIT_INVALID when it is no RPM package. ret (may be NULL) is filled only on success. */
 int vendor_rpm_check(const char *path, const char *key_path, const char *fingerprint, VendorRpm *ret, Error *e);
+/* The same for a file whose digest is known: the header's digests and signature, which have the payload's digest, without reading the payload. */
+int vendor_rpm_check_header(const char *path, const char *key_path, const char *fingerprint, Error *e);
 
 /* That a checked package is NAME-VERSION-RELEASE, and for x86_64 or noarch; path is for the message. -EBADMSG/EXIT_UNTRUSTED. */
 int vendor_rpm_expect(const VendorRpm *v, const char *path, const char *name, const char *version, const char *release, Error *e);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 
@@ -11,9 +12,11 @@
 #include "repo/gzip.h"
 #include "repo/inputs.h"
 #include "repo/keyring.h"
+#include "repo/parallel.h"
 #include "repo/payload.h"
 #include "repo/repo-file.h"
 #include "repo/rpmmd.h"
+#include "repo/serials.h"
 #include "repo/signer.h"
 #include "repo/vendor-rpm.h"
 
@@ -21,6 +24,14 @@
 #define REPOMD_MAX    (4 * 1024 * 1024)
 #define METADATA_MAX  (512 * 1024 * 1024) /* unpacked: 100 times what ours will ever be */
 #define CHUNK         (1024 * 1024)
+#define WINDOW        512 /* packages that are looked at before what was found is told */
+
+/* Archives that were described: a driver's is asked for twice. */
+typedef struct Archives {
+        pthread_mutex_t lock;
+        WrapList **lists;
+        char **lists_of; /* digests, in the same order */
+} Archives;
 
 typedef struct Verify {
         const VerifyOptions *o;
@@ -35,9 +46,8 @@ typedef struct Verify {
         size_t repomd_size;
         Repomd *repomd;
         Primary *primary;
-        /* Archives that were described: a driver's is asked for twice. */
-        WrapList **lists;
-        char **lists_of; /* digests, in the same order */
+        Archives *archives;
+        pthread_mutex_t *vendor; /* librpm's messages are one for all */
 } Verify;
 
 VerifyReport *verify_report_free(VerifyReport *r) {
@@ -63,10 +73,10 @@ static void verify_done(Verify *v) {
         free(v->repomd_text);
         repomd_free(v->repomd);
         primary_free(v->primary);
-        for (size_t i = 0, n = strv_length(v->lists_of); i < n; i++)
-                wrap_list_free(v->lists[i]);
-        free(v->lists);
-        strv_free(v->lists_of);
+        for (size_t i = 0, n = strv_length(v->archives->lists_of); i < n; i++)
+                wrap_list_free(v->archives->lists[i]);
+        free(v->archives->lists);
+        strv_free(v->archives->lists_of);
 }
 
 /* What follows is about this link. */
@@ -331,20 +341,20 @@ static int check_metadata_file(Verify *v, const RepomdFile *f, char **ret, size_
                 return r;
         if (size != f->size)
                 return metadata_differs(v, f, "its size");
-        if (sha256_buffer(packed, size, hex) < 0 || !streq(hex, f->sha256))
+        if (sha256_buffer(packed, size, hex) < 0 || !streq(hex, f->checksum))
                 return metadata_differs(v, f, "its SHA-256");
-        if (f->open_sha256) {
+        if (f->open_checksum) {
                 if (f->open_size > METADATA_MAX)
                         return error_set(why(v), EFBIG, EXIT_INVALID, "%s/%s: it is too large", v->o->repo, f->href);
                 r = gzip_unpack(packed, size, (size_t) f->open_size, &open, &open_size);
                 if (r < 0)
                         return error_set(why(v), -r, EXIT_INVALID, "%s/%s: it cannot be unpacked to the size repomd.xml says", v->o->repo, f->href);
-                if (open_size != f->open_size || sha256_buffer(open, open_size, hex) < 0 || !streq(hex, f->open_sha256))
+                if (open_size != f->open_size || sha256_buffer(open, open_size, hex) < 0 || !streq(hex, f->open_checksum))
                         return metadata_differs(v, f, "its content");
         }
         if (ret) {
-                *ret = f->open_sha256 ? TAKE_PTR(open) : TAKE_PTR(packed);
-                *ret_size = f->open_sha256 ? open_size : size;
+                *ret = f->open_checksum ? TAKE_PTR(open) : TAKE_PTR(packed);
+                *ret_size = f->open_checksum ? open_size : size;
         }
         return passed(v);
 }
@@ -370,6 +380,21 @@ static int check_metadata(Verify *v) {
         }
         (void) begin(v, "primary", "primary.xml");
         return primary_parse(text, size, "primary.xml", &v->primary, why(v));
+}
+
+/* That it is no older state than what was here before, and has not expired. */
+static int check_freshness(Verify *v) {
+        uint64_t known = 0;
+        int64_t now;
+        int r;
+
+        (void) begin(v, "freshness", "serial %" PRIu64, v->repomd->freshness.serial);
+        if (v->has_workspace && (r = serial_known(v->o->workspace, v->o->repo, v->report->fingerprint, &known, why(v))) < 0)
+                return r;
+        if ((r = freshness_now(&now, why(v))) < 0 ||
+            (r = freshness_check(&v->repomd->freshness, MAX(known, v->o->at_least), now, "repomd.xml", why(v))) < 0)
+                return r;
+        return v->repomd->freshness.serial > 0 ? passed(v) : unchecked(v, "repomd.xml has no serial");
 }
 
 static const InputPackage *input_of(const Verify *v, const PrimaryPackage *p) {
@@ -485,21 +510,23 @@ static int check_against_primary(Verify *v, const PrimaryPackage *p, const RpmFi
                 return r;
         if (f->payload_sha256 && !streq(payload, f->payload_sha256))
                 return package_differs(v, f, "its payload is not the one that its header describes");
-        return streq(whole, p->sha256) ? 0 : package_differs(v, f, "its SHA-256 is not the one in primary.xml");
+        return streq(whole, p->checksum) ? 0 : package_differs(v, f, "its SHA-256 is not the one in primary.xml");
 }
 
 static int check_vendor(Verify *v, const PrimaryPackage *p, const InputPackage *in) {
         _cleanup_free_ char *path = path_join(v->o->repo, p->href);
+        int r;
 
         if (!path)
                 return error_oom(why(v));
-        if (!streq(p->sha256, in->sha256))
+        if (!streq(p->checksum, in->sha256))
                 return untrusted(v, "%s: it is not the vendor's file that the lock has", path);
         if (!in->signer_key || access(in->signer_key, R_OK) < 0)
                 return unchecked(v, "the vendor's key is not in the store");
-        if (vendor_rpm_check(path, in->signer_key, in->signer, NULL, why(v)) < 0)
-                return -EKEYREJECTED;
-        return passed(v);
+        (void) pthread_mutex_lock(v->vendor);
+        r = vendor_rpm_check(path, in->signer_key, in->signer, NULL, why(v));
+        (void) pthread_mutex_unlock(v->vendor);
+        return r < 0 ? -EKEYREJECTED : passed(v);
 }
 
 /* Build record to signed package: the same header, which covers all the rest; and who signed it. */
@@ -523,35 +550,45 @@ static int check_own(Verify *v, const RpmFile *f, const InputPackage *in) {
         return passed(v);
 }
 
-/* *ret is owned by v. -ENOENT without an error: the archive is not here. */
-static int describe_archive(Verify *v, const Release *release, const Artifact *a, const char *sha256, const WrapList **ret) {
+static int describe_locked(Verify *v, const Release *release, const Artifact *a, const char *sha256, const WrapList **ret) {
         _cleanup_free_ char *path = format("%s/store/sha256/%.2s/%s", v->o->workspace, sha256, sha256);
-        size_t n = strv_length(v->lists_of);
+        Archives *known = v->archives;
+        size_t n = strv_length(known->lists_of);
         WrapList **grown;
         int r;
 
         if (!path)
                 return error_oom(why(v));
         for (size_t i = 0; i < n; i++)
-                if (streq(v->lists_of[i], sha256)) {
-                        *ret = v->lists[i];
+                if (streq(known->lists_of[i], sha256)) {
+                        *ret = known->lists[i];
                         return 0;
                 }
         if (access(path, R_OK) < 0)
                 return -ENOENT;
-        grown = reallocarray(v->lists, n + 1, sizeof(*grown));
+        grown = reallocarray(known->lists, n + 1, sizeof(*grown));
         if (!grown)
                 return error_oom(why(v));
-        v->lists = grown;
-        r = wrap_describe(release, a, path, &(WrapOptions){}, &v->lists[n], why(v));
+        known->lists = grown;
+        r = wrap_describe(release, a, path, &(WrapOptions){}, &known->lists[n], why(v));
         if (r < 0)
                 return r;
-        if (strv_append(&v->lists_of, sha256) < 0) {
-                wrap_list_free(v->lists[n]);
+        if (strv_append(&known->lists_of, sha256) < 0) {
+                wrap_list_free(known->lists[n]);
                 return error_oom(why(v));
         }
-        *ret = v->lists[n];
+        *ret = known->lists[n];
         return 0;
+}
+
+/* *ret is owned by v. -ENOENT without an error: the archive is not here. */
+static int describe_archive(Verify *v, const Release *release, const Artifact *a, const char *sha256, const WrapList **ret) {
+        int r;
+
+        (void) pthread_mutex_lock(&v->archives->lock);
+        r = describe_locked(v, release, a, sha256, ret);
+        (void) pthread_mutex_unlock(&v->archives->lock);
+        return r;
 }
 
 static const char *package_kind(const Artifact *a, const char *name) {
@@ -611,6 +648,83 @@ static int check_package(Verify *v, const PrimaryPackage *p) {
         return r < 0 || !in || in->signer ? r : check_payload(v, f, in);
 }
 
+/* Some packages, each with a report of its own. */
+typedef struct Window {
+        Verify *v;
+        VerifyOptions quiet;
+        size_t first;
+        Verify each[WINDOW];
+        VerifyReport reports[WINDOW];
+        int results[WINDOW];
+} Window;
+
+static int check_in_window(void *data, size_t i, Error *e) {
+        Window *w = data;
+        Verify *v = &w->each[i];
+
+        *v = *w->v;
+        v->o = &w->quiet;
+        v->report = &w->reports[i];
+        v->subject = NULL;
+        w->results[i] = check_package(v, v->primary->packages[w->first + i]);
+        return w->results[i];
+}
+
+/* Tells in order what was found: a package behind a broken link is as if it had not been looked at. */
+static int tell_window(Window *w, size_t n) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                VerifyReport *report = &w->reports[i];
+
+                for (size_t k = 0; r >= 0 && k < report->n_links; k++) {
+                        VerifyLink *l = &report->links[k];
+
+                        free(w->v->subject);
+                        w->v->subject = TAKE_PTR(l->subject);
+                        w->v->link = l->link;
+                        r = conclude(w->v, l->state, TAKE_PTR(l->detail));
+                }
+                if (r < 0 || w->results[i] >= 0)
+                        continue;
+                r = w->results[i];
+                free(w->v->subject);
+                w->v->subject = TAKE_PTR(w->each[i].subject);
+                w->v->link = w->each[i].link;
+                w->v->report->error = report->error;
+                report->error = ERROR_INIT;
+        }
+        return r;
+}
+
+static void clear_window(Window *w, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                for (size_t k = 0; k < w->reports[i].n_links; k++) {
+                        free(w->reports[i].links[k].subject);
+                        free(w->reports[i].links[k].detail);
+                }
+                free(w->reports[i].links);
+                free(w->each[i].subject);
+                error_clear(&w->reports[i].error);
+        }
+}
+
+static int check_window(Verify *v, size_t first, size_t n) {
+        _cleanup_free_ Window *w = calloc(1, sizeof(*w));
+        int r;
+
+        if (!w)
+                return error_oom(why(v));
+        w->v = v;
+        w->quiet = *v->o;
+        w->quiet.tell = NULL;
+        w->first = first;
+        (void) parallel_run(n, check_in_window, w, NULL);
+        r = tell_window(w, n);
+        clear_window(w, n);
+        return r;
+}
+
 static int check_packages(Verify *v) {
         uint64_t total = 0;
         int r = 0;
@@ -620,8 +734,8 @@ static int check_packages(Verify *v) {
                         total = 0;
         if (v->o->progress)
                 progress_begin(v->o->progress, "verify", total, true);
-        for (size_t i = 0; r >= 0 && i < v->primary->n_packages; i++)
-                r = check_package(v, v->primary->packages[i]);
+        for (size_t i = 0; r >= 0 && i < v->primary->n_packages; i += WINDOW)
+                r = check_window(v, i, MIN(v->primary->n_packages - i, (size_t) WINDOW));
         progress_end(v->o->progress);
         return r;
 }
@@ -630,14 +744,18 @@ static int follow(Verify *v) {
         int r;
 
         if ((r = check_locks(v)) < 0 || (r = check_store(v)) < 0 || (r = check_records(v)) < 0 || (r = check_key(v)) < 0 ||
-            (r = check_signature(v)) < 0 || (r = check_metadata(v)) < 0 || (r = check_releases(v)) < 0 ||
-            (r = check_complete(v)) < 0)
+            (r = check_signature(v)) < 0 || (r = check_metadata(v)) < 0 || (r = check_freshness(v)) < 0 || (r = check_releases(v)) < 0 ||
+            (r = check_complete(v)) < 0 || (r = check_packages(v)) < 0 || !v->has_workspace)
                 return r;
-        return check_packages(v);
+        /* A workspace that cannot be written to verifies all the same. */
+        (void) serial_remember(v->o->workspace, v->o->repo, v->report->fingerprint, v->repomd->freshness.serial, NULL);
+        return 0;
 }
 
 int verify(const VerifyOptions *o, VerifyReport **ret, Error *e) {
-        _cleanup_(verify_done) Verify v = { .o = o, .repo_fd = -1 };
+        pthread_mutex_t vendor = PTHREAD_MUTEX_INITIALIZER;
+        Archives archives = { .lock = PTHREAD_MUTEX_INITIALIZER };
+        _cleanup_(verify_done) Verify v = { .o = o, .repo_fd = -1, .archives = &archives, .vendor = &vendor };
         int r;
 
         v.report = calloc(1, sizeof(*v.report));

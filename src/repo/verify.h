@@ -9,7 +9,7 @@
 typedef enum VerifyState { VERIFY_OK, VERIFY_BROKEN, VERIFY_UNCHECKED } VerifyState;
 
 typedef struct VerifyLink {
-        const char *link; /* "lock", "store", "record", "key", "signature", "repomd", "primary", "package", "payload"; static */
+        const char *link; /* "lock", "store", "record", "key", "signature", "repomd", "freshness", "primary", "package", "payload"; static */
         char *subject;
         VerifyState state;
         char *detail;     /* what is wrong, or why it could not be checked; may be NULL */
@@ -32,6 +32,7 @@ typedef struct VerifyOptions {
         size_t n_releases;
         bool all;                /* releases are all there are: a package that belongs to none of them is one too many */
         const char *key;         /* full fingerprint that is to be expected; NULL: that of the key beside the repository */
+        uint64_t at_least;       /* a serial that was seen elsewhere: an older state is a replay */
         Progress *progress;      /* may be NULL */
         /* Told of every link as it is checked; may be NULL. */
         void (*tell)(void *data, const VerifyLink *link);

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Ours beside the named peer, in one run on this machine; one JSON line a row. Nothing fails because it is slow.
+# GN8V_BENCH="publish sign": only these; 15 GB of disk are needed for all.
 # GN8V_RUNFILE: a driver .run to wrap; without it the look-alike, whose figures say little.
 set -euo pipefail
 . "$(dirname "$0")/../e2e/lib.sh"
@@ -9,11 +10,14 @@ set -euo pipefail
 . "$SOURCE/tests/e2e/gpu-machine.sh"
 measure() { "$SOURCE/tests/bench/measure" "$@"; }
 
-# row NAME PEER LIMIT "OURS-SECONDS PEAK" "PEER-SECONDS PEAK": limit null where none is set
+# row NAME PEER LIMIT OURS PEER'S: both as measure prints them; limit null where none is set
 row() {
-        local ours=${4% *} rss=${4#* } peer=${5% *}
-        printf '{"bench": "%s", "peer": "%s", "ours_s": %s, "peer_s": %s, "ratio": %s, "limit": %s, "peak_rss_mb": %s}\n' \
-                "$1" "$2" "$ours" "$peer" "$(awk -v a="$ours" -v b="$peer" 'BEGIN { printf "%.3f", (b > 0) ? a / b : 0 }')" "$3" "$rss"
+        local ours peer
+        read -r -a ours <<< "$4"
+        read -r -a peer <<< "$5"
+        printf '{"bench": "%s", "peer": "%s", "ours_s": %s, "peer_s": %s, "ratio": %s, "limit": %s, "peak_rss_mb": %s, "ours_cpu_s": %s, "peer_cpu_s": %s}\n' \
+                "$1" "$2" "${ours[0]}" "${peer[0]}" "$(awk -v a="${ours[0]}" -v b="${peer[0]}" 'BEGIN { printf "%.3f", (b > 0) ? a / b : 0 }')" "$3" "${ours[1]}" \
+                "${ours[2]}" "${peer[2]}"
 }
 
 # The checks of the cloud's document that need no GPU, as its shell commands and those that somebody would type for the rest of the table.
@@ -98,10 +102,10 @@ release_for() { # RUNFILE OUT
                 awk '!(/^URL=/ && seen++)' > "$2"
 }
 wrap_row() {
-        local file=${GN8V_RUNFILE:-} name=wrap-driver ours peer
+        local file=${GN8V_RUNFILE:-} name=wrap-driver limit=0.9 ours peer
         if [ -z "$file" ]; then
                 file=$(find "$VENDOR/www" -name 'NVIDIA-Linux-*.run' | sort | head -n 1)
-                name=wrap-driver-look-alike
+                name=wrap-driver-look-alike limit=null
         fi
         release_for "$(realpath "$file")" "$SCRATCH/release.conf"
         cat > "$SCRATCH/wrap.sh" <<WRAP
@@ -110,51 +114,74 @@ exec "$REPO" -q wrap --release "$SCRATCH/release.conf" --artifact driver --into 
 WRAP
         ours=$(measure 3 sh "$SCRATCH/wrap.sh")
         peer=$(measure 3 sh -c "rm -rf '$SCRATCH/noexec'; sh '$file' --noexec --target '$SCRATCH/noexec' --nox11" 2>/dev/null)
-        row "$name" "sh X.run --noexec --target" null "$ours" "$peer"
+        row "$name" "sh X.run --noexec --target" "$limit" "$ours" "$peer"
 }
 
-small_packages() { # DIR N
-        local top=$SCRATCH/small i
-        {
-                printf 'Name: small\nVersion: 1\nRelease: 1\nSummary: s\nLicense: MIT\nBuildArch: noarch\nAutoReqProv: no\n%%description\ns\n'
-                for ((i = 0; i < $2; i++)); do printf '%%package p%d\nSummary: s\n%%description p%d\ns\n' "$i" "$i"; done
-                printf '%%install\nmkdir -p %%{buildroot}/opt/s\nfor i in $(seq 0 %d); do head -c 40000 /dev/urandom > %%{buildroot}/opt/s/$i; done\n' "$(($2 - 1))"
-                for ((i = 0; i < $2; i++)); do printf '%%files p%d\n/opt/s/%d\n' "$i" "$i"; done
-        } > "$SCRATCH/small.spec"
-        rpmbuild -bb --quiet --define "_topdir $top" --define '_rpmformat 4' "$SCRATCH/small.spec" >&2 2>/dev/null
-        mkdir -p "$1"
-        mv "$top"/RPMS/noarch/*.rpm "$1/"
+# The repository. GN8V_BENCH_LARGE: MiB of each of the three large packages (1024); GN8V_BENCH_MANY: packages of the large repository (10000).
+LARGE=${GN8V_BENCH_LARGE:-1024} MANY=${GN8V_BENCH_MANY:-10000}
+PACKAGES=$CACHE/bench
+packages() { # DIR PREFIX COUNT FILES SIZE [PAYLOAD]: made once
+        local dir=$PACKAGES/$1
+        [ -e "$dir.done" ] || { rm -rf "$dir"; "$SOURCE/tests/bench/packages" "$dir" "${@:2}" && touch "$dir.done"; }
 }
-publish_row() {
-        local n=200 ws=$SCRATCH/ws file ours peer
-        mkdir -p "$ws"
-        cp -a "$WORKSPACE"/packages "$WORKSPACE"/locks "$WORKSPACE"/store "$ws/"
-        small_packages "$SCRATCH/few" $n
-        for file in "$SCRATCH"/few/*.rpm; do
-                cp "$file" "$ws/packages/"
-                printf '{"package": "%s", "sha256": "%s", "artifact": null, "artifact_sha256": null, "releases": []}\n' \
-                        "$(basename "$file")" "$(sha256sum "$file" | cut -d' ' -f1)" > "$ws/packages/$(basename "$file").json"
-        done
-        cat > "$SCRATCH/publish.sh" <<PUBLISH
-rm -rf "$SCRATCH/published"
-exec "$REPO" -q -C "$ws" --releases "$VENDOR/releases" publish --repo "$SCRATCH/published" --key "$KEY" --gnupghome "$KEYHOME" --platform "$CACHE/platform.provides" --platform "$CACHE/builder.provides"
-PUBLISH
-        cat > "$SCRATCH/peer.sh" <<PEER
-set -e
-rm -rf "$SCRATCH/peer"; mkdir "$SCRATCH/peer"
-cp "$ws"/packages/*.rpm "$SCRATCH/peer/"
-rpmsign --addsign --define '__gpg /usr/bin/gpg' --define '_gpg_path $KEYHOME' --define '_gpg_name $KEY' --define '_gpg_digest_algo sha256' "$SCRATCH"/peer/*.rpm >/dev/null 2>&1
-createrepo_c --quiet --no-database "$SCRATCH/peer"
-gpg --homedir "$KEYHOME" --batch --yes --local-user $KEY --armor --detach-sign "$SCRATCH/peer/repodata/repomd.xml"
-PEER
+workspace_of() { # NAME DIR...: a workspace with the look-alikes' packages and those of PACKAGES/DIR; hard links, nothing is copied
+        local ws=$SCRATCH/$1 dir
+        mkdir -p "$ws/packages"
+        cp -al "$WORKSPACE"/packages/. "$ws/packages/" 2>/dev/null || cp -a "$WORKSPACE"/packages/. "$ws/packages/"
+        cp -a "$WORKSPACE"/locks "$WORKSPACE"/store "$ws/"
+        for dir in "${@:2}"; do cp -al "$PACKAGES/$dir"/. "$ws/packages/" 2>/dev/null || cp -a "$PACKAGES/$dir"/. "$ws/packages/"; done
+}
+publish_script() { # FILE WORKSPACE REPO KEY-OPTIONS [COMMAND-BEFORE]
+        printf '%s\nexec "%s" -q -C "%s" --releases "%s" publish --repo "%s" %s --platform "%s" --platform "%s"\n' "${5:-:}" "$REPO" "$2" "$VENDOR/releases" \
+                "$3" "$4" "$CACHE/platform.provides" "$CACHE/builder.provides" > "$1"
+}
+# The peer signs in place: what it signs is copied before the clock starts.
+peer_copy() { # WORKSPACE
+        rm -rf "$SCRATCH/peer"
+        mkdir "$SCRATCH/peer"
+        cp "$1"/packages/*.rpm "$SCRATCH/peer/"
+        sync
+}
+peer_publish() { # WORKSPACE: its figures
+        peer_copy "$1"
+        printf 'set -e\n%s "%s"/*.rpm >/dev/null 2>&1\ncreaterepo_c --quiet --no-database "%s"\n%s "%s/repodata/repomd.xml"\n' "$RPMSIGN" "$SCRATCH/peer" "$SCRATCH/peer" \
+                "$SIGN_METADATA" "$SCRATCH/peer" > "$SCRATCH/peer.sh"
+        measure 1 sh "$SCRATCH/peer.sh"
+}
+
+publish_rows() {
+        local peer ours
+        packages few few 200 1 40000
+        packages large large 3 1 $((LARGE << 20)) w0.gzdio
+        workspace_of large-ws few large
+        peer=$(peer_publish "$SCRATCH/large-ws")
+        publish_script "$SCRATCH/publish.sh" "$SCRATCH/large-ws" "$SCRATCH/published" "$OPENSSL_KEY"
         ours=$(measure 1 sh "$SCRATCH/publish.sh")
+        row publish-cold "rpmsign, createrepo_c, gpg" 0.20 "$ours" "$peer"
+        publish_script "$SCRATCH/publish.sh" "$SCRATCH/large-ws" "$SCRATCH/published" "$OPENSSL_KEY" "rm -rf '$SCRATCH/published'"
+        ours=$(measure 3 sh "$SCRATCH/publish.sh")
+        row publish-carried "rpmsign, createrepo_c, gpg" 0.05 "$ours" "$peer"
+        rm -rf "$SCRATCH/published" "$SCRATCH/large-ws/store/signed"
+        publish_script "$SCRATCH/publish.sh" "$SCRATCH/large-ws" "$SCRATCH/published" "$GPG_KEY"
+        ours=$(measure 1 sh "$SCRATCH/publish.sh")
+        row publish-cold-gpg "rpmsign, createrepo_c, gpg" null "$ours" "$peer"
+        rm -rf "$SCRATCH/published" "$SCRATCH/peer" "$SCRATCH/large-ws"
+}
+
+# Ours does all of a publish there; the peer only signs.
+sign_row() {
+        local ours peer
+        packages five-hundred five 500 1 20000
+        workspace_of sign-ws five-hundred
+        publish_script "$SCRATCH/publish.sh" "$SCRATCH/sign-ws" "$SCRATCH/signed" "$OPENSSL_KEY" "rm -rf '$SCRATCH/signed' '$SCRATCH/sign-ws/store/signed' '$SCRATCH/sign-ws/cache'"
+        ours=$(measure 2 sh "$SCRATCH/publish.sh")
+        rm -rf "$SCRATCH/peer"
+        mkdir "$SCRATCH/peer"
+        cp "$PACKAGES"/five-hundred/*.rpm "$SCRATCH/peer/"
+        printf '%s "%s"/*.rpm >/dev/null 2>&1\n' "$RPMSIGN" "$SCRATCH/peer" > "$SCRATCH/peer.sh"
         peer=$(measure 1 sh "$SCRATCH/peer.sh")
-        row "publish-$n-small" "rpmsign, createrepo_c, gpg" null "$ours" "$peer"
-        openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:4096 -out "$SCRATCH/key.pem" 2>/dev/null ||
-                openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:4096 -out "$SCRATCH/key.pem" 2>/dev/null
-        sed -i "s|--key [0-9A-F]* --gnupghome [^ ]*|--key-file $SCRATCH/key.pem --user-id Bench --key-created 2025-01-01|" "$SCRATCH/publish.sh"
-        ours=$(measure 1 sh "$SCRATCH/publish.sh")
-        row "publish-$n-small-openssl" "rpmsign, createrepo_c, gpg" null "$ours" "$peer"
+        row sign-500 "rpmsign --addsign with gpg-agent" 0.20 "$ours" "$peer"
+        rm -rf "$SCRATCH/signed" "$SCRATCH/peer" "$SCRATCH/sign-ws"
 }
 
 # A simulated system of 8 GPUs and 4 switches, offline; and only its signatures and chains by openssl's command, one device after the other.
@@ -226,13 +253,123 @@ PYTHON
         row attest-online "116 requests one by one, same servers, 50 ms each" 0.5 "$ours" "$peer"
 )
 
+index_row() {
+        local ours peer
+        packages fifteen-hundred mid 1500 20 2000
+        rm -rf "$SCRATCH/peer" && mkdir "$SCRATCH/peer"
+        cp "$PACKAGES"/fifteen-hundred/*.rpm "$SCRATCH/peer/"
+        printf 'rm -rf "%s/ours"; exec "%s" "%s" "%s/ours"\n' "$SCRATCH" "$BUILD/tests/bench/bench-index" "$SCRATCH/peer" "$SCRATCH" > "$SCRATCH/ours.sh"
+        printf 'rm -rf "%s/repodata"; exec createrepo_c --quiet --no-database "%s"\n' "$SCRATCH/peer" "$SCRATCH/peer" > "$SCRATCH/peer.sh"
+        ours=$(measure 7 sh "$SCRATCH/ours.sh") peer=$(measure 7 sh "$SCRATCH/peer.sh")
+        row index-1500 createrepo_c 0.80 "$ours" "$peer"
+}
+
+# dnf's repoclosure is a plugin; a distribution that does not have it installed need not get it for this.
+repoclosure() {
+        local plugins=$CACHE/dnf-plugins
+        if [ ! -e "$plugins/usr/lib/python3/dist-packages/dnf-plugins/repoclosure.py" ]; then
+                mkdir -p "$plugins/deb"
+                (cd "$plugins/deb" && apt-get download -qq dnf-plugins-core >&2) || return 1
+                dpkg -x "$plugins"/deb/dnf-plugins-core_*.deb "$plugins"
+        fi
+        printf '[main]\nreposdir=/nonexistent\ncachedir=%s/dnf-cache\nplugins=1\npluginpath=%s/usr/lib/python3/dist-packages/dnf-plugins\nlogdir=%s\n' \
+                "$SCRATCH" "$plugins" "$SCRATCH" > "$SCRATCH/dnf.conf"
+        printf 'PYTHONPATH=%s/usr/lib/python3/dist-packages exec dnf -q -c "%s/dnf.conf" --releasever=3 --repofrompath=x,file://%s --repo=x repoclosure\n' \
+                "$plugins" "$SCRATCH" "$1" > "$SCRATCH/peer.sh"
+        measure 3 sh "$SCRATCH/peer.sh"
+}
+proof_row() {
+        local ours peer
+        packages fifteen-hundred mid 1500 20 2000
+        rm -rf "$SCRATCH/peer" && mkdir "$SCRATCH/peer"
+        cp "$PACKAGES"/fifteen-hundred/*.rpm "$SCRATCH/peer/"
+        createrepo_c --quiet --no-database "$SCRATCH/peer"
+        # The releases' metapackages are not in it: what is measured ends with status 10 for that alone.
+        printf '"%s" -q -C "%s" --releases "%s" solve --repo "%s" --platform "%s"\n[ $? = 10 ]\n' "$REPO" "$SCRATCH" "$VENDOR/releases" "$SCRATCH/peer" \
+                "$CACHE/platform.provides" > "$SCRATCH/ours.sh"
+        ours=$(measure 7 sh "$SCRATCH/ours.sh" 2>/dev/null)
+        if peer=$(repoclosure "$SCRATCH/peer"); then row closure-1500 "dnf repoclosure" 0.05 "$ours" "$peer"; else echo "closure-1500: dnf's repoclosure cannot be had" >&2; fi
+        rm -rf "$SCRATCH/peer"
+}
+
+many_rows() {
+        local ours peer
+        packages many many "$MANY" 20 300
+        packages another another 2 20 300
+        workspace_of many-ws many
+        publish_script "$SCRATCH/publish.sh" "$SCRATCH/many-ws" "$SCRATCH/published" "$OPENSSL_KEY"
+        sh "$SCRATCH/publish.sh"
+        # One package more, one less: each run of either has one that changed.
+        cat > "$SCRATCH/ours.sh" <<OURS
+if [ -e "$SCRATCH/many-ws/packages/another-p0-1-1.noarch.rpm" ]
+then rm "$SCRATCH/many-ws/packages/another-p0-1-1.noarch.rpm"*
+else cp -p "$PACKAGES"/another/another-p0-1-1.noarch.rpm* "$SCRATCH/many-ws/packages/"
+fi
+$(cat "$SCRATCH/publish.sh")
+OURS
+        rm -rf "$SCRATCH/peer" && mkdir "$SCRATCH/peer"
+        cp -l "$PACKAGES"/many/*.rpm "$SCRATCH/peer/" 2>/dev/null || cp "$PACKAGES"/many/*.rpm "$SCRATCH/peer/"
+        createrepo_c --quiet --no-database "$SCRATCH/peer"
+        cat > "$SCRATCH/peer.sh" <<PEER
+if [ -e "$SCRATCH/peer/another-p0-1-1.noarch.rpm" ]
+then rm "$SCRATCH/peer/another-p0-1-1.noarch.rpm"
+else cp -p "$PACKAGES"/another/another-p0-1-1.noarch.rpm "$SCRATCH/peer/"
+fi
+exec createrepo_c --quiet --no-database --update "$SCRATCH/peer"
+PEER
+        ours=$(measure 6 sh "$SCRATCH/ours.sh") peer=$(measure 6 sh "$SCRATCH/peer.sh")
+        row "republish-$MANY-one-changed" "createrepo_c --update" 0.10 "$ours" "$peer"
+        # The repository alone: without a workspace not all can be checked, which status 11 says.
+        mkdir -p "$SCRATCH/empty" "$SCRATCH/db"
+        rpmkeys --define "_dbpath $SCRATCH/db" --import "$SCRATCH/published/RPM-GPG-KEY-gn8v-tee"
+        printf '"%s" -q -C "%s/empty" --releases "%s" verify --repo "%s"\n[ $? = 11 ]\n' "$REPO" "$SCRATCH" "$VENDOR/releases" "$SCRATCH/published" > "$SCRATCH/ours.sh"
+        cat > "$SCRATCH/peer.sh" <<PEER
+rm -rf "$SCRATCH/again"
+createrepo_c --quiet --no-database -x nothing --outputdir "$SCRATCH/again" "$SCRATCH/published"
+for f in "$SCRATCH"/published/packages/*.rpm; do rpmkeys --define "_dbpath $SCRATCH/db" --checksig "\$f" || exit; done
+PEER
+        ours=$(measure 2 sh "$SCRATCH/ours.sh" 2>/dev/null) peer=$(measure 1 sh "$SCRATCH/peer.sh")
+        row "verify-$MANY" "createrepo_c, rpmkeys --checksig of each" 0.20 "$ours" "$peer"
+        rm -rf "$SCRATCH/published" "$SCRATCH/peer" "$SCRATCH/many-ws" "$SCRATCH/again"
+}
+
+fetch_row() {
+        local ours peer kind i=0
+        mkdir -p "$SCRATCH/fetch/releases" "$SCRATCH/fetch/www"
+        sed '/^\[Artifact/,$d' "$(conf single "$SINGLE")" > "$SCRATCH/fetch/release"
+        serve "$SCRATCH/fetch/www"
+        for kind in driver cuda cublas; do
+                head -c 1000000000 /dev/urandom > "$SCRATCH/fetch/www/$kind.run"
+                printf '[Artifact %s]\nKind=%s\nVersion=1.2.%d\nURL=http://127.0.0.1:%d/%s.run\nSize=1000000000\nSHA256=%s\nLicence=LicenseRef-Test\nRedistributable=no\n' \
+                        "$kind" "$kind" $((i += 1)) "$PORT" "$kind" "$(sha256sum "$SCRATCH/fetch/www/$kind.run" | cut -d' ' -f1)" >> "$SCRATCH/fetch/release"
+        done
+        mv "$SCRATCH/fetch/release" "$SCRATCH/fetch/releases/$(basename "$(conf single "$SINGLE")")"
+        "$REPO" -q -C "$SCRATCH/fetch" --releases "$SCRATCH/fetch/releases" lock
+        printf 'rm -rf "%s"/store\nexec "%s" -q -C "%s" --releases "%s/releases" fetch\n' "$SCRATCH/fetch" "$REPO" "$SCRATCH/fetch" "$SCRATCH/fetch" > "$SCRATCH/ours.sh"
+        printf 'set -e; rm -rf "%s/curl"; mkdir "%s/curl"; cd "%s/curl"\nfor k in driver cuda cublas; do curl -s -O http://127.0.0.1:%d/$k.run; done\nsha256sum ./*.run\n' \
+                "$SCRATCH/fetch" "$SCRATCH/fetch" "$SCRATCH/fetch" "$PORT" > "$SCRATCH/peer.sh"
+        ours=$(measure 2 sh "$SCRATCH/ours.sh")
+        rm -rf "$SCRATCH/fetch/store"
+        peer=$(measure 2 sh "$SCRATCH/peer.sh")
+        row fetch-3-gb "curl, sha256sum" 0.60 "$ours" "$peer"
+        rm -rf "$SCRATCH/fetch"
+}
+
+ROWS=${GN8V_BENCH:-status status_gpu wrap publish sign index proof many fetch attest attest_online}
 # The machine that the demonstration installs; before the workspace, which shares the look-alikes with it.
-[ -e "$BUILD/demo/root/usr/share/gn8v-tee/release.conf" ] || "$SOURCE/tests/demo.sh" "$BUILD"/gn8v-tee-*.tar.gz >&2
+[[ $ROWS != *status* ]] || [ -e "$BUILD/demo/root/usr/share/gn8v-tee/release.conf" ] || "$SOURCE/tests/demo.sh" "$BUILD"/gn8v-tee-*.tar.gz >&2
 base_root >&2
 workspace >&2
-status_row
-status_gpu_row
-wrap_row
-publish_row
-attest_row
-attest_online_row
+openssl genrsa -out "$SCRATCH/key.pem" 4096 2>/dev/null
+OPENSSL_KEY="--key-file $SCRATCH/key.pem --user-id Bench --key-created 2025-01-01"
+GPG_KEY="--key $KEY --gnupghome $KEYHOME"
+RPMSIGN="rpmsign --addsign --define '__gpg /usr/bin/gpg' --define '_gpg_path $KEYHOME' --define '_gpg_name $KEY' --define '_gpg_digest_algo sha256'"
+SIGN_METADATA="gpg --homedir $KEYHOME --batch --yes --local-user $KEY --armor --detach-sign"
+mkdir -p "$PACKAGES"
+for name in $ROWS; do
+        case $name in
+        publish) publish_rows ;;
+        many) many_rows ;;
+        *) "${name}_row" ;;
+        esac
+done

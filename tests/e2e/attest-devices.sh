@@ -9,7 +9,8 @@ export GN8V_SIM_ROOTS=$SIM/roots LD_LIBRARY_PATH=$LIB
 simulate() {
         "$BUILD/tests/attest-sim" "$SIM"
         mkdir "$LIB"
-        cp "$BUILD/tests/libnvidia-ml.so.1" "$BUILD/tests/libnvidia-nscq.so.2" "$LIB"
+        gcc -w -O1 -D_GNU_SOURCE -shared -fPIC -fvisibility=hidden -o "$LIB/libnvidia-ml.so.1" "$SOURCE/tests/vendor/src/nvml.c"
+        gcc -w -O1 -D_GNU_SOURCE -shared -fPIC -fvisibility=hidden -o "$LIB/libnvidia-nscq.so.2" "$SOURCE/tests/vendor/src/nscq.c"
 }
 gpus() { # LINE...: of libnvidia-ml.conf
         printf '%s\n' gpus=8 feature=0 multi=1 "evidence=$SIM/devices" "ready-file=$SCRATCH/ready" "$@" > "$LIB/libnvidia-ml.conf"

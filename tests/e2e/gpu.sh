@@ -112,7 +112,9 @@ nothing_left() {
         library hang=nvmlInit
         look
         is 'n["outcome"] == "hung"'
-        ! pgrep -f "$NODE nvml-query|^/proc/self/exe nvml-query" -a | grep . || die "the child is still there"
+        for child in $(pgrep -f 'nvml-query$'); do
+                [ "$(readlink "/proc/$child/exe")" != "$NODE" ] || die "the child is still there"
+        done
 }
 
 if ! can_play; then

@@ -10,7 +10,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/e2e/repo.sh
 . "$here/repo.sh"
 
-SITE=$SCRATCH/site
 STATE=var/lib/gn8v-tee
 MULTI=$(conf multi "$NEW")
 
@@ -24,17 +23,6 @@ sites() {
 }
 prepare base_root workspace sites
 
-# a_root NAME SITE [with-headers]: a root that knows our repository.
-a_root() {
-        new_root "$1" "${3:-}"
-        published_repo "$2"
-}
-# dnf's settings are the published .repo file; only the host in it is this one.
-published_repo() { # SITE
-        sed "s,$SITE_URL,http://127.0.0.1:$PORT/$1,g; s/^metadata_expire=.*/metadata_expire=0/" "$SITE/$1/gn8v-tee.repo" > "$ROOT.dnf/repos/gn8v-tee.repo"
-        grep -q '^gpgcheck=1' "$ROOT.dnf/repos/gn8v-tee.repo"
-        grep -q '^repo_gpgcheck=1' "$ROOT.dnf/repos/gn8v-tee.repo"
-}
 packages() { root_rpm "$ROOT" -qa --qf '%{NAME}-%{VERSION}-%{RELEASE}\n' | sort; }
 ours() { packages | grep -E '^(gn8v-tee|nvidia|libnvidia)'; }
 # Every pin of a release is installed, at exactly its version, and every file is as packaged.
@@ -57,7 +45,12 @@ has_release() { # PROFILE VERSION
         verify_files
 }
 cmp_release() { cmp "$ROOT/usr/share/gn8v-tee/release.conf" "$VENDOR/releases/$1-$2.conf"; }
-verify_files() { ours | while read -r p; do root_rpm "$ROOT" -V --nodeps "$p" || die "rpm -V $p"; done; }
+# The vendor's own package has its link to another link; ldconfig makes it one to the file as soon as there are two versions at a time.
+verify_files() {
+        ours | while read -r p; do root_rpm "$ROOT" -V --nodeps "$p" || :; done | grep -v -x '\.\.\.\.L\.\.\.\. */usr/lib64/libnvidia-nscq\.so\.2' > "$SCRATCH/verified" || :
+        [ ! -s "$SCRATCH/verified" ] || { cat "$SCRATCH/verified"; die "rpm -V"; }
+        [ ! -L "$ROOT/usr/lib64/libnvidia-nscq.so.2" ] || in_root "$ROOT" readlink -e /usr/lib64/libnvidia-nscq.so.2
+}
 # Every boot entry, however it gets its options, has the argument once and the administrator's own still.
 boots_with() { # ARGUMENT
         local entry options
@@ -68,12 +61,6 @@ boots_with() { # ARGUMENT
                 tr ' ' '\n' <<< "$options" | grep -qxF "$1" || die "no $1: $entry: $options"
                 [[ $options == *admin.own=* ]] || die "lost the administrator's argument: $entry"
         done
-}
-effective_options() {
-        local options
-        options=$(sed -n 's/^options //p' "$1")
-        # shellcheck disable=SC2016
-        echo "${options/'$kernelopts'/$(sed -n 's/^kernelopts=//p' "$ROOT/boot/grub2/grubenv")}"
 }
 enabled() { in_root "$ROOT" systemctl is-enabled "$1" | grep -qx enabled || die "$1 is not enabled"; }
 nothing_to_do() { expect 0 in_root "$ROOT" gn8v-tee plan; }
@@ -146,7 +133,6 @@ upgrade() {
         nothing_to_do
 }
 
-# What removal may leave: databases, caches and logs of the system's own tools, and images that were made anew.
 remove_all() {
         local profile=$1
         a_root "remove-$profile" all with-headers
@@ -154,9 +140,7 @@ remove_all() {
         run_dnf "$ROOT" install "gn8v-tee-$profile"
         expect 0 run_dnf "$ROOT" remove 'gn8v-tee*' 'nvidia-*' 'libnvidia-*'
         [ -z "$(ours)" ] || die "left: $(ours)"
-        changes "$ROOT" | diff "$SCRATCH/before" - | grep '^>' | grep -v -E \
-                '^> (new|changed|gone) (var/lib/rpm/|var/log/|var/cache/|etc/ld\.so\.cache|lib/modules/[^/]*/modules\.|usr/lib/modules/[^/]*/modules\.|boot/initramfs-[^/]*\.img|var/tmp/|tmp/|run/|root/|usr/lib/sysimage|var/lib/dnf/|etc/\.updated|var/\.updated|var/lib/systemd/)' > "$SCRATCH/left" || :
-        [ ! -s "$SCRATCH/left" ] || { cat "$SCRATCH/left"; die "removal left something behind"; }
+        nothing_left "$SCRATCH/before"
 }
 
 exclusive() {
@@ -321,29 +305,6 @@ single_then_nothing_of_multi() {
         nothing_to_do
 }
 
-# systemd really boots in that root: Fabric Manager, then persistenced, then the client; the ready state is set.
-boots() {
-        local leader state
-        a_root boots all with-headers
-        run_dnf "$ROOT" install gn8v-tee-multi
-        umount "$ROOT/proc" "$ROOT/sys" "$ROOT/dev"
-        systemd-nspawn -q -D "$ROOT" --register=no --keep-unit --boot --console=passive < /dev/null > "$SCRATCH/nspawn.log" 2>&1 &
-        NSPAWN=$!
-        trap 'kill -TERM "$NSPAWN" 2>/dev/null; wait "$NSPAWN" 2>/dev/null || :' EXIT
-        # Busy, not asleep: it takes a third of a second.
-        alive() { kill -0 "$NSPAWN" 2>/dev/null || die "nspawn ended: $(cat "$SCRATCH/nspawn.log")"; }
-        until leader=$(pgrep -P "$NSPAWN") && [ "$(cat "/proc/$leader/comm")" = systemd ]; do alive; done
-        inside() { nsenter -t "$leader" -m -u -i -n -p -C -r -w env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
-        until [ -S "/proc/$leader/root/run/systemd/private" ]; do alive; done
-        timeout 60 nsenter -t "$leader" -m -u -i -n -p -C -r -w env -i PATH=/usr/bin:/bin systemctl is-system-running --wait || :
-        inside systemctl --no-pager status nvidia-fabricmanager nvidia-persistenced cloudmonitor || :
-        state=$(inside systemctl is-active nvidia-fabricmanager nvidia-persistenced)
-        [ "$(grep -cx active <<< "$state")" = 2 ] || die "not active: $state"
-        inside nvidia-smi conf-compute -grs | grep -q ': ready' || die "ready state was not set"
-        stamp() { inside systemctl show -p "$2" --value "$1"; }
-        [ "$(stamp nvidia-fabricmanager.service ActiveEnterTimestampMonotonic)" -le "$(stamp nvidia-persistenced.service InactiveExitTimestampMonotonic)" ] || die "persistenced began before Fabric Manager was up"
-}
-
 scenario "install multi" install_multi
 scenario "install single" single_then_nothing_of_multi
 scenario "apply twice changes nothing" apply_again
@@ -360,5 +321,4 @@ for tool in /usr/sbin/grubby /bin/systemctl /usr/bin/dracut /usr/sbin/dkms; do s
 scenario "grubby that silently does nothing" silent_grubby
 scenario "a larger argument of the administrator is kept" larger_kept
 scenario "an edit after us survives removal" administrators_edit
-scenario "systemd boots it in order" boots
 finish

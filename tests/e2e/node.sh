@@ -5,120 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/root.sh"
 
-TOOLS=$SOURCE/tests/e2e/node
-# The newest release of each profile, and an older one that wants less.
-SINGLE=$(ls "$SOURCE"/repo/releases/single-*.conf | sort -V | tail -n 1)
-MULTI=$(ls "$SOURCE"/repo/releases/multi-*.conf | sort -V | tail -n 1)
-OLDER=$(ls "$SOURCE"/repo/releases/multi-*.conf | sort -V | head -n 1)
-argument() { release_value "$1" Argument; }
-driver() { sed -n '/^\[Artifact driver\]/,/^\[/s/^Version=//p' "$1"; }
-slabs() { local v; v=$(argument "$1"); v=${v#*=}; echo "${v%%,*}"; }
-LARGER=swiotlb=$(($(slabs "$MULTI") * 2)),any
-SMALLER=swiotlb=65536
-
-# A root with nothing but a shell, a few programs and the tools' stand-ins: 0.1 s.
-small_root() {
-        local root=$1 program file
-        mkdir -p "$root"/{real-proc,usr/bin,usr/lib,usr/lib64,usr/libexec/tools,usr/libexec/grubby,dev,proc,sys,tmp,run/systemd/system,run/fake-active,var/log,fail,etc/default,etc/systemd/system}
-        ln -s usr/bin "$root/bin"
-        ln -s usr/bin "$root/sbin"
-        ln -s bin "$root/usr/sbin"
-        ln -s usr/lib "$root/lib"
-        ln -s usr/lib64 "$root/lib64"
-        for program in bash sed grep awk sort tac head cat mv cp rm ln mkdir rmdir basename tr cut stat; do
-                file=$(realpath "$(command -v $program)")
-                cp "$file" "$root/usr/bin/$program"
-                ldd "$file" | grep -o '/[^ ]*' >> "$root.libraries"
-        done
-        sort -u "$root.libraries" | while read -r file; do
-                mkdir -p "$root${file%/*}"
-                cp -L "$file" "$root$file"
-        done
-        ln -s bash "$root/usr/bin/sh"
-        : > "$root/dev/null"
-        ln -s /real-proc/self/fd "$root/dev/fd" # what bash needs; /proc itself is files that the scenarios write
-        : > "$root/var/log/tools"
-        cp "$ROOTFILES/rpm-sort" "$root/usr/libexec/grubby/rpm-sort"
-        cp "$ROOTFILES/grubby" "$TOOLS/systemctl" "$TOOLS/dracut" "$TOOLS/lsinitrd" "$TOOLS/dkms" "$root/usr/libexec/tools/"
-        for program in grubby systemctl dracut lsinitrd dkms; do cp "$TOOLS/tool" "$root/usr/bin/$program"; done
-        boot_files "$root"
-        printf 'GRUB_TIMEOUT=1\nGRUB_CMDLINE_LINUX="root=/dev/vda1 ro admin.own=grub"\nGRUB_ENABLE_BLSCFG=true\n' > "$root/etc/default/grub"
-        for file in "$KERNEL" "$OLD_KERNEL"; do
-                mkdir -p "$root/lib/modules/$file"
-                kernel_headers "$root/lib/modules/$file/build" "$file"
-        done
-        echo "ro root=/dev/vda1 quiet" > "$root/proc/cmdline"
-        echo "$KERNEL" > "$root/proc/sys-kernel-osrelease"
-        mkdir -p "$root/proc/sys/kernel/random"
-        mv "$root/proc/sys-kernel-osrelease" "$root/proc/sys/kernel/osrelease"
-        echo first-boot > "$root/proc/sys/kernel/random/boot_id"
-}
-# What the packages of a release bring as files.
-put_release() { # ROOT RELEASE
-        local root=$1 release=$2 unit lib=$1/usr/lib/systemd/system
-        rm -rf "$root"/usr/share/gn8v-tee "$root"/usr/src/nvidia-* "$lib"
-        mkdir -p "$root/usr/share/gn8v-tee" "$root/usr/src/nvidia-$(driver "$release")" "$lib" "$root/usr/lib/modprobe.d" "$root/usr/lib/dracut/dracut.conf.d"
-        cp "$release" "$root/usr/share/gn8v-tee/release.conf"
-        : > "$root/usr/src/nvidia-$(driver "$release")/dkms.conf"
-        for unit in nvidia-persistenced.service cloudmonitor.service; do
-                printf '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n' > "$lib/$unit"
-        done
-        mkdir -p "$lib/nvidia-persistenced.service.d"
-        printf '[Unit]\nAfter=%s\n' "$(release_value "$release" After)" > "$lib/nvidia-persistenced.service.d/50-gn8v-tee.conf"
-        release_software "$root" "$release"
-        grep -q '^Package=nvidia-fabric-manager' "$release" && cp "$lib/cloudmonitor.service" "$lib/nvidia-fabricmanager.service"
-        for unit in $(sed -n 's/^Unit=//p' "$release"); do
-                [ "$unit" != ollama.service ] || continue # one without a packaged drop-in
-                mkdir -p "$lib/$unit.d"
-                printf '[Unit]\nAfter=nvidia-persistenced.service\n' > "$lib/$unit.d/50-gn8v-tee.conf"
-        done
-        echo "# options of $(basename "$release")" > "$root/usr/lib/modprobe.d/nvidia-lkca.conf"
-        printf '# drivers of %s\nadd_drivers+=" %s "\n' "$(basename "$release")" "$(release_value "$release" Initramfs)" > "$root/usr/lib/dracut/dracut.conf.d/50-gn8v-tee.conf"
-}
-take_release() {
-        rm -rf "$1"/usr/share/gn8v-tee "$1"/usr/src/nvidia-* "$1/usr/lib/modprobe.d/nvidia-lkca.conf" "$1/usr/lib/dracut/dracut.conf.d/50-gn8v-tee.conf"
-}
-# begin RELEASE: a fresh root ($R) with that release's files, and what it looked like.
-begin() {
-        R=$(mktemp -d "$SCRATCH/root.XXXXXX")
-        cp -a "$SCRATCH/base/." "$R/"
-        mount --bind /proc "$R/real-proc"
-        put_release "$R" "$1"
-        picture > "$R.before"
-}
-# What must come back: every byte of /boot and /etc but the initramfs images, which are rebuilt.
-picture() {
-        (cd "$R" && find boot etc ! -name 'initramfs-*' -printf '%y %m %p %l\n' | sort && find boot etc -type f ! -name 'initramfs-*' | sort | xargs sha256sum)
-}
-unchanged() { picture | diff "$R.before" - || die "not as it was"; }
-node() { env ${AS-GN8V_TEE_ENVIRONMENT=machine} "$NODE" --root "$R" "$@"; }
-fault() { if [ -n "${2:-}" ]; then echo "$2" > "$R/fail/$1"; else rm -f "$R/fail/$1"; fi; }
-entry() { echo "$R/boot/loader/entries/$MACHINE_ID-$1.conf"; }
-kernelopts() { sed -n 's/^kernelopts=//p' "$R/boot/grub2/grubenv"; }
-# The options of an entry as GRUB sees them.
-options() { sed -n 's/^options //p' "$(entry "$1")" | awk -v k="$(kernelopts)" '{ i = index($0, "$kernelopts"); if (i) print substr($0, 1, i - 1) k substr($0, i + 11); else print }'; }
-has() { [[ " $(options "$1") " == *" $2 "* ]] || die "$1 lacks $2: $(options "$1")"; } # KERNEL ARGUMENT
-lacks() { [[ " $(options "$1") " != *"$2"* ]] || die "$1 has $2: $(options "$1")"; }
-everywhere() { local k; for k in "$KERNEL" "$OLD_KERNEL" 0-rescue; do has "$k" "$1"; done; }
-journal() { python3 -c 'import json,sys; d = json.load(open(sys.argv[1])); print(*[e["id"] + "=" + e["state"] for e in d["entries"]], sep="\n")' "$R/var/lib/gn8v-tee/journal.json"; }
-journaled() { grep -qx -e "$1" <<< "$(journal)" || die "the journal lacks $1: $(journal)"; }
-set_kernelopts() { # ARGUMENT: appended to what all entries through grubenv get
-        local text
-        text=$(sed "/^#*\$/d; s/^kernelopts=.*/& $1/" "$R/boot/grub2/grubenv" | sed 's/#*$//' | sed '1s/.*/# GRUB Environment Block/')
-        text+=$'\n'
-        { printf '%s' "$text"; printf '%*s' $((1024 - ${#text})) '' | tr ' ' '#'; } > "$R/boot/grub2/grubenv"
-}
-set_everywhere() { # ARGUMENT
-        set_kernelopts "$1"
-        sed -i "/^options/{/kernelopts/!s/\$/ $1/}" "$R"/boot/loader/entries/*.conf
-        picture > "$R.before"
-}
-remove_all() { # as a package's removal: %preun, the files go, %postun
-        expect 0 node revert --package "gn8v-tee-$(release_value "$R/usr/share/gn8v-tee/release.conf" Profile)"
-        take_release "$R"
-        expect 0 node revert --finish
-        [ ! -e "$R/var/lib/gn8v-tee/journal.json" ] || die "a journal is left: $(journal)"
-}
+. "$(dirname "$0")/small-root.sh"
 
 applies_all() {
         begin "$MULTI"
@@ -457,10 +344,110 @@ config_missing() {
         begin "$MULTI"
         symbol=$(sed -n 's/^KernelConfig=//p' "$MULTI" | tr ' ' '\n' | head -n 1)
         sed -i "/^CONFIG_$symbol=/d" "$R/lib/modules/$KERNEL/build/.config"
-        expect 1 node apply
+        expect 3 node apply
         said "CONFIG_$symbol"
+        said 'DO NOT REBOOT'
         ! grep -q 'dkms build' "$R/var/log/tools"
         everywhere "$(argument "$MULTI")"
+}
+
+# A kernel's package: its files, its boot entry, which becomes the default, and then kernel-install's plugins, of which ours is one. The program
+# runs as on a machine, in the root; what it says is what "yum update kernel" shows.
+new_kernel() { # [without-default]
+        local k=$NEXT_KERNEL
+        mkdir -p "$R/lib/modules/$k"
+        kernel_headers "$R/usr/src/kernels/$k" "$k"
+        ln -s "/usr/src/kernels/$k" "$R/lib/modules/$k/build"
+        cp "$R/usr/src/kernels/$k/.config" "$R/lib/modules/$k/config"
+        cp "$R/usr/src/kernels/$k/.config" "$R/boot/config-$k"
+        sed "s/$OLD_KERNEL/$k/g; s/ swiotlb=[^ ]*//" "$(entry "$OLD_KERNEL")" > "$(entry "$k")"
+        in_root "$R" dracut -f "/boot/initramfs-$k.img" "$k" # 50-dracut.install
+        [ "${1:-}" = without-default ] || in_root "$R" grubby --set-default "/boot/vmlinuz-$k"
+        install -D -m755 "$SOURCE/systemd/95-gn8v-tee.install" "$R/usr/lib/kernel/install.d/95-gn8v-tee.install"
+}
+plugin() { in_root "$R" /usr/lib/kernel/install.d/95-gn8v-tee.install "$@"; }
+a_new_kernel_gets_everything() { # [without-default]
+        begin "$MULTI"
+        expect 0 node apply
+        new_kernel "$@"
+        expect 0 plugin add "$NEXT_KERNEL" "/boot/$MACHINE_ID/$NEXT_KERNEL" "/boot/vmlinuz-$NEXT_KERNEL"
+        ! grep -v '^+' "$SCRATCH/output" || die "said something where all is well"
+        has "$NEXT_KERNEL" "$(argument "$MULTI")"
+        [ -e "$R/lib/modules/$NEXT_KERNEL/extra/nvidia.ko.xz" ]
+        grep -q options "$R/boot/initramfs-$NEXT_KERNEL.img"
+        expect 0 node plan
+        # And the oldest goes, as installonly_limit has it: entry and plugin first, then the files.
+        rm "$(entry "$OLD_KERNEL")"
+        expect 0 plugin remove "$OLD_KERNEL"
+        ! grep -v '^+' "$SCRATCH/output"
+        ! journal | grep ":$OLD_KERNEL=" || die "still in the journal"
+        journaled "module:$NEXT_KERNEL=applied"
+        rm -r "$R/lib/modules/$OLD_KERNEL"
+        expect 0 node plan
+}
+# Wherever it can be seen, and even if DKMS has built a module all the same.
+a_new_kernel_lacks_a_symbol() { # CONFIG-FILE
+        local symbol file
+        begin "$MULTI"
+        expect 0 node apply
+        new_kernel
+        symbol=$(release_value "$MULTI" KernelConfig | tr ' ' '\n' | tail -n 1)
+        file=$R/${1//KERNEL/$NEXT_KERNEL}
+        sed -i "s/^CONFIG_$symbol=.*/# CONFIG_$symbol is not set/" "$file"
+        mkdir "$R/lib/modules/$NEXT_KERNEL/extra"
+        cp "$R/lib/modules/$KERNEL/extra/nvidia.ko.xz" "$R/lib/modules/$NEXT_KERNEL/extra/"
+        ln -s "$(driver "$MULTI")/$NEXT_KERNEL/x86_64" "$R/var/lib/dkms/nvidia/kernel-$NEXT_KERNEL-x86_64"
+        expect 0 plugin add "$NEXT_KERNEL"
+        said "built without CONFIG_$symbol:"
+        said "DO NOT REBOOT YET: kernel $NEXT_KERNEL, .*grubby --set-default /boot/vmlinuz-$KERNEL\$"
+        expect 3 node status
+        said "^Next: .*CONFIG_$symbol.*grubby --set-default /boot/vmlinuz-$KERNEL\$"
+        # What it says helps, and what must not be booted stays in sight.
+        in_root "$R" grubby --set-default "/boot/vmlinuz-$KERNEL"
+        expect 0 node apply
+        expect 0 node plan
+        said 'does not boot by default, and must not'
+        [ ! -e "$R/var/lib/gn8v-tee/pending" ]
+        node status > "$SCRATCH/output" 2>&1 || :
+        said "do not boot kernel $NEXT_KERNEL"
+}
+dkms_fails_for_a_new_kernel() {
+        begin "$MULTI"
+        expect 0 node apply
+        new_kernel
+        fault dkms exit
+        expect 0 plugin add "$NEXT_KERNEL"
+        said "module:$NEXT_KERNEL: failed: dkms build"
+        said "DO NOT REBOOT YET: kernel $NEXT_KERNEL, .*make.log.*grubby --set-default /boot/vmlinuz-$KERNEL"
+        expect 3 node status
+        said "^Next: .*told to fail.*grubby --set-default /boot/vmlinuz-$KERNEL"
+        in_root "$R" grubby --set-default "/boot/vmlinuz-$KERNEL"
+        : > "$R/var/log/tools"
+        expect 0 node apply
+        ! grep -q ^dkms "$R/var/log/tools" || die "tried again unasked"
+        expect 0 node plan
+        said "apply --kernel=$NEXT_KERNEL tries again"
+        fault dkms
+        expect 0 node apply --kernel="$NEXT_KERNEL"
+        [ -e "$R/lib/modules/$NEXT_KERNEL/extra/nvidia.ko.xz" ]
+        ! journal | grep -v =applied
+        expect 0 node revert
+        [ ! -e "$R/lib/modules/$NEXT_KERNEL/extra" ]
+}
+# The default kernel is removed, and the one that boots then has no module: said at once, and apply heals it.
+the_booting_kernel_is_removed() {
+        begin "$MULTI"
+        expect 0 node apply
+        rm "$(entry "$KERNEL")"
+        install -D -m755 "$SOURCE/systemd/95-gn8v-tee.install" "$R/usr/lib/kernel/install.d/95-gn8v-tee.install"
+        expect 0 plugin remove "$KERNEL"
+        said "DO NOT REBOOT YET: kernel $OLD_KERNEL, .*gn8v-tee apply"
+        expect 0 node apply
+        [ -e "$R/lib/modules/$OLD_KERNEL/extra/nvidia.ko.xz" ]
+        expect 2 node apply --kernel=../x
+        expect 2 node apply --removed-kernel=--all
+        expect 0 plugin
+        expect 0 plugin frobnicate x
 }
 clients_are_paused() {
         begin "$MULTI"
@@ -617,6 +604,103 @@ one_run_at_a_time() {
         expect 9 flock "$R/var/lib/gn8v-tee/lock" "$NODE" --root "$R" --lock-timeout 1 revert
         expect 4 flock "$R/var/lib/gn8v-tee/lock" env GN8V_TEE_ENVIRONMENT=machine "$NODE" --root "$R" status || said TDX
 }
+# While one run is in the middle of its work: who looks sees a whole journal, who wants to change something waits or is told.
+runs_at_once() {
+        local one two
+        begin "$MULTI"
+        mkfifo "$R/fail/waiting" "$R/fail/go"
+        fault grubby wait
+        node apply > "$SCRATCH/one" 2>&1 &
+        one=$!
+        read -r _ < "$R/fail/waiting"
+        expect 9 node apply
+        said 'another gn8v-tee holds the lock'
+        expect 9 node --lock-timeout 1 revert
+        expect 9 node pause
+        expect 3 node plan
+        journaled 'kernel-argument:swiotlb=applying'
+        timeout 5 env GN8V_TEE_ENVIRONMENT=machine "$NODE" --root "$R" status --json > "$SCRATCH/output" 2> /dev/null || [ $? -lt 5 ]
+        python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$SCRATCH/output"
+        fault grubby
+        node --lock-timeout=60 apply > "$SCRATCH/two" 2>&1 &
+        two=$!
+        echo > "$R/fail/go"
+        wait "$one"
+        wait "$two"
+        [ "$(grep -c ^grubby "$R/var/log/tools")" = 1 ] || die "done twice"
+        [ "$(grep -c '^dkms build' "$R/var/log/tools")" = 1 ] || die "built twice"
+        expect 0 node plan
+        remove_all
+        unchanged
+}
+# The journal's words become root's deeds: it is taken as a whole, or not at all.
+hostile_journals_do_nothing() {
+        local entry verb
+        begin "$MULTI"
+        echo root > "$R/etc/passwd"
+        mkdir -p "$R/var/lib/gn8v-tee"
+        picture > "$R.before"
+        for entry in \
+                '{"id":"kernel-argument:swiotlb","state":"applied","before":{"files":{"/etc/passwd":{"text":"mine"}}},"after":{"files":{"/etc/passwd":{"text":"root\n"}}}}' \
+                '{"id":"kernel-argument:swiotlb","state":"applied","before":{"files":{"/boot/loader/entries/../../../etc/x.conf":{"text":"mine"}}}}' \
+                '{"id":"kernel-argument:root","state":"applied","before":{},"after":{"values":["root=/dev/vda1","init=x"]}}' \
+                '{"id":"drop-in:../../../etc/x.service","state":"applied","before":{"file":{"text":"mine"}}}' \
+                '{"id":"enable:--root=x.service","state":"applied","before":{"state":"disabled"}}' \
+                '{"id":"module:../../../etc","state":"applied","before":{},"after":{"version":"1.2.3"}}' \
+                '{"id":"initramfs:..","state":"pending","before":{}}'; do
+                echo "{\"version\":1,\"entries\":[$entry]}" > "$R/var/lib/gn8v-tee/journal.json"
+                for verb in revert 'revert --finish' apply plan status pause; do
+                        # shellcheck disable=SC2086
+                        expect 6 node $verb
+                        said 'cannot have written this'
+                        unchanged
+                done
+        done
+        echo '{"version":1,"entries":[]}' > "$R/var/lib/gn8v-tee/journal.json"
+        chmod 666 "$R/var/lib/gn8v-tee/journal.json"
+        expect 6 node revert
+        said 'only root can write'
+        [ ! -s "$R/var/log/tools" ] || ! grep -v -E 'is-active|daemon-reload' "$R/var/log/tools"
+}
+# /boot as nobody wants it: said with the file's name, quickly, and nothing is changed.
+broken_boot_files() {
+        local i
+        begin "$MULTI"
+        head -c 1024 /dev/urandom > "$R/boot/grub2/grubenv"
+        picture > "$R.before"
+        expect 1 node apply
+        said 'grubenv: not an environment block'
+        unchanged_boot
+        boot_files "$R"
+        mkfifo "$(entry fifo)"
+        expect 1 timeout 5 env GN8V_TEE_ENVIRONMENT=machine "$NODE" --root "$R" apply
+        said 'fifo.conf'
+        rm "$(entry fifo)"
+        ln -s /etc/passwd "$(entry link)"
+        expect 1 node apply
+        said 'symbolic link, to /etc/passwd'
+        rm "$(entry link)"
+        head -c 100000 /dev/zero | tr '\0' x > "$(entry huge)"
+        expect 1 node apply
+        said 'huge.conf'
+        rm "$(entry huge)"
+        : > "$R/var/log/tools"
+        for ((i = 0; i < 3000; i++)); do echo "linux /vmlinuz-1.$i" > "$R/boot/loader/entries/many-$i.conf"; done
+        expect 3 timeout 5 env GN8V_TEE_ENVIRONMENT=machine "$NODE" --root "$R" plan
+        timeout 5 env GN8V_TEE_ENVIRONMENT=machine "$NODE" --root "$R" status > "$SCRATCH/output" 2>&1 || [ $? = 3 ]
+        ! grep -q ^grubby "$R/var/log/tools"
+}
+# The first boot's session would be made without what it needs: it waits for the reboot.
+first_boot_waits_for_the_reboot() {
+        begin "$MULTI"
+        AS='' expect 0 node apply
+        expect 0 node apply --boot
+        grep -q swiotlb "$R/run/gn8v-tee/reboot-first"
+        rm -r "$R/run/gn8v-tee"
+        running_release
+        expect 0 node apply --boot
+        [ ! -e "$R/run/gn8v-tee" ]
+}
 words_and_help() {
         begin "$MULTI"
         expect 0 "$NODE" --help
@@ -675,6 +759,13 @@ scenario "inert in an image, done at the first boot" inert_in_an_image
 scenario "ostree is left alone" ostree_is_left_alone
 scenario "headers of the kernel that boots are missing" headers_missing
 scenario "a CONFIG symbol is missing" config_missing
+scenario "a new kernel gets everything" a_new_kernel_gets_everything
+scenario "a new kernel that does not boot yet gets everything" a_new_kernel_gets_everything without-default
+for file in boot/config-KERNEL lib/modules/KERNEL/config usr/src/kernels/KERNEL/.config; do
+        scenario "a new kernel lacks a symbol: $file" a_new_kernel_lacks_a_symbol $file
+done
+scenario "DKMS fails for a new kernel" dkms_fails_for_a_new_kernel
+scenario "the kernel that boots is removed" the_booting_kernel_is_removed
 scenario "clients are paused until the reboot" clients_are_paused
 scenario "what was started by hand runs again" what_was_started_by_hand_runs_again
 scenario "no reboot needed: clients run again at once" nothing_to_wait_for_resumes_at_once
@@ -684,5 +775,9 @@ scenario "kernelopts missing from grubenv" kernelopts_must_be_there
 scenario "a masked unit is left" masked_is_left
 scenario "what was enabled or written before us stays" enabled_before_us_stays
 scenario "one run at a time" one_run_at_a_time
+scenario "two runs at once" runs_at_once
+scenario "hostile journals do nothing" hostile_journals_do_nothing
+scenario "broken boot files" broken_boot_files
+scenario "the first boot waits for the reboot" first_boot_waits_for_the_reboot
 scenario "words, help, JSON" words_and_help
 finish

@@ -3,96 +3,8 @@
 # publish, solve and verify on small packages: what dnf accepts, what is refused, and that a failed or killed run leaves the old repository.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/workspace.sh"
 
-KEYS=$SCRATCH/keys
-WWW=$SCRATCH/www
-OLD=1.2.3 NEW=1.3.0 SINGLE=2.0.1 # made up, as every version here
-
-digest() { sha256sum "$1" | cut -d' ' -f1; }
-tee_repo() { "$REPO" -C . --releases releases "$@"; }
-publish() { tee_repo publish --key "$KEY" --gnupghome "$KEYS" --platform platform.provides "$@"; }
-verify() { tee_repo verify --key "$KEY" "$@"; }
-
-# package NAME VERSION SPEC-LINE...: builds one into packages/, with a build record of the release in $RELEASE and of the artifact in $ARTIFACT.
-package() {
-        local name=$1 version=$2 top=$PWD/rpmbuild file
-        shift 2
-        mkdir -p "$top" packages
-        {
-                printf 'Name: %s\nVersion: %s\nRelease: %s\nSummary: A package\nLicense: MIT\nBuildArch: noarch\nAutoReqProv: no\n' "$name" "$version" "${REVISION:-1}"
-                if [ $# -gt 0 ]; then printf '%s\n' "$@"; fi
-                printf '%%description\nA package.\n%%install\nmkdir -p %%{buildroot}/opt/%s\necho "%s" > %%{buildroot}/opt/%s/content\n%%files\n/opt/%s\n' \
-                        "$name" "${CONTENT:-$name-$version}" "$name" "$name"
-        } > "$top/$name.spec"
-        SOURCE_DATE_EPOCH=1700000000 rpmbuild -bb --quiet --define "_topdir $top" --define '_rpmformat 4' --define '_buildhost test' \
-                --define 'use_source_date_epoch_as_buildtime 1' --define 'clamp_mtime_to_source_date_epoch 1' --define '_build_id_links none' "$top/$name.spec"
-        file=$name-$version-${REVISION:-1}.noarch.rpm
-        mv "$top/RPMS/noarch/$file" packages/
-        record "$file"
-}
-record() { # FILE
-        local releases='' artifact=null hex=null
-        if [ -n "${RELEASE:-}" ]; then releases=\"$RELEASE\"; fi
-        if [ -n "${ARTIFACT:-}" ]; then artifact=\"${ARTIFACT%%:*}\" hex=\"${ARTIFACT#*:}\"; fi
-        printf '{"package": "%s", "sha256": "%s", "artifact": %s, "artifact_sha256": %s, "releases": [%s]}\n' \
-                "$1" "$(digest "packages/$1")" "$artifact" "$hex" "$releases" > "packages/$1.json"
-}
-
-# release PROFILE VERSION [VENDOR-VERSION]: a release with a driver artifact, and a vendor's RPM if a version of it is given.
-release() {
-        local name=$1-$2
-        sed '/^\[Artifact/,$d; s/^Version=.*/Version='"$2"'/' "$(ls "$SOURCE"/repo/releases/"$1"-*.conf | head -1)" > "releases/$name.conf"
-        echo "archive of $2" > "$WWW/driver-$2.run"
-        printf '[Artifact driver]\nKind=driver\nVersion=%s\nURL=file://%s\nSHA256=%s\nLicence=LicenseRef-Test\nRedistributable=no\n' \
-                "$2" "$WWW/driver-$2.run" "$(digest "$WWW/driver-$2.run")" >> "releases/$name.conf"
-        if [ -n "${3:-}" ]; then
-                printf '[Artifact manager]\nKind=rpm\nPackage=vendor-manager\nVersion=%s\nURL=file://%s\nSHA256=first-use\nSigner=%s\nLicence=MIT\nRedistributable=no\n' \
-                        "$3" "$WWW/vendor-manager-$3-1.noarch.rpm" "$VENDOR" >> "releases/$name.conf"
-                printf '[Artifact vendor-key]\nKind=key\nURL=file://%s\nSHA256=first-use\nFingerprint=%s\nLicence=MIT\nRedistributable=yes\n' \
-                        "$WWW/vendor.pub" "$VENDOR" >> "releases/$name.conf"
-        fi
-}
-# suite PROFILE VERSION [VENDOR-VERSION]: that release's packages, as `build` makes them.
-suite() {
-        local branch=${2%%.*} RELEASE=$1-$2 needs ARTIFACT
-        needs="Requires: gn8v-tee-driver-$branch = $2-1, gn8v-tee-kmod-$branch-dkms = $2-1${3:+, vendor-manager = $3-1}"
-        package "gn8v-tee-$1" "$2" "$needs" 'Provides: gn8v-tee-profile = %{version}' 'Conflicts: gn8v-tee-profile'
-        ARTIFACT=driver:$(digest "$WWW/driver-$2.run")
-        package "gn8v-tee-driver-$branch" "$2"
-        package "gn8v-tee-kmod-$branch-dkms" "$2" 'Requires: dkms'
-}
-vendor_package() { # VERSION [SPEC-LINE...]
-        local version=$1 file
-        shift
-        (cd "$SCRATCH" && package vendor-manager "$version" "$@")
-        file=$WWW/vendor-manager-$version-1.noarch.rpm
-        mv "$SCRATCH/packages/vendor-manager-$version-1.noarch.rpm" "$file"
-        rpmsign --addsign --define "__gpg $(command -v gpg)" --define "_gpg_path $KEYS" --define "_gpg_name $VENDOR" --define '_gpg_digest_algo sha256' "$file" >&2
-}
-# template: a workspace with two releases of one profile and one of another, built; copied by begin.
-make_template() {
-        mkdir -p "$SCRATCH/template/releases"
-        cd "$SCRATCH/template"
-        printf '/bin/sh\ndkms # of EPEL\n' > platform.provides
-        release multi $OLD 7.1
-        release multi $NEW 7.2
-        release single $SINGLE
-        suite multi $OLD 7.1
-        suite multi $NEW 7.2
-        suite single $SINGLE
-        package gn8v-tee-helper 1.0
-        tee_repo lock
-        tee_repo fetch
-        rm -rf rpmbuild
-}
-begin() {
-        cp -a "$SCRATCH/template" "$SCRATCH/$1"
-        cd "$SCRATCH/$1"
-        # First-use locks name no path; the releases are the same bytes.
-}
-# state: what a client sees, as one digest.
-state() { (cd repo && find packages repodata gn8v-tee.repo RPM-GPG-KEY-gn8v-tee -type f -exec sha256sum {} + | sort | sha256sum); }
-same_state() { [ "$(state)" = "$1" ] || die "the repository has changed"; }
 client() { # URL: an empty root that knows the repository
         mkdir -p root.dnf/repos root
         printf '[main]\nreposdir=%s\ncachedir=%s\nplugins=0\npluginpath=/nonexistent\nbest=True\nsslverify=0\n' "$PWD/root.dnf/repos" "$PWD/root.dnf/cache" > root.dnf/dnf.conf
@@ -276,11 +188,42 @@ bad_keys() {
         said 'passphrase'
         printf secret > passphrase
         expect 0 tee_repo publish --key "$sub" --gnupghome "$home" --platform platform.provides --repo other --passphrase-file passphrase
+        said '10 signed, 2 of vendors, 0 as before'
         same_state "$before"
         # The same packages under another key: all of ours are signed anew, the vendor's are not.
         expect 0 tee_repo publish --key "$sub" --gnupghome "$home" --platform platform.provides --passphrase-file passphrase
-        said '10 signed, 0 of vendors, 2 as before'
+        # What this key signed for the other repository is taken from there.
+        said '0 signed, 0 of vendors, 12 as before'
         verify_repo_only
+}
+
+# A key that ends soon, and one whose subkey signs.
+keys_with_an_end() {
+        local home=$SCRATCH/ks soon sub
+        begin ends
+        soon=$(make_key "$home" soon 10d)
+        expect 5 tee_repo publish --key "$soon" --gnupghome "$home" --platform platform.provides
+        said 'expires in 9 days, and 30 are wanted'
+        [ ! -e repo/repodata ]
+        expect 2 tee_repo publish --key "$soon" --gnupghome "$home" --key-valid-for soon
+        expect 0 tee_repo publish --key "$soon" --gnupghome "$home" --platform platform.provides --key-valid-for 5
+        gpg --homedir "$home" --batch --quiet --no-tty --pinentry-mode loopback --passphrase '' --quick-generate-key subbed rsa4096 cert never
+        sub=$(gpg --homedir "$home" --batch --with-colons --list-keys subbed | awk -F: '$1 == "fpr" { print $10; exit }')
+        gpg --homedir "$home" --batch --quiet --no-tty --pinentry-mode loopback --passphrase '' --quick-add-key "$sub" rsa4096 sign never
+        expect 5 tee_repo publish --key "$sub" --gnupghome "$home" --platform platform.provides --repo subs
+        said 'primary key cannot sign'
+        sub=$(gpg --homedir "$home" --batch --with-colons --list-keys subbed | awk -F: '$1 == "fpr" { print $10 }' | tail -n 1)
+        expect 0 tee_repo publish --key "$sub" --gnupghome "$home" --platform platform.provides --repo subs
+        said 'a subkey signs'
+        gpg --homedir "$home" --batch --quiet --verify subs/repodata/repomd.xml.asc subs/repodata/repomd.xml
+        mkdir db
+        rpmkeys --define "_dbpath $PWD/db" --import subs/RPM-GPG-KEY-gn8v-tee
+        for f in subs/packages/gn8v*.rpm; do rpmkeys --define "_dbpath $PWD/db" --define '_pkgverify_level all' -K "$f" | grep -q 'digests signatures OK'; done
+        # gpg itself, told the time (the key's: it is younger than the packages), makes the very same bytes.
+        rm -rf db && publish
+        gpg --homedir "$KEYS" --batch --yes --faked-system-time "$(gpg --homedir "$KEYS" --batch --with-colons --list-keys "$KEY" | awk -F: '$1 == "pub" { print $6 }')!" \
+                --digest-algo SHA256 --local-user "$KEY!" --output same.sig --detach-sign repo/repodata/repomd.xml
+        gpg --batch --dearmor < repo/repodata/repomd.xml.asc | cmp - same.sig
 }
 
 # The other signer: a key in a PEM file, which no GnuPG home knows.
@@ -301,6 +244,86 @@ openssl_signer() {
         gpg --homedir "$PWD/gnupg" --batch --verify repo/repodata/repomd.xml.asc repo/repodata/repomd.xml
         rpmkeys --define "_dbpath $PWD/db" --import repo/RPM-GPG-KEY-gn8v-tee
         for f in repo/packages/gn8v*.rpm; do rpmkeys --define "_dbpath $PWD/db" --define '_pkgverify_level all' -K "$f" | grep -q 'digests signatures OK'; done
+}
+
+# What a traced publish reads of package files. A payload is far larger than all headers of one.
+traced_publish() { # TRACE [OPTION...]
+        ASAN_OPTIONS=detect_leaks=0 strace -f -y -o "$1" -e trace=read,pread64,readv,preadv,mmap,copy_file_range,sendfile,splice "$REPO" -C . --releases releases \
+                publish --key "$KEY" --gnupghome "$KEYS" --platform platform.provides "${@:2}"
+}
+bytes_read() { python3 - "$@" <<'PY'
+import re, sys
+# TRACE MOST FILE-PATTERN...: fails when more than MOST bytes were read of any file that fits
+total = {}
+for line in open(sys.argv[1], errors="replace"):
+    m = re.search(r'(read|pread64|readv|preadv|copy_file_range|sendfile|splice)\((\d+)<([^>]*)>.*= (\d+)$', line)
+    if m:
+        total[m[3]] = total.get(m[3], 0) + int(m[4])
+    elif re.search(r'mmap\(.*<[^>]*\.rpm>', line):
+        sys.exit("mapped: " + line)
+found = {f: n for f, n in total.items() if any(re.search(p, f) for p in sys.argv[3:])}
+print(found)
+assert found or sys.argv[2] == "0", "no such file was read"
+assert all(n <= int(sys.argv[2]) for n in found.values()), found
+PY
+}
+payload_is_read_once() {
+        local size vendor
+        begin once
+        CONTENT=$(head -c 80000 /dev/urandom | base64 -w 0) package gn8v-tee-helper 1.1
+        rm packages/gn8v-tee-helper-1.0*
+        size=$(stat -c %s packages/gn8v-tee-helper-1.1-1.noarch.rpm)
+        # Once, with room for its headers, which are read before.
+        traced_publish trace
+        bytes_read trace $((size + 20000)) '/once/packages/gn8v-tee-helper-1.1'
+        bytes_read trace 30000 '/repo/.*gn8v-tee-helper-1.1'
+        # Somewhere else, again, and after a change of something else: never.
+        traced_publish trace --repo other
+        bytes_read trace 30000 'gn8v-tee-helper-1.1' '\.rpm$'
+        cmp repo/packages/gn8v-tee-helper-1.1-1.noarch.rpm other/packages/gn8v-tee-helper-1.1-1.noarch.rpm
+        rm -rf repo
+        package gn8v-tee-extra 1.0
+        traced_publish trace
+        bytes_read trace 30000 'gn8v-tee-helper-1.1' '\.rpm$'
+        cmp repo/packages/gn8v-tee-helper-1.1-1.noarch.rpm other/packages/gn8v-tee-helper-1.1-1.noarch.rpm
+        # A vendor's package, whose digest the store carries: copied by the kernel, its payload read by nobody.
+        vendor=$(digest "$WWW/vendor-manager-7.1-1.noarch.rpm")
+        traced_publish trace --repo third
+        bytes_read trace $(($(stat -c %s "store/sha256/${vendor:0:2}/$vendor") + 20000)) "sha256/${vendor:0:2}/$vendor"
+        # Nothing is taken for known that was written to: another inode, time or content.
+        chmod u+w other/packages/gn8v-tee-helper-1.1-1.noarch.rpm
+        printf X | dd of=other/packages/gn8v-tee-helper-1.1-1.noarch.rpm bs=1 seek=$((size - 1000)) conv=notrunc status=none
+        rm -rf repo
+        publish
+        verify_repo_only
+}
+
+# The same packages give the same bytes, on one core or on all, from what is remembered or anew.
+same_bytes() {
+        local i
+        begin bytes
+        for i in 1 2 3 4 5 6 7 8; do package gn8v-tee-more-$i 1.0; done
+        taskset -c 0 "$REPO" -C . --releases releases publish --key "$KEY" --gnupghome "$KEYS" --platform platform.provides --baseurl http://a.example/repo
+        package gn8v-tee-more-9 1.0
+        publish --baseurl http://a.example/repo
+        cp -a repo remembered
+        rm -rf cache store/signed repo
+        publish --baseurl http://a.example/repo
+        # The one state has another before it, so that its serial is higher.
+        cmp <(sed '/gn8v-tee:serial=/d' repo/repodata/repomd.xml) <(sed '/gn8v-tee:serial=/d' remembered/repodata/repomd.xml)
+        for file in $(cd repo/repodata && ls -- *-primary.xml.gz *-filelists.xml.gz *-other.xml.gz); do cmp "repo/repodata/$file" "remembered/repodata/$file"; done
+        diff -r repo/packages remembered/packages
+        gzip -t repo/repodata/*.gz
+        # A state that is not one is no harm.
+        for i in state xml.1 base.solv; do
+                for size in 0 100 5000; do
+                        cp cache/*/$i kept
+                        head -c $size kept > "$(ls cache/*/$i)"
+                        package "gn8v-tee-${i%.*}-$size" 1.0
+                        publish --baseurl http://a.example/repo
+                        verify_repo_only
+                done
+        done
 }
 
 unsolvable() {
@@ -366,7 +389,7 @@ killed() {
         new=$(cd ../killed-new && state)
         cp -a repo repo.old
         for calls in renameat:1 renameat:3 renameat:8 renameat:12 renameat:20 renameat2:1 linkat:1 linkat:7 fsync:2 fsync:15 fsync:25 unlinkat:1 unlinkat:9; do
-                rm -rf repo && cp -a repo.old repo
+                rm -rf repo serials && cp -a repo.old repo
                 rc=0
                 # Only what is traced is tampered with; without -f, or strace waits for the agent of the killed run; leaks cannot be looked for in a traced process.
                 ASAN_OPTIONS=detect_leaks=0 strace -o trace -e trace=${calls%:*} -e inject=${calls%:*}:signal=KILL:when=${calls#*:} \
@@ -459,7 +482,6 @@ driver() { ls "$1"/gn8v-tee-driver-*.rpm; }
 resign() { gpg --homedir "$KEYS" --batch --yes --armor --local-user "${1:-$KEY}" --detach-sign --output repo/repodata/repomd.xml.asc repo/repodata/repomd.xml; }
 
 chain_holds() {
-        local artifact
         chain
         expect 0 verify
         said '^ok +payload +gn8v-tee-driver-'
@@ -559,20 +581,14 @@ chain_of_metadata() {
         chain && rm -rf repo/repodata && broken key 5
 }
 
-mkdir -p "$WWW"
-KEY=$(make_key "$KEYS" publisher)
-VENDOR=$(make_key "$KEYS" vendor)
-gpg --homedir "$KEYS" --batch --armor --export "$VENDOR" > "$WWW/vendor.pub"
-(
-        set -x
-        vendor_package 7.1
-        vendor_package 7.2
+for_chain() {
         vendor_package 9.0
-        cd "$SCRATCH" && package vendormanager 9.5 'Obsoletes: vendor-manager < 9.5' 'Provides: vendor-manager = 9.5'
-        mv packages/vendormanager-9.5-1.noarch.rpm "$WWW/"
-        make_template
+        (cd "$SCRATCH" && package vendormanager 9.5 'Obsoletes: vendor-manager < 9.5' 'Provides: vendor-manager = 9.5')
+        mv "$SCRATCH/packages/vendormanager-9.5-1.noarch.rpm" "$WWW/"
         make_chain
-) > "$LOGS/template.log" 2>&1 || { tail -20 "$LOGS/template.log" >&2; exit 1; }
+}
+make_keys
+prepare make_template for_chain
 
 scenario 'dnf installs, upgrades, swaps with gpgcheck and repo_gpgcheck' publish_for_dnf
 scenario 'rpm finds the signatures good' signed_by_rpm
@@ -581,7 +597,10 @@ scenario 'generations are kept and removed' generations
 scenario 'other content under the same version is refused' other_content
 scenario 'bad inputs leave the repository' bad_inputs
 scenario 'bad keys are refused' bad_keys
+scenario 'a key that ends soon is refused, a subkey signs with a warning' keys_with_an_end
 scenario 'a key of OpenSSL signs as well' openssl_signer
+scenario 'a payload is read once, and what is known not at all' payload_is_read_once
+scenario 'the same bytes on one core and on all, remembered or anew' same_bytes
 scenario 'what does not install is not published' unsolvable
 scenario 'upgrades beside other repositories change nothing' beside
 scenario 'a kill at any instant leaves old or new' killed

@@ -8,6 +8,7 @@ WORKSPACE=$CACHE/workspace
 KEYHOME=$SCRATCH/keys
 # What the published .repo file says; the tests write their own for dnf.
 SITE_URL=http://gn8v-tee.test.invalid/el8
+SITE=$SCRATCH/site # published repositories, served over http at $PORT
 
 # Releases by their files: newest and older ones of a profile.
 releases_of() { # DIR PROFILE: versions, oldest first
@@ -63,17 +64,21 @@ workspace() {
         dist
         repo_key
         vendor_site
+        # A first use is locked for good: other look-alikes need another lock.
+        cmp -s "$VENDOR/cache/made-by" "$WORKSPACE/made-by" || rm -rf "${WORKSPACE:?}"
         mkdir -p "$WORKSPACE"
+        cp "$VENDOR/cache/made-by" "$WORKSPACE/made-by"
         builder lock
         builder fetch
         builder build --source "$GN8V_DIST" --key "$KEY" --gnupghome "$KEYHOME" --baseurl "$SITE_URL"
         builder_provides
 }
-# The builder's own package belongs on the machine that builds: of what it requires, that which the program really finds here.
+# The builder's own package belongs on the machine that builds, and the verifier's wherever evidence is judged: of what they require, that which
+# the programs really find here.
 builder_provides() {
         {
-                ldd "$REPO" | sed -n 's/^[ \t]*\([^ ]*\.so[^ ]*\) => \/.*/\1/p' | sort -u > "$SCRATCH/sonames"
-                rpm -qp --requires "$WORKSPACE"/packages/gn8v-tee-repo-*.rpm 2>/dev/null | grep '64bit' | sort -u | while read -r word; do
+                ldd "$REPO" "$BUILD/gn8v-tee-attest" | sed -n 's/^[ \t]*\([^ ]*\.so[^ ]*\) => \/.*/\1/p' | sort -u > "$SCRATCH/sonames"
+                rpm -qp --requires "$WORKSPACE"/packages/gn8v-tee-{repo,attest}-*.rpm 2>/dev/null | grep '64bit' | sort -u | while read -r word; do
                         if grep -qxF "${word%%(*}" "$SCRATCH/sonames"; then echo "$word"; fi
                 done
                 printf 'rpm-build\nmock\n'
@@ -87,4 +92,16 @@ publish_to() {
         shift
         builder publish --repo "$dir" --key "$KEY" --gnupghome "$KEYHOME" --platform "$CACHE/platform.provides" --platform "$CACHE/builder.provides" \
                 --baseurl "$SITE_URL" "$@"
+}
+
+# a_root NAME SITE [with-headers]: a root that knows our repository.
+a_root() {
+        new_root "$1" "${3:-}"
+        published_repo "$2"
+}
+# dnf's settings are the published .repo file; only the host in it is this one.
+published_repo() { # SITE
+        sed "s,$SITE_URL,http://127.0.0.1:$PORT/$1,g; s/^metadata_expire=.*/metadata_expire=0/" "$SITE/$1/gn8v-tee.repo" > "$ROOT.dnf/repos/gn8v-tee.repo"
+        grep -q '^gpgcheck=1' "$ROOT.dnf/repos/gn8v-tee.repo"
+        grep -q '^repo_gpgcheck=1' "$ROOT.dnf/repos/gn8v-tee.repo"
 }

@@ -246,7 +246,8 @@ do_strip="no"
 drivers="ecc"
 DRACUT
         # A service of the administrator that uses the GPU, as the cloud installs it: no package owns it.
-        printf '[Unit]\nDescription=CloudMonitor look-alike\n[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n' \
+        # It asks nvidia-smi, if there is one, as soon as it runs.
+        printf '[Unit]\nDescription=CloudMonitor look-alike\n[Service]\nExecStart=/bin/sh -c "nvidia-smi -L; exec sleep infinity"\n[Install]\nWantedBy=multi-user.target\n' \
                 > "$root/etc/systemd/system/cloudmonitor.service"
         mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
         ln -s /etc/systemd/system/cloudmonitor.service "$root/etc/systemd/system/multi-user.target.wants/cloudmonitor.service"
@@ -257,7 +258,10 @@ DRACUT
         platform_provides "$root" | sed "s/@KERNEL@/$KERNEL/" | grep -v '^kernel ' > "$CACHE/platform.provides"
         tree=$(mktemp -d "$SCRATCH/empty.XXXXXX")
         mapfile -t provides < <(sed 's/^/Provides: /' "$CACHE/platform.provides")
-        rpm_pack "$CACHE/base-os" base-os 8 1 noarch "$tree" "${provides[@]}"
+        # As glibc's on EL8, which looks into /usr/lib64, too.
+        printf '/usr/lib64\n' > "$root/etc/ld.so.conf.d/el8.conf"
+        rpm_pack "$CACHE/base-os" base-os 8 1 noarch "$tree" "${provides[@]}" '%transfiletriggerin -P 2000000 -- /usr/lib64' /sbin/ldconfig \
+                '%transfiletriggerpostun -P 2000000 -- /usr/lib64' /sbin/ldconfig
         rpm --root "$root" --define '_dbpath /var/lib/rpm' --noscripts --nodeps -i "$CACHE"/base-os/base-os-8-1.noarch.rpm
         # The platform's own repository: headers of three kernels, the newest of a kernel that is not installed.
         for k in "$OLD_KERNEL" "$KERNEL" "$NEXT_KERNEL"; do
@@ -272,13 +276,15 @@ DRACUT
         echo "$want" > "$stamp"
 }
 
-# new_root NAME [with-headers]: sets ROOT to a fresh writable copy of the base root, and makes its dnf settings. The repositories come later.
+# new_root NAME [with-headers]: sets ROOT to a fresh writable copy of the base root (with UNDER=NAME: of that root, which is not mounted any more), and
+# makes its dnf settings. The repositories come later.
 new_root() {
-        local top=$SCRATCH/roots
+        local top=$SCRATCH/roots lower=$CACHE/root
+        [ -z "${UNDER:-}" ] || lower=$top/.$UNDER.upper:$lower
         ROOT=$top/$1
         mkdir -p "$ROOT" "$top/.$1.upper" "$top/.$1.work"
-        if ! mount -t overlay overlay -o "lowerdir=$CACHE/root,upperdir=$top/.$1.upper,workdir=$top/.$1.work" "$ROOT"; then
-                cp -a "$CACHE/root/." "$ROOT/" # no overlay here: slower, and as good
+        if ! mount -t overlay overlay -o "lowerdir=$lower,upperdir=$top/.$1.upper,workdir=$top/.$1.work" "$ROOT"; then
+                if [ -n "${UNDER:-}" ]; then cp -a "$top/$UNDER/." "$ROOT/"; else cp -a "$CACHE/root/." "$ROOT/"; fi # no overlay here: slower, and as good
         fi
         root_settings "$ROOT"
         mount_root "$ROOT"
@@ -348,4 +354,19 @@ changes() { # ROOT
                 elif [ "$(stat -c %a:%u:%g "$upper/$f")" != "$(stat -c %a:%u:%g "$CACHE/root/$f")" ] || ! cmp -s "$upper/$f" "$CACHE/root/$f"; then echo "changed $f"
                 fi
         done
+}
+# nothing_left BEFORE: nothing has changed in $ROOT since that list of changes, but what removal may leave: databases, caches and logs of the system's own
+# tools, and images that were made anew.
+nothing_left() {
+        changes "$ROOT" | diff "$1" - | grep '^>' | grep -v -E \
+                '^> (new|changed|gone) (var/lib/rpm/|var/log/|var/cache/|etc/ld\.so\.cache|lib/modules/[^/]*/modules\.|usr/lib/modules/[^/]*/modules\.|boot/initramfs-[^/]*\.img|var/tmp/|tmp/|run/|root/|usr/lib/sysimage|var/lib/dnf/|etc/\.updated|var/\.updated|var/lib/systemd/)' > "$SCRATCH/left" || :
+        [ ! -s "$SCRATCH/left" ] || { cat "$SCRATCH/left"; die "removal left something behind"; }
+}
+
+# The options of a boot entry of $ROOT as GRUB sees them.
+effective_options() { # ENTRY
+        local options
+        options=$(sed -n 's/^options //p' "$1")
+        # shellcheck disable=SC2016
+        echo "${options/'$kernelopts'/$(sed -n 's/^kernelopts=//p' "$ROOT/boot/grub2/grubenv")}"
 }

@@ -126,12 +126,12 @@ metrics_are_clean() {
         grep -qx 'gn8v_tee_check{group="tdx",name="TDX guest"} 0' "$SCRATCH/prom"
         if command -v promtool > /dev/null; then promtool check metrics < "$SCRATCH/prom"; fi
         expect 2 outside status --prometheus --json
-        # A kernel whose name needs every escape.
+        # What would need every escape is no kernel's name: nothing is made for it, and it names no row.
         printf 'title "q\\b\nversion x"y\\z\nlinux /vmlinuz-x"y\\z\n' > "$R/boot/loader/entries/b.conf"
         : > "$R/boot/loader/entries/a.conf"
         outside status --prometheus > "$SCRATCH/prom" || [ $? = 3 ]
         "$SOURCE/tests/e2e/promcheck.py" "$SCRATCH/prom"
-        grep -q 'name="module of x\\"y\\\\z"' "$SCRATCH/prom" || die "no escapes: $(grep 'module of' "$SCRATCH/prom")"
+        ! grep -F 'module of' "$SCRATCH/prom"
 }
 an_empty_root() {
         R=$(mktemp -d "$SCRATCH/root.XXXXXX")

@@ -11,12 +11,12 @@ static void one_file(const char *path, const char *now, const char *before, cons
         size_t size, again_size;
         bool edited;
 
-        if (argument_revert_text(path, "swiotlb", ours, before, before ? strlen(before) : 0, after, after ? strlen(after) : 0, now, strlen(now),
+        if (argument_revert_text(path, "swiotlb", ours, "kernelopts=root=x swiotlb=3\n", before, before ? strlen(before) : 0, after, after ? strlen(after) : 0, now, strlen(now),
                                  &text, &size, &edited) < 0 ||
             !text)
                 return;
         /* What was taken out once is out. */
-        if (!before && argument_revert_text(path, "swiotlb", ours, NULL, 0, NULL, 0, text, size, &again, &again_size, &edited) >= 0 &&
+        if (!before && argument_revert_text(path, "swiotlb", ours, NULL, NULL, 0, NULL, 0, text, size, &again, &again_size, &edited) >= 0 &&
             (again_size != size || memcmp(again, text, size) != 0))
                 abort();
 }

@@ -107,6 +107,40 @@ START_TEST(huge_is_refused) {
 }
 END_TEST
 
+START_TEST(links_and_fifos_are_refused) {
+        _cleanup_free_ char *path = format("%s%s/a.conf", scratch, BOOT_ENTRIES_DIR);
+        _cleanup_error_ Error e = ERROR_INIT;
+        BootEntries b = {};
+
+        put_entry("b", "linux /x\n");
+        scratch_put("/etc/passwd", "linux /x\n");
+        ck_assert_int_eq(symlink("/etc/passwd", path), 0);
+        ck_assert_int_eq(boot_entries_load(&node, &b, &e), -ELOOP);
+        ck_assert_int_eq(e.code, EXIT_INVALID);
+        ck_assert_ptr_nonnull(strstr(e.message, "/etc/passwd"));
+        ck_assert_int_eq(unlink(path), 0);
+        ck_assert_int_eq(mkfifo(path, 0600), 0);
+        ck_assert_int_eq(boot_entries_load(&node, &b, NULL), -EINVAL);
+}
+END_TEST
+
+START_TEST(grubenv_must_be_one) {
+        static const struct { const char *text; size_t size; bool broken; } cases[] = {
+                { "# GRUB Environment Block\na=b\n###", 31, false }, { "", 0, true }, { "x", 1, true }, { "# GRUB Environment Block\na=b\0#", 30, true },
+                { "# GRUB Environment Bloc", 23, true },
+        };
+
+        put_entry("b", "linux /x\n");
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_boot_entries_ BootEntries b = {};
+
+                scratch_put_bytes(BOOT_GRUBENV_PATH, cases[i].text, cases[i].size);
+                ck_assert_int_eq(boot_entries_load(&node, &b, NULL), 0);
+                ck_assert_msg(b.grubenv_broken == cases[i].broken, "case %zu", i);
+        }
+}
+END_TEST
+
 START_TEST(versions_as_rpm_orders_them) {
         static const char *const rising[] = { "", "a", "1", "1.a", "1.1", "1.9", "1.10", "5.10.77-18", "5.10.77-18.al8.x86_64",
                                               "5.10.77-18.1.al8.x86_64", "5.10.77-19.al8.x86_64", "6" };
@@ -131,6 +165,8 @@ int main(void) {
         tcase_add_test(t, missing_and_malformed);
         tcase_add_test(t, expansion_is_bounded);
         tcase_add_test(t, huge_is_refused);
+        tcase_add_test(t, links_and_fifos_are_refused);
+        tcase_add_test(t, grubenv_must_be_one);
         tcase_add_test(t, versions_as_rpm_orders_them);
         suite_add_tcase(suite, t);
         return run_suite(suite);

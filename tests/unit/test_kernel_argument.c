@@ -56,12 +56,14 @@ START_TEST(swiotlb_is_never_lowered) {
 }
 END_TEST
 
+static const char grubenv[] = "# GRUB Environment Block\nkernelopts=root=x swiotlb=3 quiet\n";
+
 static char *revert(const char *path, const char *before, const char *after, const char *current, bool *edited) {
         char *const ours[] = { (char *) "swiotlb=7,any", (char *) "swiotlb=8", NULL };
         char *text = NULL;
         size_t size;
 
-        ck_assert_int_eq(argument_revert_text(path, "swiotlb", ours, before, before ? strlen(before) : 0, after, after ? strlen(after) : 0,
+        ck_assert_int_eq(argument_revert_text(path, "swiotlb", ours, grubenv, before, before ? strlen(before) : 0, after, after ? strlen(after) : 0,
                                               current, strlen(current), &text, &size, edited),
                          0);
         ck_assert(!text || strlen(text) == size);
@@ -85,6 +87,10 @@ START_TEST(files_come_back) {
                 { ENTRY, NULL, NULL, "options swiotlb=8", "options", false },
                 /* After a crash: only the tool's own change, in another order. */
                 { ENTRY, "options b a\n", NULL, "options a b  swiotlb=8\n", "options b a\n", false },
+                /* One entry among others is written out by grubby: what $kernelopts meant is still known. */
+                { ENTRY, "options $kernelopts b\n", NULL, "options root=x quiet b swiotlb=8\n", "options $kernelopts b\n", false },
+                { ENTRY, "options $kernelopts b\n", "options root=x quiet b swiotlb=8\n", "options root=x quiet b swiotlb=8 later\n",
+                  "options root=x quiet b swiotlb=3 later\n", true },
                 { "/etc/default/grub", "A=1\n", "A=1\nGRUB_CMDLINE_LINUX=\"swiotlb=8\"\n", "A=2\nGRUB_CMDLINE_LINUX=\"swiotlb=8\"\n",
                   "A=2\nGRUB_CMDLINE_LINUX=\"\"\n", true },
                 { "/etc/default/grub", "GRUB_CMDLINE_LINUX=\"swiotlb=3 a\"\n", "GRUB_CMDLINE_LINUX=\"a swiotlb=8\"\n",
@@ -116,7 +122,7 @@ START_TEST(grubenv_has_no_room) {
         bool edited;
         size_t size;
 
-        ck_assert_int_eq(argument_revert_text("/boot/grub2/grubenv", "swiotlb", ours, before, strlen(before), NULL, 0, current, strlen(current),
+        ck_assert_int_eq(argument_revert_text("/boot/grub2/grubenv", "swiotlb", ours, NULL, before, strlen(before), NULL, 0, current, strlen(current),
                                               &text, &size, &edited),
                          -EFBIG);
         ck_assert_ptr_null(text);

@@ -102,6 +102,41 @@ START_TEST(the_lock_excludes) {
 }
 END_TEST
 
+/* The package was removed and another took its place while we waited: the old file locks nobody out. */
+START_TEST(the_lock_is_the_one_that_has_the_name) {
+        _cleanup_free_ char *path = format("%s" NODE_LOCK_PATH, scratch);
+        struct stat held, named;
+        int one, two;
+
+        one = node_lock(&node, 0, NULL);
+        ck_assert_int_ge(one, 0);
+        ck_assert_int_eq(unlink(path), 0);
+        two = node_lock(&node, 0, NULL);
+        ck_assert_int_ge(two, 0);
+        ck_assert_int_eq(fstat(two, &held), 0);
+        ck_assert_int_eq(stat(path, &named), 0);
+        ck_assert_uint_eq(held.st_ino, named.st_ino);
+        ck_assert_int_eq(node_lock(&node, 0, NULL), -EWOULDBLOCK);
+        ck_assert_int_eq(close(one), 0);
+        ck_assert_int_eq(close(two), 0);
+}
+END_TEST
+
+START_TEST(what_tools_wrote_is_flushed) {
+        _cleanup_free_ char *link = format("%s/d/link", scratch), *fifo = format("%s/d/fifo", scratch);
+
+        scratch_put("/d/a", "x");
+        ck_assert_int_eq(symlink("a", link), 0);
+        ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+        ck_assert_int_eq(node_sync(&node, "/d/a"), 0);
+        ck_assert_int_eq(node_sync(&node, "/d/link"), 0);
+        ck_assert_int_eq(node_sync(&node, "/d/none"), 0);
+        ck_assert_int_eq(node_sync(&node, "/none/none"), 0);
+        ck_assert_int_eq(node_sync_directory(&node, "/d"), 0);
+        ck_assert_int_eq(node_sync_directory(&node, "/none"), 0);
+}
+END_TEST
+
 static int failing(Node *n, const char *const *argv, unsigned timeout_sec, int *ret_status, char **ret_output, Error *e) {
         *ret_status = 3;
         *ret_output = strdup("first line\nthe reason\n\n");
@@ -129,6 +164,8 @@ int main(void) {
         tcase_add_test(t, modes_are_kept);
         tcase_add_test(t, lists_are_sorted);
         tcase_add_test(t, the_lock_excludes);
+        tcase_add_test(t, the_lock_is_the_one_that_has_the_name);
+        tcase_add_test(t, what_tools_wrote_is_flushed);
         tcase_add_test(t, the_tools_last_words);
         suite_add_tcase(suite, t);
         return run_suite(suite);

@@ -25,7 +25,7 @@ START_TEST(repomd_is_read) {
         ck_assert_uint_eq(r->n_files, 2);
         ck_assert_str_eq(r->revision, "7");
         ck_assert_str_eq(repomd_find(r, "primary")->href, "repodata/a.gz");
-        ck_assert_str_eq(repomd_find(r, "other")->open_sha256, HEX);
+        ck_assert_str_eq(repomd_find(r, "other")->open_checksum, HEX);
         ck_assert_uint_eq(repomd_find(r, "other")->size, 12);
         ck_assert_uint_eq(repomd_find(r, "other")->open_size, 34);
         ck_assert_ptr_null(repomd_find(r, "filelists"));

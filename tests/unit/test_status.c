@@ -218,6 +218,9 @@ START_TEST(argument) {
         ck_assert_ptr_nonnull(strstr(row("reboot")->found, "was not given"));
         root_remove("/dev/kmsg");
         is("swiotlb pool", ROW_UNKNOWN, "boot");
+        scratch_put("/sys/kernel/debug/memblock", "");
+        is("swiotlb pool", ROW_PENDING, "reboot");
+        ck_assert_ptr_nonnull(strstr(row("swiotlb pool")->found, "0 MiB"));
         scratch_put(BOOT_ENTRIES_DIR "/a.conf", "title A\nversion " KERNEL "\nlinux /vmlinuz-" KERNEL "\noptions ro\n");
         is("swiotlb configured", ROW_FAIL, "gn8v-tee apply");
         scratch_put_bytes(BOOT_ENTRIES_DIR "/a.conf", "title\0x\n", 8);

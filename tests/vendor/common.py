@@ -88,22 +88,19 @@ class Elf:
             f.write(os.path.basename(out).encode() + b"\n")
         os.chmod(out, 0o755)
 
-    def nvml(self, out):
-        """The one library whose calls are answered."""
-        built = self._once("libnvidia-ml", "gcc", "-O1", "-w", "-D_GNU_SOURCE", "-shared", "-fPIC", "-Wl,--build-id=sha1", "-Wl,-soname,libnvidia-ml.so.1",
-                           os.path.join(HERE, "src/nvml.c"))
+    def _compiled(self, name, out, source, *options):
+        built = self._once(name, "gcc", "-O1", "-w", "-D_GNU_SOURCE", "-Wl,--build-id=sha1", os.path.join(HERE, "src", source), *options)
         os.makedirs(os.path.dirname(out), exist_ok=True)
         shutil.copyfile(built, out)
-        with open(out, "ab") as f:
-            f.write(os.path.basename(out).encode() + b"\n")
         os.chmod(out, 0o755)
 
+    def nvml(self, out, version):
+        """The one library whose calls are answered."""
+        self._compiled("libnvidia-ml-" + version, out, "nvml.c", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,--hash-style=both", "-Wl,-soname,libnvidia-ml.so.1",
+                       '-DGN8V_VERSION="%s"' % version)
+
     def program(self, out, source, *defines):
-        name = "program-" + re.sub(r"[^A-Za-z0-9.-]", "_", source + "".join(defines))
-        built = self._once(name, "gcc", "-O1", "-w", "-D_GNU_SOURCE", "-Wl,--build-id=sha1", *defines, os.path.join(HERE, "src", source))
-        os.makedirs(os.path.dirname(out), exist_ok=True)
-        shutil.copyfile(built, out)
-        os.chmod(out, 0o755)
+        self._compiled("program-" + re.sub(r"[^A-Za-z0-9.-]", "_", source + "".join(defines)), out, source, *defines)
 
 
 def makeself(directory, out, label, script, compression, target):

@@ -72,7 +72,7 @@ class Tree:
     def library(self, name, soname, kind, path, arch, needed=()):
         at = name if arch == "NATIVE" else "./32/" + name
         if arch == "NATIVE" and soname == "libnvidia-ml.so.1":
-            self.elf.nvml(self.path(at))
+            self.elf.nvml(self.path(at), self.version)
         else:
             self.elf.library(self.path(at), soname, needed, 64 if arch == "NATIVE" else 32)
         self.entry(at, "0755", kind, arch, path, "MODULE:gpgpu")
@@ -110,8 +110,9 @@ def libraries(t):
 
 
 def programs(t):
-    t.elf.program(t.path("nvidia-smi"), "nvidia-smi.c")
-    t.elf.program(t.path("nvidia-persistenced"), "daemon.c", '-DGN8V_NAME="nvidia-persistenced"', '-DGN8V_DIRECTORY="nvidia-persistenced"')
+    version = '-DGN8V_VERSION="%s"' % t.version
+    t.elf.program(t.path("nvidia-smi"), "nvidia-smi.c", version)
+    t.elf.program(t.path("nvidia-persistenced"), "persistenced.c", version)
     for name in PROGRAMS + ["nvidia-modprobe"]:
         t.elf.program(t.path(name), "modprobe.c")
     for name in ["nvidia-smi", "nvidia-persistenced"] + PROGRAMS:

@@ -81,7 +81,7 @@ def make(name, version, out, elf, key, renamed=False):
                 f.write(version.encode())
             spec = "libnvidia-nscq.spec"
         else:
-            elf.program(tree + "/nv-fabricmanager", "daemon.c", '-DGN8V_NAME="nv-fabricmanager"', '-DGN8V_DIRECTORY="nvidia-fabricmanager"')
+            elf.program(tree + "/nv-fabricmanager", "fabricmanager.c", '-DGN8V_VERSION="%s"' % version)
             elf.program(tree + "/nvswitch-audit", "modprobe.c")
             common.write(tree + "/nvidia-fabricmanager-start.sh", START, 0o755)
             common.write(tree + "/nvidia-fabricmanager.service", UNIT)

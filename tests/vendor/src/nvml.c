@@ -12,20 +12,16 @@
  *   print=CALL      writes on standard output                      log=PATH      a line for every nvmlInit: who asked, and when
  *
  * The words of /run/nvidia-look-alike ("cc 1": mode cc, ppcie or none, and the ready state), which nvidia-smi -srs changes, come first.
- * GN8V_NVML_OLD: built without the calls that came with confidential computing. */
+ * GN8V_NVML_OLD: built without the calls that came with confidential computing. GN8V_VERSION, in the look-alike driver: this is the library of that
+ * driver, and where /etc/nvidia-look-alike.conf is the file, the GPUs are those of gpu.h: loaded and attached by nvmlInit, or not. */
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#define STATE "/run/nvidia-look-alike"
-#define ETC   "/etc/nvidia-look-alike.conf"
+#include "gpu.h"
+
+#define STATE GPU_STATE
+#define ETC   GPU_CONFIG
 #define EXPORT __attribute__((visibility("default")))
 
 enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, INSUFFICIENT_SIZE = 7, VERSION_MISMATCH = 25 };
@@ -36,7 +32,7 @@ typedef struct Gpu {
 
 static struct Gpu gpus[64];
 static char config[65536];
-static bool loaded;
+static bool loaded, simulated;
 static unsigned users;
 
 const char gn8v_lookalike[] = "libnvidia-ml.so.1";
@@ -70,8 +66,35 @@ static void load(void) {
                 if (read_config(beside))
                         return;
         }
-        (void) read_config(ETC);
+        simulated = read_config(ETC);
+#ifndef GN8V_VERSION
+        simulated = false;
+#endif
 }
+
+#ifdef GN8V_VERSION
+/* As the real one does when it begins: every GPU is opened. */
+static int open_gpus(unsigned flags) {
+        static char version[64];
+        static bool attached;
+
+        gpu_program = "libnvidia-ml";
+        if (gpu_load(version) < 0)
+                return 9; /* driver not loaded */
+        if (strcmp(version, GN8V_VERSION) != 0)
+                return 18; /* driver/library version mismatch */
+        if (!attached && gpu_attach_all() == 0 && !(flags & 1))
+                return 6; /* not found */
+        attached = true;
+        return SUCCESS;
+}
+#else
+#define GN8V_VERSION "1.2.3"
+static int open_gpus(unsigned flags) {
+        (void) flags;
+        return SUCCESS;
+}
+#endif
 
 /* The value of a key, in a buffer of the caller; or NULL. */
 static const char *text(const char *key, char *buffer, size_t size) {
@@ -195,6 +218,8 @@ EXPORT int nvmlInitWithFlags(unsigned flags) {
                 fclose(f);
         }
         r = begin("nvmlInit", NULL);
+        if (r == SUCCESS && simulated)
+                r = open_gpus(flags);
         if (r == SUCCESS)
                 users++;
         return r;
@@ -224,11 +249,11 @@ EXPORT const char *nvmlErrorString(int code) {
 }
 
 EXPORT int nvmlSystemGetDriverVersion(char *version, unsigned size) {
-        return put_text("nvmlSystemGetDriverVersion", NULL, "driver", "1.2.3", version, size);
+        return put_text("nvmlSystemGetDriverVersion", NULL, "driver", GN8V_VERSION, version, size);
 }
 
 EXPORT int nvmlSystemGetNVMLVersion(char *version, unsigned size) {
-        return put_text("nvmlSystemGetNVMLVersion", NULL, "nvml", "12.1.2.3", version, size);
+        return put_text("nvmlSystemGetNVMLVersion", NULL, "nvml", "12." GN8V_VERSION, version, size);
 }
 
 EXPORT int nvmlSystemGetCudaDriverVersion_v2(int *version) {
@@ -464,6 +489,8 @@ EXPORT int nvmlDeviceGetGpuFabricInfoV(Device d, Fabric *f) {
         f->status = (int) number_of("fabric-status", d, 0);
         f->clique = 0;
         f->state = (unsigned char) number_of("fabric", d, 0);
+        if (simulated && number("switches", 0) > 0)
+                f->state = access(GPU_DIR "/fabric", F_OK) >= 0 ? 3 : 2; /* completed, in progress */
         f->health = (unsigned) number_of("health", d, 0);
         if (f->version == (third | 3 << 24))
                 f->summary = 0;

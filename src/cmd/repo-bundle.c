@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs for a network that files are carried to: export and import. */
+#include <getopt.h>
+#include <inttypes.h>
+
+#include "basic/fs.h"
+#include "basic/strings.h"
+#include "cmd/output.h"
+#include "cmd/repo-signer.h"
+#include "cmd/repo.h"
+#include "repo/bundle.h"
+
+static void help_export(void) {
+        printf("gn8v-tee-repo [OPTION...] export --key=FPR [EXPORT-OPTION...] FILE\n\n"
+               "Write a published state to one signed file, for a network that has no other way\n"
+               "in: metadata, packages, keys. The same state gives the same bytes.\n\n"
+               "      --key=FPR, --gnupghome=DIR, --passphrase-file=FILE, --key-file=URI,\n"
+               "      --user-id=TEXT, --key-created=DATE\n"
+               "                       the key that published that state; see publish\n"
+               "      --generation=N   the state to export: a number, or previous (default:\n"
+               "                       current)\n"
+               "      --since=N        leave out the packages that generation N has: whoever\n"
+               "                       imports it has imported that one\n"
+               "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
+               "      --json           one JSON document on standard output\n"
+               "  -h, --help           this text\n\n"
+               "Exit codes: 0 written; 1 no such generation; 5 a file is not as it was\n"
+               "published, or the key is another; 8 no space; 9 another run writes it.\n");
+}
+
+static void help_import(void) {
+        printf("gn8v-tee-repo [OPTION...] import [IMPORT-OPTION...] FILE\n\n"
+               "Make the state in an exported file the published one. The signature is checked\n"
+               "before anything is touched, and every file against what was signed; a run that\n"
+               "fails or is killed leaves the old state.\n\n"
+               "      --key=FPR        full fingerprint of the exporter's key (default: the one\n"
+               "                       that signed the state which is there)\n"
+               "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
+               "      --baseurl=URL    where clients will find it (default: as it is there now,\n"
+               "                       else file:// and the repository's path)\n"
+               "      --keep=N         generations kept (default: %d)\n"
+               "      --allow-older    a state that is older than the one there, or expired\n"
+               "      --json           one JSON document on standard output\n"
+               "  -h, --help           this text\n\n"
+               "Exit codes: 0 imported, or there already; 1 packages that it leaves out are not\n"
+               "there; 3 older or expired; 5 another key, or changed; 6 not such a file, or cut;\n"
+               "8 no space; 9 somebody publishes.\n", KEEP_DEFAULT);
+}
+
+static int no_file(const char *verb, int argc, char *argv[]) {
+        return optind >= argc ? verb_usage(verb, "the FILE is missing") : verb_usage(verb, "%s: one word too many", argv[optind + 1]);
+}
+
+static int run_export(const Repo *repo, const SignerArguments *a, ExportOptions *o, Error *e) {
+        _cleanup_(bundle_manifest_freep) BundleManifest *m = NULL;
+        _cleanup_(signer_freep) Signer *signer = NULL;
+        Progress progress = {};
+        uint64_t size;
+        int r;
+
+        r = signer_from_arguments(a, &signer, e);
+        if (r < 0)
+                return r;
+        o->signer = signer;
+        o->progress = repo->quiet ? NULL : &progress;
+        r = bundle_export(o, &m, &size, e);
+        if (r < 0)
+                return r;
+        if (repo->json)
+                return print_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:s, s:s}", "file", o->file, "generation", (json_int_t) m->generation, "since",
+                                            (json_int_t) m->since, "files", (json_int_t) m->n_files, "size", (json_int_t) size, "key", m->key,
+                                            "repomd_sha256", m->repomd_sha256), e);
+        if (!repo->quiet)
+                printf("%s: generation %" PRIu64 ", %zu files, %.1f MiB, signed by %s\n", o->file, m->generation, m->n_files, (double) size / (1024 * 1024), m->key);
+        return EXIT_OK;
+}
+
+static bool is_generation(const char *s) {
+        uint64_t number;
+
+        return streq(s, "current") || streq(s, "previous") || parse_u64(s, &number) >= 0;
+}
+
+int verb_export(Repo *repo, int argc, char *argv[], Error *e) {
+        enum { ARG_REPO = 256, ARG_JSON, ARG_GENERATION, ARG_SINCE };
+        static const struct option options[] = {
+                SIGNER_OPTIONS,
+                { "repo", required_argument, NULL, ARG_REPO },
+                { "generation", required_argument, NULL, ARG_GENERATION },
+                { "since", required_argument, NULL, ARG_SINCE },
+                { "json", no_argument, NULL, ARG_JSON },
+                { "help", no_argument, NULL, 'h' },
+                {}
+        };
+        ExportOptions o = { .generation = "current" };
+        _cleanup_free_ char *path = NULL;
+        SignerArguments signer = {};
+        const char *dir = NULL;
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case ARG_REPO: dir = optarg; break;
+                case ARG_GENERATION: o.generation = optarg; break;
+                case ARG_SINCE: o.since = optarg; break;
+                case ARG_JSON: repo->json = true; break;
+                case 'h': help_export(); return EXIT_OK;
+                default:
+                        if (!signer_argument(&signer, c, optarg))
+                                return verb_usage("export", "unknown option, or an argument is missing");
+                }
+        if (optind + 1 != argc)
+                return no_file("export", argc, argv);
+        if (!is_generation(o.generation) || (o.since && !is_generation(o.since)))
+                return verb_usage("export", "%s: not a generation's number", is_generation(o.generation) ? o.since : o.generation);
+        if (!signer_named(&signer))
+                return verb_usage("export", "--key is missing: the full fingerprint of the key that published it");
+        if (signer_arguments_wrong(&signer))
+                return verb_usage("export", "%s", signer_arguments_wrong(&signer));
+        path = dir ? strdup(dir) : path_join(repo->workspace, "repo");
+        if (!path)
+                return error_oom(e);
+        o.repo = path;
+        o.file = argv[optind];
+        return run_export(repo, &signer, &o, e);
+}
+
+static int run_import(const Repo *repo, ImportOptions *o, Error *e) {
+        _cleanup_(import_report_clear) ImportReport report = {};
+        Progress progress = {};
+        int r;
+
+        o->progress = repo->quiet ? NULL : &progress;
+        r = bundle_import(o, &report, e);
+        if (r < 0)
+                return r;
+        if (repo->json)
+                return print_json(json_pack("{s:s, s:I, s:b, s:I, s:I, s:I, s:s}", "repo", o->repo, "generation", (json_int_t) report.generation, "changed",
+                                            report.changed, "packages", (json_int_t) report.n_packages, "new", (json_int_t) report.new_packages,
+                                            "removed", (json_int_t) report.removed_packages, "key", report.key), e);
+        if (repo->quiet)
+                return EXIT_OK;
+        if (report.changed)
+                printf("%s: generation %" PRIu64 ", %zu packages, %zu of them new, signed by %s\n", o->repo, report.generation, report.n_packages,
+                       report.new_packages, report.key);
+        else
+                printf("%s: generation %" PRIu64 " is there already, nothing to do\n", o->repo, report.generation);
+        return EXIT_OK;
+}
+
+int verb_import(Repo *repo, int argc, char *argv[], Error *e) {
+        enum { ARG_REPO = 256, ARG_JSON, ARG_KEY, ARG_BASEURL, ARG_KEEP, ARG_ALLOW_OLDER };
+        static const struct option options[] = {
+                { "repo", required_argument, NULL, ARG_REPO },
+                { "key", required_argument, NULL, ARG_KEY },
+                { "baseurl", required_argument, NULL, ARG_BASEURL },
+                { "keep", required_argument, NULL, ARG_KEEP },
+                { "allow-older", no_argument, NULL, ARG_ALLOW_OLDER },
+                { "json", no_argument, NULL, ARG_JSON },
+                { "help", no_argument, NULL, 'h' },
+                {}
+        };
+        ImportOptions o = { .keep = KEEP_DEFAULT };
+        _cleanup_free_ char *path = NULL;
+        const char *dir = NULL;
+        uint64_t keep;
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case ARG_REPO: dir = optarg; break;
+                case ARG_KEY: o.key = optarg; break;
+                case ARG_BASEURL: o.baseurl = optarg; break;
+                case ARG_KEEP:
+                        if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)
+                                return verb_usage("import", "--keep %s: not a number from 1 to %d", optarg, KEEP_MAX);
+                        o.keep = (unsigned) keep;
+                        break;
+                case ARG_ALLOW_OLDER: o.allow_older = true; break;
+                case ARG_JSON: repo->json = true; break;
+                case 'h': help_import(); return EXIT_OK;
+                default: return verb_usage("import", "unknown option, or an argument is missing");
+                }
+        if (optind + 1 != argc)
+                return no_file("import", argc, argv);
+        path = dir ? strdup(dir) : path_join(repo->workspace, "repo");
+        if (!path)
+                return error_oom(e);
+        o.repo = path;
+        o.file = argv[optind];
+        return run_import(repo, &o, e);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs about whole published states: generations and prune. */
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <time.h>
+
+#include "basic/fs.h"
+#include "cmd/output.h"
+#include "cmd/repo.h"
+#include "repo/diff.h"
+
+static void help_generations(void) {
+        printf("gn8v-tee-repo [OPTION...] generations [OPTION...]\n\n"
+               "List the published states that are kept, the newest last.\n\n"
+               "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
+               "      --json           one JSON array on standard output\n"
+               "  -h, --help           this text\n\n"
+               "Exit codes: 0 listed; 1 nothing is published; 6 a manifest is malformed.\n");
+}
+
+static void help_prune(void) {
+        printf("gn8v-tee-repo [OPTION...] prune --keep=N [OPTION...]\n\n"
+               "Remove all but the newest N published states, and the package files that none\n"
+               "of those has. The published one always stays.\n\n"
+               "      --keep=N         states to keep, the published one included\n"
+               "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
+               "      --json           one JSON document on standard output\n"
+               "  -h, --help           this text\n\n"
+               "Exit codes: 0 done; 1 failed; 6 a manifest is malformed; 9 somebody publishes.\n");
+}
+
+static char *date_text(int64_t seconds) {
+        time_t t = (time_t) seconds;
+        char text[32];
+        struct tm tm;
+
+        return gmtime_r(&t, &tm) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) > 0 ? strdup(text) : strdup("?");
+}
+
+static uint64_t total_size(const Generation *g) {
+        uint64_t total = 0;
+
+        for (size_t i = 0; i < g->n_packages; i++)
+                total += g->packages[i]->size;
+        return total;
+}
+
+static int generations_json(const PublishedState *s, Error *e) {
+        json_t *all = json_array();
+
+        for (size_t i = 0; i < s->n_generations; i++) {
+                const Generation *g = s->generations[i];
+                _cleanup_free_ char *date = date_text(g->revision);
+                json_t *locks = json_array();
+
+                STRV_FOREACH(l, g->locks)
+                        (void) json_array_append_new(locks, json_string(*l));
+                (void) json_array_append_new(all, json_pack("{s:I, s:b, s:I, s:s?, s:I, s:I, s:s, s:s, s:o}", "generation", (json_int_t) g->number,
+                                                            "current", g == s->generation, "revision", (json_int_t) g->revision, "date", date,
+                                                            "packages", (json_int_t) g->n_packages, "size", (json_int_t) total_size(g), "key", g->key,
+                                                            "repomd_sha256", g->repomd_sha256, "locks", locks));
+        }
+        return print_json(all, e);
+}
+
+static void generations_text(const PublishedState *s) {
+        printf("GENERATION  NEWEST PACKAGE        PACKAGES        MIB  KEY\n");
+        for (size_t i = 0; i < s->n_generations; i++) {
+                const Generation *g = s->generations[i];
+                _cleanup_free_ char *date = date_text(g->revision);
+
+                printf("%9" PRIu64 "%s  %-20s  %8zu  %9.1f  %s\n", g->number, g == s->generation ? "*" : " ", or_dash(date), g->n_packages,
+                       (double) total_size(g) / (1024 * 1024), g->key);
+        }
+}
+
+int verb_generations(Repo *repo, int argc, char *argv[], Error *e) {
+        enum { ARG_REPO = 256, ARG_JSON };
+        static const struct option options[] = {
+                { "repo", required_argument, NULL, ARG_REPO }, { "json", no_argument, NULL, ARG_JSON }, { "help", no_argument, NULL, 'h' }, {}
+        };
+        _cleanup_published_state_ PublishedState s = { .repo_fd = -1 };
+        _cleanup_free_ char *path = NULL;
+        const char *dir = NULL;
+        int c, r;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case ARG_REPO: dir = optarg; break;
+                case ARG_JSON: repo->json = true; break;
+                case 'h': help_generations(); return EXIT_OK;
+                default: return verb_usage("generations", "unknown option, or an argument is missing");
+                }
+        if (optind < argc)
+                return verb_usage("generations", "%s: one word too many", argv[optind]);
+        path = dir ? strdup(dir) : path_join(repo->workspace, "repo");
+        if (!path)
+                return error_oom(e);
+        r = published_state_open(path, "current", &s, e);
+        if (r < 0)
+                return r;
+        if (repo->json)
+                return generations_json(&s, e);
+        generations_text(&s);
+        return EXIT_OK;
+}
+
+static int prune(const Repo *repo, const char *path, unsigned keep, Error *e) {
+        _cleanup_(repository_freep) Repository *r = NULL;
+        size_t before, packages;
+        int k;
+
+        /* Only a repository that is there: opening one to publish would make it. */
+        if (access(path, F_OK) < 0)
+                return error_hint(e, error_errno(e, errno, "%s", path), "name the repository: --repo");
+        k = repository_open(path, &r, e);
+        if (k < 0)
+                return k;
+        if (!r->current)
+                return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: nothing is published there", path), "publish first");
+        before = r->n_generations;
+        k = repository_clean(r, r->current, keep, &packages, e);
+        if (k < 0)
+                return k;
+        if (repo->json)
+                return print_json(json_pack("{s:s, s:I, s:I, s:I}", "repo", path, "generation", (json_int_t) r->current->number, "removed_generations",
+                                            (json_int_t) (before > keep ? before - keep : 0), "removed_packages", (json_int_t) packages), e);
+        if (!repo->quiet)
+                printf("%s: %zu generations and %zu package files removed\n", path, before > keep ? before - keep : 0, packages);
+        return EXIT_OK;
+}
+
+int verb_prune(Repo *repo, int argc, char *argv[], Error *e) {
+        enum { ARG_KEEP = 256, ARG_REPO, ARG_JSON };
+        static const struct option options[] = {
+                { "keep", required_argument, NULL, ARG_KEEP }, { "repo", required_argument, NULL, ARG_REPO },
+                { "json", no_argument, NULL, ARG_JSON }, { "help", no_argument, NULL, 'h' }, {}
+        };
+        _cleanup_free_ char *path = NULL;
+        const char *dir = NULL;
+        uint64_t keep = 0;
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case ARG_KEEP:
+                        if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)
+                                return verb_usage("prune", "--keep %s: not a number from 1 to %d", optarg, KEEP_MAX);
+                        break;
+                case ARG_REPO: dir = optarg; break;
+                case ARG_JSON: repo->json = true; break;
+                case 'h': help_prune(); return EXIT_OK;
+                default: return verb_usage("prune", "unknown option, or an argument is missing");
+                }
+        if (optind < argc)
+                return verb_usage("prune", "%s: one word too many", argv[optind]);
+        if (keep == 0)
+                return verb_usage("prune", "--keep is missing: how many states stay");
+        path = dir ? strdup(dir) : path_join(repo->workspace, "repo");
+        return path ? prune(repo, path, (unsigned) keep, e) : error_oom(e);
+}

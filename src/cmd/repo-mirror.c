@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <inttypes.h>
+
+#include "basic/fs.h"
+#include "basic/log.h"
+#include "cmd/output.h"
+#include "cmd/repo-fetching.h"
+#include "cmd/repo-signer.h"
+#include "repo/keyring.h"
+#include "repo/mirror.h"
+#include "repo/repo-file.h"
+
+static void help(void) {
+        printf("gn8v-tee-repo [OPTION...] mirror [MIRROR-OPTION...] URL DIR\n\n"
+               "Copy somebody's repository: all of it, its metadata byte for byte, or what named\n"
+               "packages need. DIR is the old state or the new one, whatever happens; a run that\n"
+               "was broken off is continued; only what changed is fetched.\n\n"
+               "Whom to trust:\n"
+               "      --key=FPR            a signing key, full fingerprint; may be repeated\n"
+               "      --key-file=FILE      where such keys are; may be repeated. Without --key,\n"
+               "                           all keys in it are trusted\n"
+               "      --no-repo-signature  only its packages are signed (a distribution's)\n"
+               "      --no-signatures      nothing is signed, and no key is given\n"
+               "      --allow-older        a state that is older than the one in DIR, or expired\n\n"
+               "What to copy:\n"
+               "      --package=NAME       this one and what it needs, not everything; may be\n"
+               "                           repeated\n"
+               "      --also=URL           another repository that it may be taken from; may be\n"
+               "                           repeated\n"
+               "      --weak               and what packages recommend\n"
+               "      --platform=PATH      what the machines have already; see publish; may be\n"
+               "                           repeated\n"
+               "      --arch=ARCH          of the machines (default: x86_64)\n\n"
+               "What to write:\n"
+               "      --sign-key=FPR, --gnupghome=DIR, --passphrase-file=FILE,\n"
+               "      --sign-key-file=URI, --user-id=TEXT, --key-created=DATE\n"
+               "                           who signs the metadata of --package; see publish\n"
+               "      --mirror-url=URL     write repodata/metalink.xml, with this place of DIR;\n"
+               "                           may be repeated\n"
+               "      --keep=N             states kept, this one included (default: %d)\n\n"
+               FETCHING_HELP
+               "      --json               one JSON document on standard output\n"
+               "  -h, --help               this text\n\n"
+               "Exit codes: 0 copied, or nothing new; 3 older or expired; 5 a key, signature or\n"
+               "digest is wrong; 6 malformed; 7 unreachable; 8 no space; 9 another run is at\n"
+               "work; 10 what a package needs is not there.\n", KEEP_DEFAULT);
+}
+
+typedef struct Arguments {
+        char **keys, **key_files, **packages, **also, **platforms, **mirror_urls;
+        SignerArguments signer;
+} Arguments;
+
+static void arguments_done(Arguments *a) {
+        strv_free(a->keys);
+        strv_free(a->key_files);
+        strv_free(a->packages);
+        strv_free(a->also);
+        strv_free(a->platforms);
+        strv_free(a->mirror_urls);
+}
+
+static int report(const Repo *repo, const MirrorOptions *o, const MirrorReport *r, Error *e) {
+        STRV_FOREACH(s, r->warnings)
+                log_warning("%s", *s);
+        if (repo->json)
+                return print_json(json_pack("{s:s, s:s, s:I, s:b, s:I, s:I, s:I, s:I, s:s?}", "url", o->url, "dir", o->dir, "generation", (json_int_t) r->generation,
+                                            "changed", r->changed, "packages", (json_int_t) r->n_packages, "new", (json_int_t) r->new_packages, "new_bytes",
+                                            (json_int_t) r->new_bytes, "removed", (json_int_t) r->removed_packages, "key", r->key), e);
+        if (repo->quiet)
+                return EXIT_OK;
+        if (r->changed)
+                printf("%s: generation %" PRIu64 ", %zu packages, %zu of them new (%.1f MiB), metadata signed by %s\n", o->dir, r->generation, r->n_packages,
+                       r->new_packages, (double) r->new_bytes / (1024 * 1024), r->key ? r->key : "nobody");
+        else
+                printf("%s: generation %" PRIu64 " is up to date, nothing to copy\n", o->dir, r->generation);
+        return EXIT_OK;
+}
+
+static int run(Repo *repo, Arguments *a, MirrorOptions *o, FetchOptions *fetching, Error *e) {
+        _cleanup_(mirror_report_clear) MirrorReport result = {};
+        _cleanup_(signer_freep) Signer *signer = NULL;
+        Progress progress;
+        int r;
+
+        if (signer_named(&a->signer) && (r = signer_from_arguments(&a->signer, &signer, e)) < 0)
+                return r;
+        fetching_begin(fetching, &progress, repo);
+        fetching->done = NULL; /* thousands of files: the bar and the sum will do */
+        o->fetch = fetching;
+        o->signer = signer;
+        o->fingerprints = a->keys;
+        o->key_files = a->key_files;
+        o->packages = a->packages;
+        o->also = a->also;
+        o->platforms = a->platforms;
+        o->mirror_urls = a->mirror_urls;
+        r = mirror(o, &result, e);
+        progress_end(&progress);
+        return r < 0 ? r : report(repo, o, &result, e);
+}
+
+static int take_key(Arguments *a, const char *value, Error *e) {
+        _cleanup_free_ char *fingerprint = NULL;
+        int r = fingerprint_normalize(value, &fingerprint, e);
+
+        return r < 0 ? r : strv_append(&a->keys, fingerprint) < 0 ? error_oom(e) : 0;
+}
+
+/* What is wrong with the words together, or NULL. */
+static const char *wrong(const Arguments *a, const MirrorOptions *o) {
+        bool keys = a->keys || a->key_files;
+
+        if (!keys && !o->no_signatures)
+                return "--key or --key-file is missing: whose signature is to be trusted (--no-signatures: nobody's)";
+        if (keys && o->no_signatures)
+                return "--no-signatures goes with neither --key nor --key-file";
+        if (!a->packages && (a->also || a->platforms || o->weak || signer_named(&a->signer)))
+                return "--also, --platform, --weak and --sign-key belong to --package: a whole copy keeps its own metadata";
+        return signer_arguments_wrong(&a->signer);
+}
+
+static int check_urls(const Arguments *a, const MirrorOptions *o, Error *e) {
+        int r = repo_url_check("repository", o->url, e);
+
+        STRV_FOREACH(s, a->also)
+                if (r >= 0)
+                        r = repo_url_check("--also", *s, e);
+        STRV_FOREACH(s, a->mirror_urls)
+                if (r >= 0)
+                        r = repo_url_check("--mirror-url", *s, e);
+        return r;
+}
+
+int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
+        enum { ARG_KEY = 256, ARG_KEY_FILE, ARG_NO_REPO_SIGNATURE, ARG_NO_SIGNATURES, ARG_ALLOW_OLDER, ARG_PACKAGE, ARG_ALSO, ARG_WEAK, ARG_PLATFORM, ARG_ARCH,
+               ARG_MIRROR_URL, ARG_KEEP, ARG_TIMEOUT, ARG_JSON };
+        static const struct option options[] = {
+                { "key", required_argument, NULL, ARG_KEY },
+                { "key-file", required_argument, NULL, ARG_KEY_FILE },
+                { "no-repo-signature", no_argument, NULL, ARG_NO_REPO_SIGNATURE },
+                { "no-signatures", no_argument, NULL, ARG_NO_SIGNATURES },
+                { "allow-older", no_argument, NULL, ARG_ALLOW_OLDER },
+                { "package", required_argument, NULL, ARG_PACKAGE },
+                { "also", required_argument, NULL, ARG_ALSO },
+                { "weak", no_argument, NULL, ARG_WEAK },
+                { "platform", required_argument, NULL, ARG_PLATFORM },
+                { "arch", required_argument, NULL, ARG_ARCH },
+                { "sign-key", required_argument, NULL, ARG_SIGNER_KEY },
+                { "sign-key-file", required_argument, NULL, ARG_SIGNER_KEY_FILE },
+                { "gnupghome", required_argument, NULL, ARG_SIGNER_GNUPGHOME },
+                { "passphrase-file", required_argument, NULL, ARG_SIGNER_PASSPHRASE_FILE },
+                { "user-id", required_argument, NULL, ARG_SIGNER_USER_ID },
+                { "key-created", required_argument, NULL, ARG_SIGNER_CREATED },
+                { "mirror-url", required_argument, NULL, ARG_MIRROR_URL },
+                { "keep", required_argument, NULL, ARG_KEEP },
+                { "parallel", required_argument, NULL, 'j' },
+                { "timeout", required_argument, NULL, ARG_TIMEOUT },
+                { "json", no_argument, NULL, ARG_JSON },
+                { "help", no_argument, NULL, 'h' },
+                {}
+        };
+        MirrorOptions o = { .keep = KEEP_DEFAULT, .arch = "x86_64" };
+        _cleanup_(arguments_done) Arguments a = {};
+        FetchOptions fetching = {};
+        uint64_t keep;
+        int c, r = 0;
+
+        while (r == 0 && (c = getopt_long(argc, argv, "j:h", options, NULL)) >= 0)
+                switch (c) {
+                case ARG_KEY: r = take_key(&a, optarg, e); break;
+                case ARG_KEY_FILE: r = strv_append(&a.key_files, optarg); break;
+                case ARG_NO_REPO_SIGNATURE: o.no_repo_signature = true; break;
+                case ARG_NO_SIGNATURES: o.no_signatures = true; break;
+                case ARG_ALLOW_OLDER: o.allow_older = true; break;
+                case ARG_PACKAGE: r = strv_append(&a.packages, optarg); break;
+                case ARG_ALSO: r = strv_append(&a.also, optarg); break;
+                case ARG_WEAK: o.weak = true; break;
+                case ARG_PLATFORM: r = strv_append(&a.platforms, optarg); break;
+                case ARG_ARCH: o.arch = optarg; break;
+                case ARG_MIRROR_URL: r = strv_append(&a.mirror_urls, optarg); break;
+                case ARG_KEEP:
+                        if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)
+                                return verb_usage("mirror", "--keep %s: not a number from 1 to %d", optarg, KEEP_MAX);
+                        o.keep = (unsigned) keep;
+                        break;
+                case 'j': r = fetching_number("mirror", "parallel", optarg, 64, &fetching.parallel); break;
+                case ARG_TIMEOUT: r = fetching_number("mirror", "timeout", optarg, 3600, &fetching.timeout_sec); break;
+                case ARG_JSON: repo->json = true; break;
+                case 'h': help(); return EXIT_OK;
+                default:
+                        if (!signer_argument(&a.signer, c, optarg))
+                                return verb_usage("mirror", "unknown option, or an argument is missing");
+                }
+        if (r != 0)
+                return r == -ENOMEM ? error_oom(e) : r;
+        if (optind + 2 != argc)
+                return verb_usage("mirror", "two words are needed: the URL to copy from, the DIR to copy to");
+        if (wrong(&a, &o))
+                return verb_usage("mirror", "%s", wrong(&a, &o));
+        o.url = argv[optind];
+        o.dir = argv[optind + 1];
+        if ((r = check_urls(&a, &o, e)) < 0)
+                return r;
+        return run(repo, &a, &o, &fetching, e);
+}

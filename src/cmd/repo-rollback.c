@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <inttypes.h>
+
+#include "basic/fs.h"
+#include "cmd/output.h"
+#include "cmd/repo-signer.h"
+#include "cmd/repo.h"
+#include "repo/rollback.h"
+
+static void help(void) {
+        printf("gn8v-tee-repo [OPTION...] rollback --key=FPR [ROLLBACK-OPTION...] [GENERATION]\n\n"
+               "Publish an earlier state again: the named generation, or the one before the\n"
+               "published one. It gets a new number, because clients that remember the number\n"
+               "they saw would take the old one for a replay. Machines that have newer packages\n"
+               "keep them until 'dnf distro-sync'.\n\n"
+               "      --key=FPR, --gnupghome=DIR, --passphrase-file=FILE, --key-file=URI,\n"
+               "      --user-id=TEXT, --key-created=DATE\n"
+               "                       the key that published that generation; see publish\n"
+               "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
+               "      --keep=N         generations kept (default: %d)\n"
+               "      --valid-days=N   see publish\n"
+               "      --json           one JSON document on standard output\n"
+               "  -h, --help           this text\n\n"
+               "Exit codes: 0 published; 1 no such generation; 5 its packages are not as they\n"
+               "were, or another key's; 9 somebody publishes.\n", KEEP_DEFAULT);
+}
+
+static int run(const Repo *repo, const SignerArguments *signer, RollbackOptions *o, Error *e) {
+        _cleanup_(generation_freep) Generation *g = NULL;
+        _cleanup_(signer_freep) Signer *s = NULL;
+        int r;
+
+        r = signer_from_arguments(signer, &s, e);
+        if (r < 0)
+                return r;
+        o->signer = s;
+        r = rollback(o, &g, e);
+        if (r < 0)
+                return r;
+        if (repo->json)
+                return print_json(json_pack("{s:s, s:I, s:I, s:s}", "repo", o->repo, "generation", (json_int_t) g->number, "packages",
+                                            (json_int_t) g->n_packages, "repomd_sha256", g->repomd_sha256), e);
+        if (!repo->quiet)
+                printf("%s: generation %" PRIu64 ", %zu packages\n", o->repo, g->number, g->n_packages);
+        return EXIT_OK;
+}
+
+int verb_rollback(Repo *repo, int argc, char *argv[], Error *e) {
+        enum { ARG_REPO = 256, ARG_JSON, ARG_KEEP, ARG_VALID_DAYS };
+        static const struct option options[] = {
+                SIGNER_OPTIONS,
+                { "repo", required_argument, NULL, ARG_REPO },
+                { "keep", required_argument, NULL, ARG_KEEP },
+                { "valid-days", required_argument, NULL, ARG_VALID_DAYS },
+                { "json", no_argument, NULL, ARG_JSON },
+                { "help", no_argument, NULL, 'h' },
+                {}
+        };
+        _cleanup_free_ char *path = NULL;
+        RollbackOptions o = { .workspace = repo->workspace, .keep = KEEP_DEFAULT };
+        SignerArguments signer = {};
+        uint64_t keep;
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case ARG_REPO: o.repo = optarg; break;
+                case ARG_KEEP:
+                        if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)
+                                return verb_usage("rollback", "--keep %s: not a number from 1 to %d", optarg, KEEP_MAX);
+                        o.keep = (unsigned) keep;
+                        break;
+                case ARG_VALID_DAYS:
+                        if (parse_days(optarg, &o.valid_sec) < 0)
+                                return verb_usage("rollback", "--valid-days %s: not a number from 1 to %d", optarg, VALID_DAYS_MAX);
+                        break;
+                case ARG_JSON: repo->json = true; break;
+                case 'h': help(); return EXIT_OK;
+                default:
+                        if (!signer_argument(&signer, c, optarg))
+                                return verb_usage("rollback", "unknown option, or an argument is missing");
+                }
+        if (argc - optind > 1 || (optind < argc && (parse_u64(argv[optind], &o.generation) < 0 || o.generation == 0)))
+                return verb_usage("rollback", "%s: not the number of one generation", argv[argc - 1]);
+        if (!signer_named(&signer))
+                return verb_usage("rollback", "--key is missing: the key that published that generation");
+        if (signer_arguments_wrong(&signer))
+                return verb_usage("rollback", "%s", signer_arguments_wrong(&signer));
+        path = o.repo ? strdup(o.repo) : path_join(repo->workspace, "repo");
+        if (!path)
+                return error_oom(e);
+        o.repo = path;
+        return run(repo, &signer, &o, e);
+}

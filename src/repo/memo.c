@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/memo.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/mman.h>
+
+#include "basic/fs.h"
+#include "basic/strings.h"
+
+#define FORMAT     "gn8v-tee publish memo 1, " GN8V_VERSION
+#define BOOT_ID    "/proc/sys/kernel/random/boot_id"
+#define PARTS_MAX  10000000u
+#define GARBAGE    4 /* xml.N is made anew when less than one in so many bytes of it is used */
+
+typedef struct MemoHeader {
+        char format[64], boot[40], signer[48];
+        uint64_t n_entries, n_strings, xml_number, xml_size, n_solv;
+        uint64_t n_parts[INDEX_STREAMS];
+        char parts_sha256[INDEX_STREAMS][SHA256_HEX_SIZE];
+        uint64_t size; /* of all of it */
+} MemoHeader;
+
+struct Memo {
+        char *dir, *solv, *solv_new;
+        char boot[40], signer[48];
+        void *state;
+        size_t state_size;
+        const MemoHeader *header; /* NULL: nothing is known */
+        const MemoEntry *entries;
+        const char *strings;
+        IndexParts parts; /* in the state: not to be freed */
+        char *xml;
+        size_t xml_size;
+};
+
+FileId file_id(const struct stat *st) {
+        return (FileId){ .dev = st->st_dev, .ino = st->st_ino, .size = (uint64_t) st->st_size,
+                         .mtime_ns = (int64_t) st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
+                         .ctime_ns = (int64_t) st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec };
+}
+
+static void unmap(Memo *m) {
+        if (m->state)
+                (void) munmap(m->state, m->state_size);
+        if (m->xml)
+                (void) munmap(m->xml, m->xml_size);
+        m->state = m->xml = NULL;
+        m->header = NULL;
+}
+
+Memo *memo_free(Memo *m) {
+        if (!m)
+                return NULL;
+        unmap(m);
+        free(m->dir);
+        free(m->solv);
+        free(m->solv_new);
+        free(m);
+        return NULL;
+}
+
+static void *map(const char *dir, const char *name, size_t *ret_size) {
+        _cleanup_free_ char *path = path_join(dir, name);
+        _cleanup_close_ int fd = path ? open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+        struct stat st;
+        void *data;
+
+        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+                return NULL;
+        data = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        *ret_size = (size_t) st.st_size;
+        return data == MAP_FAILED ? NULL : data;
+}
+
+static bool take_bytes(const Memo *m, size_t *at, uint64_t n, size_t each, const void **ret) {
+        if (n > (m->state_size - *at) / each)
+                return false;
+        *ret = (const char *) m->state + *at;
+        *at += (size_t) n * each;
+        return true;
+}
+
+/* So many strings behind each other do not reach beyond the end, which is a NUL. */
+static bool strings_fit(const Memo *m, uint64_t at, uint32_t n) {
+        for (; n > 0 && at < m->header->n_strings; n--)
+                at += strlen(m->strings + at) + 1;
+        return n == 0;
+}
+
+static bool entry_is_valid(const Memo *m, const MemoEntry *x) {
+        uint64_t end = x->xml_at;
+
+        for (size_t i = 0; i < INDEX_STREAMS; i++)
+                if (__builtin_add_overflow(end, x->xml_size[i], &end))
+                        return false;
+        return end <= m->xml_size && x->file < m->header->n_strings && x->releases < m->header->n_strings && strings_fit(m, x->releases, x->n_releases) &&
+               x->input_sha256[SHA256_HEX_SIZE - 1] == '\0' && x->sha256[SHA256_HEX_SIZE - 1] == '\0' && x->solv < (int64_t) m->header->n_solv;
+}
+
+/* Its own file, but nothing in it is believed to be in its bounds. */
+static bool read_state(Memo *m) {
+        const MemoHeader *h = m->state;
+        const void *p;
+        size_t at = sizeof(MemoHeader);
+
+        if (m->state_size < sizeof(MemoHeader) || h->size != m->state_size || strncmp(h->format, FORMAT, sizeof(h->format)) != 0 ||
+            strncmp(h->boot, m->boot, sizeof(h->boot)) != 0 || strncmp(h->signer, m->signer, sizeof(h->signer)) != 0)
+                return false;
+        m->header = h;
+        if (!take_bytes(m, &at, h->n_entries, sizeof(MemoEntry), &p))
+                return false;
+        m->entries = p;
+        for (size_t i = 0; i < INDEX_STREAMS; i++) {
+                if (h->n_parts[i] > PARTS_MAX || h->parts_sha256[i][SHA256_HEX_SIZE - 1] || !take_bytes(m, &at, h->n_parts[i], sizeof(IndexPart), &p))
+                        return false;
+                m->parts.parts[i] = (IndexPart *) p;
+                m->parts.n[i] = (size_t) h->n_parts[i];
+                memcpy(m->parts.sha256[i], h->parts_sha256[i], SHA256_HEX_SIZE);
+                for (size_t k = 0; k < m->parts.n[i]; k++)
+                        if (m->parts.parts[i][k].key[SHA256_HEX_SIZE - 1])
+                                return false;
+        }
+        if (!take_bytes(m, &at, h->n_strings, 1, &p) || at != m->state_size || h->n_strings == 0)
+                return false;
+        m->strings = p;
+        return m->strings[h->n_strings - 1] == '\0';
+}
+
+static bool read_xml(Memo *m) {
+        _cleanup_free_ char *name = format("xml.%" PRIu64, m->header->xml_number);
+
+        m->xml = name ? map(m->dir, name, &m->xml_size) : NULL;
+        if (!m->xml || m->xml_size < m->header->xml_size)
+                return false;
+        for (uint64_t i = 0; i < m->header->n_entries; i++)
+                if (!entry_is_valid(m, &m->entries[i]))
+                        return false;
+        return true;
+}
+
+/* Also of a repository that is still to be made; owned by the caller. */
+static char *absolute(const char *path) {
+        const char *base = path_basename(path);
+        _cleanup_free_ char *parent = NULL, *given = NULL;
+        char *real = realpath(path, NULL);
+
+        if (real)
+                return real;
+        given = base == path ? strdup(".") : strndup(path, (size_t) (base - path));
+        parent = given ? realpath(given, NULL) : NULL;
+        return format("%s/%s", parent ? parent : given ? given : "", base);
+}
+
+/* One folder a repository and key: the name says nothing, its digest tells it from others. */
+static int name_dir(Memo *m, const char *workspace, const char *repo, const char *signer, Error *e) {
+        _cleanup_free_ char *real = absolute(repo), *whose = format("%s %s", signer, real ? real : repo);
+        char hex[SHA256_HEX_SIZE];
+
+        if (!whose || sha256_buffer(whose, strlen(whose), hex) < 0)
+                return error_oom(e);
+        m->dir = format("%s/cache/publish-%.16s", workspace, hex);
+        m->solv = m->dir ? path_join(m->dir, "base.solv") : NULL;
+        m->solv_new = m->dir ? path_join(m->dir, "base.solv.new") : NULL;
+        return m->solv && m->solv_new ? 0 : error_oom(e);
+}
+
+int memo_open(const char *workspace, const char *repo, const char *signer, Memo **ret, Error *e) {
+        _cleanup_(memo_freep) Memo *m = calloc(1, sizeof(*m));
+        _cleanup_free_ char *boot = NULL;
+        int r;
+
+        if (!m)
+                return error_oom(e);
+        if ((r = name_dir(m, workspace, repo, signer, e)) < 0)
+                return r;
+        if (read_file(AT_FDCWD, BOOT_ID, sizeof(m->boot) - 1, &boot, NULL) < 0 || strlen(signer) >= sizeof(m->signer)) {
+                *ret = TAKE_PTR(m);
+                return 0; /* without a boot's name nothing is kept either */
+        }
+        memcpy(m->boot, boot, strlen(boot));
+        memcpy(m->signer, signer, strlen(signer));
+        m->state = map(m->dir, "state", &m->state_size);
+        if (!m->state || !read_state(m) || !read_xml(m)) {
+                unmap(m);
+                (void) remove_tree(AT_FDCWD, m->dir);
+        }
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+const char *memo_string(const Memo *m, uint32_t at) {
+        return m->strings + at;
+}
+
+#define NEAR 2 /* what was added or removed since moves a name by so much, mostly */
+
+const MemoEntry *memo_find(const Memo *m, const char *file, size_t guess) {
+        size_t low = 0, n = m && m->header ? (size_t) m->header->n_entries : 0, high = n;
+
+        for (size_t i = guess > NEAR ? guess - NEAR : 0; i < n && i <= guess + NEAR; i++)
+                if (streq(m->strings + m->entries[i].file, file))
+                        return &m->entries[i];
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                int c = strcmp(m->strings + m->entries[middle].file, file);
+
+                if (c == 0)
+                        return &m->entries[middle];
+                if (c < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return NULL;
+}
+
+void memo_xml(const Memo *m, const MemoEntry *x, IndexEntry *ret) {
+        const char *p = m->xml + x->xml_at;
+
+        for (size_t i = 0; i < INDEX_STREAMS; i++) {
+                ret->xml[i] = p;
+                ret->size[i] = x->xml_size[i];
+                p += x->xml_size[i];
+        }
+        memcpy(ret->sha256, x->sha256, SHA256_HEX_SIZE);
+}
+
+const IndexParts *memo_parts(const Memo *m) {
+        return m->header ? &m->parts : NULL;
+}
+
+const char *memo_solv(const Memo *m) {
+        return m->solv;
+}
+
+size_t memo_solv_size(const Memo *m) {
+        return m->header ? (size_t) m->header->n_solv : 0;
+}
+
+const char *memo_solv_new(const Memo *m) {
+        return mkdir_parents(AT_FDCWD, m->dir, 0755) < 0 ? NULL : m->solv_new;
+}
+
+/* Appends what is new, or, if most of xml.N is of no use any more, begins another one with everything. */
+static int save_xml(Memo *m, int dir_fd, MemoItem *items, size_t n, uint64_t *ret_number, uint64_t *ret_size) {
+        _cleanup_free_ char *name = NULL;
+        _cleanup_close_ int fd = -1;
+        _cleanup_text_ Text t = {};
+        uint64_t used = 0, at = 0;
+        bool afresh;
+        int r;
+
+        for (size_t i = 0; i < n; i++)
+                for (size_t k = 0; items[i].old && k < INDEX_STREAMS; k++)
+                        used += items[i].old->xml_size[k];
+        afresh = !m->header || used < m->header->xml_size / GARBAGE;
+        *ret_number = (m->header ? m->header->xml_number : 0) + afresh;
+        if (!(name = format("xml.%" PRIu64, *ret_number)))
+                return -ENOMEM;
+        if (afresh)
+                (void) unlinkat(dir_fd, name, 0);
+        fd = openat(dir_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | (afresh ? O_CREAT | O_EXCL : 0), 0644);
+        if (fd < 0)
+                return -errno;
+        if (!afresh)
+                at = m->header->xml_size;
+        if (lseek(fd, (off_t) at, SEEK_SET) < 0)
+                return -errno;
+        for (size_t i = 0; i < n; i++) {
+                MemoItem *item = &items[i];
+                const IndexEntry *x = item->xml;
+
+                for (size_t k = 0; k < INDEX_STREAMS; k++)
+                        item->entry.xml_size[k] = (uint32_t) x->size[k];
+                if (item->old && !afresh) {
+                        item->entry.xml_at = item->old->xml_at;
+                        continue;
+                }
+                item->entry.xml_at = at + t.size;
+                for (size_t k = 0; k < INDEX_STREAMS; k++)
+                        text_append_n(&t, x->xml[k], x->size[k]);
+        }
+        if (t.failed)
+                return -ENOMEM;
+        r = t.size > 0 ? write_all(fd, t.data, t.size) : 0;
+        *ret_size = at + t.size;
+        return r;
+}
+
+static void put_strings(MemoItem *item, Text *strings) {
+        item->entry.file = (uint32_t) strings->size;
+        text_append_n(strings, item->file, strlen(item->file) + 1);
+        item->entry.releases = (uint32_t) strings->size;
+        item->entry.n_releases = 0;
+        STRV_FOREACH(s, item->releases) {
+                text_append_n(strings, *s, strlen(*s) + 1);
+                item->entry.n_releases++;
+        }
+        if (item->entry.n_releases == 0)
+                text_append_n(strings, "", 1);
+}
+
+static int write_state(int dir_fd, const MemoHeader *h, MemoItem *items, size_t n, const IndexParts *parts) {
+        _cleanup_text_ Text t = {}, strings = {};
+        MemoHeader *head;
+        int r;
+
+        text_append_n(&t, h, sizeof(*h));
+        for (size_t i = 0; i < n; i++) {
+                put_strings(&items[i], &strings);
+                text_append_n(&t, &items[i].entry, sizeof(items[i].entry));
+        }
+        for (size_t i = 0; i < INDEX_STREAMS; i++)
+                text_append_n(&t, parts->parts[i], parts->n[i] * sizeof(IndexPart));
+        text_append_n(&t, strings.data, strings.size);
+        if (t.failed || strings.failed || strings.size > UINT32_MAX)
+                return -ENOMEM;
+        head = (MemoHeader *) (void *) t.data;
+        head->n_strings = strings.size;
+        head->size = t.size;
+        (void) unlinkat(dir_fd, "state.new", 0);
+        r = write_file_new(dir_fd, "state.new", t.data, t.size, 0644);
+        return r < 0 ? r : renameat(dir_fd, "state.new", dir_fd, "state") < 0 ? -errno : 0;
+}
+
+static int save(Memo *m, int dir_fd, MemoItem *items, size_t n, const IndexParts *parts, bool new_solv) {
+        MemoHeader h = { .n_entries = n, .n_solv = new_solv ? n : memo_solv_size(m) };
+        int r;
+
+        memcpy(h.format, FORMAT, MIN(sizeof(FORMAT), sizeof(h.format)));
+        memcpy(h.boot, m->boot, sizeof(h.boot));
+        memcpy(h.signer, m->signer, sizeof(h.signer));
+        for (size_t i = 0; i < INDEX_STREAMS; i++) {
+                h.n_parts[i] = parts->n[i];
+                memcpy(h.parts_sha256[i], parts->sha256[i], SHA256_HEX_SIZE);
+        }
+        if ((r = save_xml(m, dir_fd, items, n, &h.xml_number, &h.xml_size)) < 0)
+                return r;
+        /* The state that fits another base.solv goes before it changes. */
+        if (new_solv && ((unlinkat(dir_fd, "state", 0) < 0 && errno != ENOENT) || renameat(dir_fd, "base.solv.new", dir_fd, "base.solv") < 0))
+                return -errno;
+        if ((r = write_state(dir_fd, &h, items, n, parts)) < 0)
+                return r;
+        if (m->header && m->header->xml_number != h.xml_number) {
+                _cleanup_free_ char *old = format("xml.%" PRIu64, m->header->xml_number);
+
+                if (old)
+                        (void) unlinkat(dir_fd, old, 0);
+        }
+        return 0;
+}
+
+void memo_save(Memo *m, MemoItem *items, size_t n, const IndexParts *parts, bool new_solv) {
+        _cleanup_close_ int fd = -1;
+
+        if (!m->boot[0] || mkdir_parents(AT_FDCWD, m->dir, 0755) < 0)
+                return;
+        fd = open(m->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || save(m, fd, items, n, parts, new_solv) < 0)
+                return;
+}

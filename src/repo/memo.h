@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the last publish to a repository knew of each package, so that the next one only looks at what changed: a file with the same inode,
+ * size and times is the same file. WORKSPACE/cache/publish-HASH/: state (replaced whole), xml.N (grows), base.solv. A cache: it may be removed
+ * at any time, one that does not fit is not used, and after a reboot it is made anew, because nothing waits for it to be on the disk. */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "basic/digest.h"
+#include "repo/index.h"
+
+typedef struct FileId {
+        uint64_t dev, ino, size;
+        int64_t mtime_ns, ctime_ns;
+} FileId;
+FileId file_id(const struct stat *st);
+
+typedef struct MemoEntry {
+        FileId record, input;             /* the build record (zeros: it has none) and the package as it was built */
+        FileId published;                 /* the published file; its ctime changes with every link, and is 0 */
+        int64_t build_time;
+        uint64_t xml_at;                  /* in xml.N: primary, filelists, other, one behind the other */
+        uint32_t xml_size[INDEX_STREAMS];
+        int32_t solv;                     /* which one of base.solv it is, from 0; -1: none */
+        uint32_t file, releases;          /* in the strings: the file name; the releases, each with its NUL */
+        uint32_t n_releases;
+        char input_sha256[SHA256_HEX_SIZE], sha256[SHA256_HEX_SIZE];
+} MemoEntry;
+
+typedef struct Memo Memo;
+
+/* Never fails but for memory: without a state that can be used it knows nothing. signer: fingerprint of the key. */
+int memo_open(const char *workspace, const char *repo, const char *signer, Memo **ret, Error *e);
+Memo *memo_free(Memo *m);
+DEFINE_CLEANUP(Memo, memo_free);
+
+/* By the name of the package file; guess: where it may be, as when names are asked for in order. NULL: unknown. The strings and XML live as long as the memo. */
+const MemoEntry *memo_find(const Memo *m, const char *file, size_t guess);
+const char *memo_string(const Memo *m, uint32_t at);
+void memo_xml(const Memo *m, const MemoEntry *x, IndexEntry *ret);
+
+/* The compressed parts of the metadata that were published last. */
+const IndexParts *memo_parts(const Memo *m);
+
+/* base.solv: its path, and how many packages are in it (0: there is none). */
+const char *memo_solv(const Memo *m);
+size_t memo_solv_size(const Memo *m);
+/* Where a new one is to be written before memo_save(), which puts it in place if told so; NULL: nowhere. */
+const char *memo_solv_new(const Memo *m);
+
+/* What is to be known next time. old: whose XML is kept where it is; NULL: xml is new. */
+typedef struct MemoItem {
+        MemoEntry entry;       /* all but file, releases, n_releases and the XML's place */
+        const char *file;
+        char *const *releases;
+        const MemoEntry *old;
+        const IndexEntry *xml;
+} MemoItem;
+
+/* Items sorted by file name. That it cannot be saved is no error: it costs time later. */
+void memo_save(Memo *m, MemoItem *items, size_t n, const IndexParts *parts, bool new_solv);

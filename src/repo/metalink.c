@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/metalink.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+#include "basic/fs.h"
+#include "repo/repo-file.h"
+#include "repo/seal.h"
+
+#define REPOMD_MAX (4u * 1024 * 1024)
+
+/* RFC 822, as that format has it; without the locale's names. */
+static char *date(int64_t seconds) {
+        static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+        static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+        time_t t = (time_t) seconds;
+        struct tm tm;
+
+        if (!gmtime_r(&t, &tm))
+                return strdup("Thu, 01 Jan 1970 00:00:00 GMT");
+        return format("%s, %02d %s %d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+static void append_escaped(Text *t, const char *s) {
+        for (; *s; s++)
+                switch (*s) {
+                case '&': text_append(t, "&amp;"); break;
+                case '<': text_append(t, "&lt;"); break;
+                case '>': text_append(t, "&gt;"); break;
+                default: text_append_n(t, s, 1);
+                }
+}
+
+static int append_url(Text *t, const char *url, unsigned preference, Error *e) {
+        size_t protocol = strcspn(url, ":"), n = strlen(url);
+        _cleanup_free_ char *base = NULL;
+        int r = repo_url_check("mirror URL", url, e);
+
+        if (r < 0)
+                return r;
+        while (n > 0 && url[n - 1] == '/')
+                n--;
+        if (!(base = strndup(url, n)))
+                return error_oom(e);
+        text_printf(t, "    <url protocol=\"%.*s\" type=\"%.*s\" preference=\"%u\">", (int) protocol, url, (int) protocol, url, preference);
+        append_escaped(t, base);
+        text_append(t, "/repodata/repomd.xml</url>\n");
+        return 0;
+}
+
+int metalink_render(const char *repomd, size_t size, int64_t timestamp, char *const *urls, char **ret, Error *e) {
+        _cleanup_free_ char *published = date(timestamp);
+        char sha256[SHA256_HEX_SIZE];
+        _cleanup_text_ Text t = {};
+        unsigned preference = 100;
+        int r;
+
+        if (!published || sha256_buffer(repomd, size, sha256) < 0)
+                return error_oom(e);
+        text_printf(&t, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<metalink version=\"3.0\" xmlns=\"http://www.metalinker.org/\" type=\"dynamic\" pubdate=\"%s\" "
+                        "generator=\"gn8v-tee-repo\" xmlns:mm0=\"http://fedorahosted.org/mirrormanager\">\n <files>\n  <file name=\"repomd.xml\">\n"
+                        "   <mm0:timestamp>%" PRIi64 "</mm0:timestamp>\n   <size>%zu</size>\n   <verification>\n    <hash type=\"sha256\">%s</hash>\n"
+                        "   </verification>\n   <resources maxconnections=\"1\">\n", published, timestamp, size, sha256);
+        STRV_FOREACH(url, urls) {
+                if ((r = append_url(&t, *url, preference, e)) < 0)
+                        return r;
+                preference = MAX(preference - 1, 1u);
+        }
+        text_append(&t, "   </resources>\n  </file>\n </files>\n</metalink>\n");
+        *ret = text_take(&t);
+        return *ret ? 0 : error_oom(e);
+}
+
+int metalink_stage(Repository *r, const char *repomd, int64_t timestamp, char *const *urls, Error *e) {
+        _cleanup_free_ char *text = NULL;
+        int k;
+
+        if (strv_length(urls) == 0)
+                return 0;
+        if ((k = metalink_render(repomd, strlen(repomd), timestamp, urls, &text, e)) < 0)
+                return k;
+        k = write_file_new(r->stage_fd, "repodata/" METALINK_FILE, text, strlen(text), 0644);
+        return k < 0 ? error_errno(e, -k, "%s/" STAGE "/repodata/" METALINK_FILE, r->path) : 0;
+}
+
+int metalink_refresh(Repository *r, int64_t timestamp, char *const *urls, Error *e) {
+        _cleanup_free_ char *repomd = NULL, *text = NULL;
+        int k;
+
+        if (strv_length(urls) == 0)
+                return 0;
+        if ((k = read_file(r->fd, "repodata/repomd.xml", REPOMD_MAX, &repomd, NULL)) < 0)
+                return error_errno(e, -k, "%s/repodata/repomd.xml", r->path);
+        k = metalink_render(repomd, strlen(repomd), timestamp, urls, &text, e);
+        return k < 0 ? k : seal_top(r, "repodata/" METALINK_FILE, text, e);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* metalink.xml (Metalink 3.0, as MirrorManager writes it and librepo reads it): where repomd.xml is, and what it has to be, so that a mirror
+ * that is behind is skipped. */
+#pragma once
+
+#include "repo/repository.h"
+
+#define METALINK_FILE "metalink.xml" /* in repodata/ */
+
+/* urls are base URLs, the preferred one first: http, https or file, without blanks, quotes or control characters, else -EINVAL/EXIT_USAGE.
+ * timestamp: seconds, UTC, of the state. *ret is owned by the caller. */
+int metalink_render(const char *repomd, size_t size, int64_t timestamp, char *const *urls, char **ret, Error *e);
+
+/* Writes it to the staged repodata/, to be switched to together with this repomd.xml; or, for the state that is published already, in place of the
+ * one there, if it differs. Nothing without urls. */
+int metalink_stage(Repository *r, const char *repomd, int64_t timestamp, char *const *urls, Error *e);
+int metalink_refresh(Repository *r, int64_t timestamp, char *const *urls, Error *e);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One repository that is copied from: its signed repomd.xml, the metadata it names, the keys that may have signed it. */
+#pragma once
+
+#include "repo/mirror.h"
+
+/* The pinned keys: each is a keyring of its own, so that it is known which one signed. */
+typedef struct MirrorKeys {
+        Keyring **v;
+        size_t n;
+} MirrorKeys;
+void mirror_keys_clear(MirrorKeys *k);
+
+/* Reads the key files; with fingerprints only those keys are taken, and every one in the files must be one of them. */
+int mirror_keys_load(MirrorKeys *k, char *const *files, char *const *fingerprints, Error *e);
+/* -EKEYREJECTED/EXIT_UNTRUSTED when one of the fingerprints has no key; url is for messages. */
+int mirror_keys_missing(const MirrorKeys *k, const char *url, char *const *fingerprints, Error *e);
+/* Which of the keys signed a package, or NULL/-EKEYREJECTED with the last one's reason. In any thread. */
+int mirror_keys_verify_package(const MirrorKeys *k, const RpmFile *f, const char **ret_fingerprint, Error *e);
+
+/* A metadata file of a source, and where its bytes are. */
+typedef struct MirrorFile {
+        const RepomdFile *f;
+        char *path; /* in the store, or in the repository as it stands */
+} MirrorFile;
+
+typedef struct MirrorSource {
+        char *url; /* without a slash at its end */
+        char *repomd_text, *signature, *key; /* signature, key: NULL when the source has none */
+        size_t repomd_size;
+        char repomd_sha256[SHA256_HEX_SIZE];
+        const char *signer; /* fingerprint, of the keys; NULL: unsigned */
+        Repomd *repomd;
+        MirrorFile *files;
+        size_t n_files;
+        char *primary_text;
+        Primary *primary;
+        XmlFragment *fragments; /* as primary->packages; NULL: not asked for */
+} MirrorSource;
+void mirror_source_clear(MirrorSource *s);
+
+/* The URL of a path below a source, its odd characters escaped, owned by the caller; NULL: out of memory. */
+char *mirror_url(const char *url, const char *path) _must_check_;
+
+/* Fetches repomd.xml, its signature and its key, and judges them. Keys that are still missing are taken from beside the repository if their
+ * fingerprints are pinned. */
+int mirror_source_open(MirrorSource *s, const char *url, Store *store, MirrorKeys *keys, const MirrorOptions *o, Error *e);
+/* Fetches the metadata files, but for those that dir_fd (a repodata/, or -1; its path is dir) has, checks every one, and reads the packages. With
+ * fragments only what can be selected from, and what is passed on whole. */
+int mirror_source_load(MirrorSource *s, Store *store, int dir_fd, const char *dir, bool fragments, const MirrorOptions *o, Error *e);
+/* The file of a type, or NULL. */
+const MirrorFile *mirror_source_find(const MirrorSource *s, const char *type);
+/* Its text, unpacked, owned by the caller. */
+int mirror_file_text(const MirrorSource *s, const MirrorFile *f, char **ret, size_t *ret_size, Error *e);
+/* What is not made anew for a selection, but passed on: updateinfo, modules, groups. */
+bool mirror_type_is_whole(const char *type);

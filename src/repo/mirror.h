@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copies of other people's repositories: all of one, its metadata byte for byte, or what some packages need over several, with metadata of
+ * our own. Whatever happens to a run, clients of the copy see the old state or the new one; the next run continues what was fetched.
+ *
+ *     DIR/.mirror/   what has come so far; gone when the copy stands
+ *     DIR/...        packages where the source has them, repodata/, generations/, as repository.h says */
+#pragma once
+
+#include "repo/fetch.h"
+#include "repo/keyring.h"
+#include "repo/metadata.h"
+#include "repo/repository.h"
+#include "repo/signer.h"
+
+typedef struct MirrorOptions {
+        const char *url, *dir;
+        char *const *also;          /* URLs: other repositories that a closure may be taken from */
+        char *const *packages;      /* names; none: everything */
+        char *const *platforms;     /* what the machines have already: see prove.h */
+        const char *arch;           /* of the closure */
+        bool weak;                  /* weak dependencies belong to the closure */
+        char *const *fingerprints;  /* pinned keys: 40 hex digits each */
+        char *const *key_files;     /* where those keys are; without fingerprints, their keys are the pins */
+        bool no_repo_signature;     /* only packages are signed */
+        bool no_signatures;         /* nothing is; there are no pins then */
+        bool allow_older;
+        Signer *signer;             /* of metadata of our own; NULL: they are not signed */
+        char *const *mirror_urls;   /* for metalink.xml; none: there is none */
+        unsigned keep;              /* generations, this one included; at least 1 */
+        const FetchOptions *fetch;
+} MirrorOptions;
+
+typedef struct MirrorReport {
+        uint64_t generation;
+        bool changed;
+        char *key; /* fingerprint of who signed the metadata; NULL: nobody */
+        size_t n_packages, new_packages, removed_packages;
+        uint64_t new_bytes;
+        char **warnings;
+} MirrorReport;
+void mirror_report_clear(MirrorReport *r);
+
+/* -EKEYREJECTED or -EBADMSG/EXIT_UNTRUSTED: a key, a signature or a digest is wrong; -EBADMSG/EXIT_INVALID: malformed metadata;
+ * -EHOSTUNREACH/EXIT_UNREACHABLE; -ESTALE/EXIT_DIFFERS: older than what is here, or expired; -ENOTSUP/EXIT_UNSOLVABLE: a closure that does not
+ * exist; -ENOSPC/EXIT_NO_SPACE; -EWOULDBLOCK/EXIT_LOCKED. The copy is as it was then. */
+int mirror(const MirrorOptions *o, MirrorReport *ret, Error *e);

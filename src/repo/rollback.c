@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/rollback.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+
+#include "basic/fs.h"
+#include "repo/rpmmd.h"
+#include "repo/seal.h"
+#include "repo/serials.h"
+
+#define REPOMD_MAX (4 * 1024 * 1024)
+
+static int no_such(const Repository *r, uint64_t wanted, Error *e) {
+        if (wanted == 0)
+                return error_set(e, ENOENT, EXIT_FAILED, "%s: there is no generation before the published one", r->path);
+        return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: it has no generation %" PRIu64, r->path, wanted), "'gn8v-tee-repo generations' lists them");
+}
+
+static int find_target(const Repository *r, uint64_t wanted, const Generation **ret, Error *e) {
+        if (!r->current)
+                return error_set(e, ENOENT, EXIT_FAILED, "%s: nothing is published there", r->path);
+        *ret = NULL;
+        for (size_t i = 0; i < r->n_generations; i++)
+                if (wanted != 0 ? r->generations[i]->number == wanted : i + 1 < r->n_generations && r->generations[i + 1] == r->current)
+                        *ret = r->generations[i];
+        return *ret ? 0 : no_such(r, wanted, e);
+}
+
+/* Clients must find every package that the old metadata name, byte for byte as far as headers and sizes tell. */
+static int check_packages(const Repository *r, const Generation *g, Error *e) {
+        for (size_t i = 0; i < g->n_packages; i++) {
+                const PublishedPackage *p = g->packages[i];
+                _cleanup_(rpm_file_freep) RpmFile *f = NULL;
+                int k = rpm_file_open(r->fd, p->href, &f, e);
+
+                if (k >= 0 && (f->size != p->size || !streq(f->header_sha256, p->header_sha256)))
+                        k = error_set(e, EBADMSG, EXIT_UNTRUSTED, "%s/%s: it is not the package that generation %" PRIu64 " had", r->path, p->href, g->number);
+                if (k < 0)
+                        return error_hint(e, k, "publish it again from a workspace that has it");
+        }
+        return 0;
+}
+
+static int copy_generation(const Generation *g, Generation **ret, Error *e) {
+        _cleanup_free_ char *text = NULL;
+        int r = generation_to_json(g, &text, e);
+
+        return r < 0 ? r : generation_from_json(text, strlen(text), "generation", ret, e);
+}
+
+static int link_metadata(const Repository *r, const Generation *from, Error *e) {
+        STRV_FOREACH(s, from->metadata) {
+                _cleanup_free_ char *old = format("generations/%" PRIu64 "/%s", from->number, *s), *new = format(STAGE "/repodata/%s", *s);
+
+                if (!old || !new)
+                        return error_oom(e);
+                if (linkat(r->fd, old, r->fd, new, 0) < 0)
+                        return error_errno(e, errno, "%s/%s", r->path, old);
+        }
+        return 0;
+}
+
+/* The old repomd.xml, whose signature must hold, with the new generation's serial. */
+static int stage_repomd(Repository *r, const Generation *from, Generation *next, Keyring *keyring, char **ret, Error *e) {
+        _cleanup_free_ char *path = format("generations/%" PRIu64 "/repomd.xml", from->number), *asc = path ? format("%s.asc", path) : NULL;
+        _cleanup_free_ char *text = NULL, *signature = NULL, *rendered = NULL;
+        _cleanup_(repomd_freep) Repomd *repomd = NULL;
+        size_t size, signature_size;
+        int k;
+
+        if (!asc)
+                return error_oom(e);
+        if ((k = read_file(r->fd, path, REPOMD_MAX, &text, &size)) < 0 || (k = read_file(r->fd, asc, REPOMD_MAX, &signature, &signature_size)) < 0)
+                return error_errno(e, -k, "%s/%s", r->path, path);
+        if ((k = keyring_verify(keyring, text, size, signature, signature_size, path, e)) < 0 || (k = repomd_parse(text, size, path, &repomd, e)) < 0)
+                return k;
+        repomd->freshness = next->freshness;
+        if (!(rendered = repomd_render(repomd)))
+                return error_oom(e);
+        k = write_file_new(r->stage_fd, "repodata/repomd.xml", rendered, strlen(rendered), 0644);
+        if (k < 0)
+                return error_errno(e, -k, "%s/" STAGE "/repodata/repomd.xml", r->path);
+        *ret = TAKE_PTR(rendered);
+        return 0;
+}
+
+static int make_next(Repository *r, const RollbackOptions *o, const Generation *from, Generation **ret, Error *e) {
+        _cleanup_(generation_freep) Generation *next = NULL;
+        int64_t now;
+        int k;
+
+        if (!streq(from->key, o->signer->fingerprint))
+                return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: generation %" PRIu64 " is of key %s, not %s", r->path, from->number,
+                                               from->key, o->signer->fingerprint), "publish its packages again instead");
+        if ((k = check_packages(r, from, e)) < 0 || (k = copy_generation(from, &next, e)) < 0)
+                return k;
+        next->number = r->generations[r->n_generations - 1]->number + 1;
+        next->freshness = (Freshness){ .serial = next->number };
+        if (o->valid_sec > 0) {
+                if ((k = freshness_now(&now, e)) < 0)
+                        return k;
+                next->freshness.expires = now + o->valid_sec;
+        }
+        free(next->repomd_sha256);
+        next->repomd_sha256 = NULL;
+        *ret = TAKE_PTR(next);
+        return 0;
+}
+
+int rollback(const RollbackOptions *o, Generation **ret, Error *e) {
+        _cleanup_(repository_freep) Repository *r = NULL;
+        _cleanup_(generation_freep) Generation *next = NULL;
+        _cleanup_(keyring_freep) Keyring *keyring = NULL;
+        _cleanup_free_ char *repomd = NULL;
+        const Generation *from;
+        size_t removed;
+        int k;
+
+        if (access(o->repo, F_OK) < 0)
+                return error_hint(e, error_errno(e, errno, "%s", o->repo), "name the repository: --repo");
+        if ((k = repository_open(o->repo, &r, e)) < 0 || (k = find_target(r, o->generation, &from, e)) < 0)
+                return k;
+        if (from == r->current)
+                return error_set(e, EALREADY, EXIT_USAGE, "%s: generation %" PRIu64 " is the published one", o->repo, from->number);
+        if ((k = keyring_new(o->signer->public_key, o->signer->public_key_size, "signing key", &keyring, e)) < 0 ||
+            (k = make_next(r, o, from, &next, e)) < 0 || (k = link_metadata(r, from, e)) < 0 || (k = stage_repomd(r, from, next, keyring, &repomd, e)) < 0 ||
+            (k = seal_repomd(r, next, o->signer, keyring, repomd, e)) < 0 || (k = seal_generation(r, next, e)) < 0 || (k = repository_sync(r, e)) < 0 ||
+            (k = repository_link_metadata(r, o->keep, e)) < 0 || (k = repository_switch(r, next, e)) < 0 ||
+            (k = serial_remember(o->workspace, o->repo, next->key, next->number, e)) < 0 || (k = repository_clean(r, next, o->keep, &removed, e)) < 0)
+                return k;
+        *ret = TAKE_PTR(next);
+        return 0;
+}

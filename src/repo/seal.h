@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The last things a staged state needs before the switch: a signature on repomd.xml, and its generation's own copy. */
+#pragma once
+
+#include "repo/keyring.h"
+#include "repo/repository.h"
+#include "repo/signer.h"
+
+/* Writes repomd.xml.asc and repomd.xml.key beside the staged repomd.xml, whose text is given, checks the signature as somebody who has the
+ * key alone would, and sets g->repomd_sha256. Nothing is fsync'ed: repository_sync(). */
+int seal_repomd(Repository *r, Generation *g, Signer *signer, Keyring *keyring, const char *repomd, Error *e);
+/* .stage/generation/: hard links of g's staged metadata, and its manifest. */
+int seal_generation(Repository *r, const Generation *g, Error *e);
+/* A small file of the repository's top, replaced only if it differs. */
+int seal_top(Repository *r, const char *name, const char *text, Error *e);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/serials.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+
+#include "basic/digest.h"
+#include "basic/fs.h"
+#include "basic/strings.h"
+
+static int known_path(const char *workspace, const char *repo, const char *fingerprint, char **ret, Error *e) {
+        _cleanup_free_ char *real = realpath(repo, NULL);
+        char hex[SHA256_HEX_SIZE];
+
+        if (!real)
+                return error_errno(e, errno, "%s", repo);
+        if (sha256_buffer(real, strlen(real), hex) < 0)
+                return error_oom(e);
+        *ret = format("%s/serials/%s-%.12s", workspace, fingerprint, hex);
+        return *ret ? 0 : error_oom(e);
+}
+
+static int read_known(const char *path, uint64_t *ret, Error *e) {
+        _cleanup_free_ char *text = NULL;
+        int r = read_file(AT_FDCWD, path, 64, &text, NULL);
+
+        *ret = 0;
+        if (r == -ENOENT || r == -ENOTDIR)
+                return 0;
+        if (r < 0)
+                return error_errno(e, -r, "%s", path);
+        text[strcspn(text, "\n")] = '\0';
+        if (parse_u64(text, ret) < 0)
+                return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: not a serial", path), "find out who wrote it; then remove it");
+        return 0;
+}
+
+int serial_known(const char *workspace, const char *repo, const char *fingerprint, uint64_t *ret, Error *e) {
+        _cleanup_free_ char *path = NULL;
+        int r = known_path(workspace, repo, fingerprint, &path, e);
+
+        return r < 0 ? r : read_known(path, ret, e);
+}
+
+int serial_remember(const char *workspace, const char *repo, const char *fingerprint, uint64_t serial, Error *e) {
+        _cleanup_free_ char *dir = path_join(workspace, "serials"), *path = NULL, *text = format("%" PRIu64 "\n", serial);
+        uint64_t known;
+        int r;
+
+        if (!dir || !text)
+                return error_oom(e);
+        if ((r = known_path(workspace, repo, fingerprint, &path, e)) < 0 || (r = read_known(path, &known, e)) < 0 || known >= serial)
+                return r;
+        if ((r = mkdir_parents(AT_FDCWD, dir, 0755)) < 0 || (r = write_file_atomic(AT_FDCWD, path, text, strlen(text), 0644)) < 0)
+                return error_errno(e, -r, "%s", path);
+        return 0;
+}

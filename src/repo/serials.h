@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What this workspace knows of the states that were published: see release/freshness.h. */
+#pragma once
+
+#include "basic/error.h"
+
+/* The highest serial that this workspace has published to, or found good in, the directory repo by the key; 0: none.
+ * WORKSPACE/serials/FINGERPRINT-DIRECTORY, where DIRECTORY is a digest of its real path. */
+int serial_known(const char *workspace, const char *repo, const char *fingerprint, uint64_t *ret, Error *e);
+/* Remembers a higher one; a lower one changes nothing. */
+int serial_remember(const char *workspace, const char *repo, const char *fingerprint, uint64_t serial, Error *e);

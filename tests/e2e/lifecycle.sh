@@ -1,0 +1,191 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Whole published states: what changed between them, going back, removing the old ones.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/workspace.sh"
+
+helper() { # VERSION SPEC-LINE...: replaces the one that is there
+        rm -f packages/gn8v-tee-helper-*
+        package gn8v-tee-helper "$@"
+}
+# printed: what the program printed, without the shell's trace of the call.
+printed() { grep -vF "+ $REPO" "$SCRATCH/output" || :; }
+# whole: the repository by itself; no look-alike archives are here to hold the payloads against.
+whole() { expect 11 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/repo"; }
+json() { python3 -c "import json, sys; j = json.load(sys.stdin); print($1)" < <(printed); }
+
+differences() {
+        begin differences
+        publish
+        expect 0 tee_repo diff current
+        [ -z "$(printed)" ] || die "a state differs from itself"
+        helper 1.1
+        publish
+        expect 3 tee_repo diff 1 2 --files
+        said '^~ gn8v-tee-helper 1.0-1 -> 1.1-1, [+-][0-9]+ bytes; files: 0 new, 0 gone, 1 changed$'
+        said '^    ~ /opt/gn8v-tee-helper/content \(content\)$'
+        [ "$(printed | grep -c '^[~+-]')" = 1 ] || die "more than one package differs"
+        package newcomer 1
+        rm packages/gn8v-tee-helper-*
+        publish
+        expect 3 tee_repo diff previous
+        said '^\+ newcomer 1-1, [0-9]+ bytes$'
+        said '^- gn8v-tee-helper 1.1-1, [0-9]+ bytes$'
+        expect 3 tee_repo --json diff 3 1
+        [ "$(json "sorted((p['name'], p['change']) for p in j['packages'])")" = "[('gn8v-tee-helper', 'added'), ('newcomer', 'removed')]" ]
+        # Another repository, published with another key: the same packages, signed anew.
+        tee_repo publish --key "$VENDOR" --gnupghome "$KEYS" --platform platform.provides --repo other
+        expect 3 tee_repo diff other
+        said 'newcomer 1-1, [+-][0-9]+ bytes; the same package, signed anew'
+        refuses tee_repo diff 9
+        said 'there are: 1, 2, 3'
+        refuses tee_repo diff nowhere
+        refuses tee_repo diff
+        rm -f repo/packages/newcomer-*
+        expect 3 tee_repo diff previous
+        # A file that its manifest names and that somebody replaced.
+        cp repo/packages/gn8v-tee-driver-"${OLD%%.*}-$OLD"-*.rpm repo/packages/gn8v-tee-helper-1.0-1.noarch.rpm
+        refuses tee_repo diff 1 2
+        said 'not the package that the generation.s manifest describes'
+}
+
+pruned() {
+        begin pruned
+        publish
+        for i in 1 2 3; do helper "1.$i"; publish --keep 10; done
+        expect 0 tee_repo generations
+        said '^ *4\* '
+        [ "$(printed | wc -l)" = 5 ]
+        expect 0 tee_repo --json generations
+        [ "$(json "[(g['generation'], g['current']) for g in j]")" = '[(1, False), (2, False), (3, False), (4, True)]' ]
+        before=$(sha256sum repo/repodata/repomd.xml)
+        expect 0 tee_repo prune --keep 2
+        said '2 generations and 2 package files removed'
+        [ "$(ls repo/generations)" = $'3\n4' ] && [ "$(ls repo/repodata/*primary.xml.gz | wc -l)" = 2 ]
+        [ "$before" = "$(sha256sum repo/repodata/repomd.xml)" ]
+        whole
+        expect 0 tee_repo prune --keep 2
+        said '0 generations and 0 package files removed'
+        expect 0 tee_repo prune --keep 1
+        [ "$(ls repo/packages/gn8v-tee-helper-*)" = repo/packages/gn8v-tee-helper-1.3-1.noarch.rpm ]
+        [ "$(ls repo/repodata/*primary.xml.gz | wc -l)" = 1 ]
+        whole
+        expect 2 tee_repo prune
+        expect 2 tee_repo prune --keep 0
+        expect 9 flock repo/.lock "$REPO" -C . --releases releases prune --keep 1
+        refuses tee_repo prune --keep 1 --repo nowhere
+        [ ! -e nowhere ] || die "prune made a repository"
+}
+
+rollback() { tee_repo rollback --key "$KEY" --gnupghome "$KEYS" "$@"; }
+metadata() { (cd repo/repodata && python3 -c 'import re; print(sorted(re.findall("href=\"(.*?)\"", open("repomd.xml").read())))'); }
+
+gone_back() {
+        begin back
+        publish
+        first=$(metadata)
+        refuses rollback
+        said 'no generation before'
+        helper 1.1
+        publish
+        second=$(metadata)
+        expect 0 rollback
+        said 'generation 3, 12 packages'
+        [ "$(metadata)" = "$first" ] || die "not the packages of generation 1"
+        whole
+        grep -q '<content>gn8v-tee:serial=3</content>' repo/repodata/repomd.xml
+        # A real client takes it, and what it installs is the old one.
+        printf '[main]\nreposdir=%s\ncachedir=%s\nplugins=0\npluginpath=/nonexistent\n' "$PWD/repos" "$PWD/cache" > dnf.conf
+        mkdir repos
+        sed "s|^baseurl=.*|baseurl=file://$PWD/repo|; s|^gpgkey=.*|gpgkey=file://$PWD/repo/RPM-GPG-KEY-gn8v-tee|" repo/gn8v-tee.repo > repos/r.repo
+        expect 0 dnf -c dnf.conf -y --installroot "$PWD/empty" repoquery gn8v-tee-helper
+        said '^gn8v-tee-helper-0:1.0-1'
+        expect 0 rollback 2
+        [ "$(metadata)" = "$second" ]
+        expect 2 rollback 4
+        said 'is the published one'
+        refuses rollback 9
+        expect 2 rollback nonsense
+        expect 2 tee_repo rollback
+        # The next publish goes on from there.
+        expect 0 publish
+        said 'generation 4 is up to date'
+        helper 1.2
+        expect 0 publish --keep 9
+        said 'generation 5'
+        # Another key's, and packages that are not as they were.
+        expect 5 tee_repo rollback --key "$VENDOR" --gnupghome "$KEYS" 3
+        before=$(state)
+        rm repo/packages/gn8v-tee-helper-1.0-*
+        refuses rollback 3
+        cp repo/packages/gn8v-tee-helper-1.1-1.noarch.rpm repo/packages/gn8v-tee-helper-1.0-1.noarch.rpm
+        expect 5 rollback 3
+        rm repo/packages/gn8v-tee-helper-1.0-*
+        [ "$before" != "$(state)" ] || die "the state does not see a package go"
+        verify_is_5
+}
+verify_is_5() { grep -q '<content>gn8v-tee:serial=5</content>' repo/repodata/repomd.xml; }
+
+replayed() {
+        begin replayed
+        publish
+        cp -a repo old
+        helper 1.1
+        publish
+        mv repo new
+        mv old repo
+        expect 3 tee_repo verify --key "$KEY"
+        said 'its serial is 1, and 2 was seen before: an older state is served again'
+        rm -rf repo
+        mv new repo
+        expect 3 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/repo" --at-least 3
+        expect 11 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/repo" --at-least 2
+        # A directory that was lost and made anew goes on counting.
+        rm -rf repo
+        publish
+        grep -q '<content>gn8v-tee:serial=3</content>' repo/repodata/repomd.xml
+}
+
+expired() {
+        begin expired
+        export SOURCE_DATE_EPOCH=1700000000
+        publish --valid-days 10
+        grep -q '<content>gn8v-tee:expires=2023-11-24T22:13:20Z</content>' repo/repodata/repomd.xml
+        whole
+        SOURCE_DATE_EPOCH=$((1700000000 + 11 * 86400)) expect 3 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/repo"
+        said 'it expired at 2023-11-24T22:13:20Z'
+        unset SOURCE_DATE_EPOCH
+        # Nothing new, and most of the time is left: nothing is done. Half of it is over: the date is set anew.
+        publish --valid-days 10
+        expect 0 publish --valid-days 10
+        said 'generation 2 is up to date'
+        expect 0 publish --valid-days 19
+        said 'generation 2 is up to date'
+        expect 0 publish --valid-days 21
+        said 'generation 3, 12 packages: 0 signed'
+        expect 0 publish --valid-days 20
+        said 'generation 4, '
+        expect 0 publish
+        said 'generation 5, '
+        if grep -q expires repo/repodata/repomd.xml; then die "expires though nobody said so"; fi
+        publish --valid-days 1
+        expect 2 publish --valid-days 0
+        # Tags that are no serial, well signed.
+        for tag in serial=0 serial=x expires=yesterday 'serial=2</content><content>gn8v-tee:serial=3'; do
+                sed "s|<content>gn8v-tee:${tag%%=*}=.*|<content>gn8v-tee:$tag</content>|" -i repo/repodata/repomd.xml
+                gpg --homedir "$KEYS" --batch --yes --armor --local-user "$KEY" --detach-sign --output repo/repodata/repomd.xml.asc repo/repodata/repomd.xml
+                expect 6 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/repo"
+                said 'malformed, or said twice'
+        done
+}
+
+make_keys
+prepare make_template
+
+scenario 'what changes between two states is told' differences
+scenario 'an earlier state is published again' gone_back
+scenario 'a replayed state is told' replayed
+scenario 'an expired state is told' expired
+scenario 'older states are removed' pruned
+finish
