@@ -136,6 +136,38 @@ ready() {
         said 'ready state cannot be set: nvmlSystemSetConfComputeGpusReadyState: Insufficient Permissions'
 }
 
+# Drop-ins and systemctl's words; on a root of our own for what is written.
+gate() {
+        local release
+        unshare -m true || skip_scenario "no mount namespaces"
+        release=$(ls "$SOURCE"/repo/releases/multi-*.conf | head -n 1)
+        mkdir -p "$SCRATCH/bin" "$SCRATCH/units"
+        printf '#!/bin/sh\necho "$*" >> %s/systemctl\n[ ! -e %s/fails ]\n' "$SCRATCH" "$SCRATCH" > "$SCRATCH/bin/systemctl"
+        chmod +x "$SCRATCH/bin/systemctl"
+        cat > "$SCRATCH/gate" <<GATE
+set -e
+mount -t tmpfs none /usr/share
+mkdir -p /usr/share/gn8v-tee /etc/systemd/system
+[ "\$1" = nothing ] || cp "$release" /usr/share/gn8v-tee/release.conf
+mount --bind "$SCRATCH/units" /etc/systemd/system
+shift
+PATH=$SCRATCH/bin:\$PATH exec "$ATTEST" gate "\$@"
+GATE
+        expect 0 unshare -m bash "$SCRATCH/gate" release enable
+        grep -qx 'ExecStartPost=' "$SCRATCH/units/nvidia-persistenced.service.d/90-gn8v-tee-attest.conf"
+        grep -q '^Before=cloudmonitor' "$SCRATCH/units/gn8v-tee-attest.service.d/50-clients.conf"
+        [ "$(cat "$SCRATCH/systemctl")" = $'enable gn8v-tee-attest.service\ndaemon-reload' ]
+        expect 0 unshare -m bash "$SCRATCH/gate" release disable
+        [ -z "$(find "$SCRATCH/units" -name '*.conf')" ]
+        # A unit that cannot be enabled leaves persistenced as it was.
+        touch "$SCRATCH/fails"
+        expect 1 unshare -m bash "$SCRATCH/gate" release enable
+        [ ! -e "$SCRATCH/units/nvidia-persistenced.service.d/90-gn8v-tee-attest.conf" ]
+        expect 1 unshare -m bash "$SCRATCH/gate" nothing enable
+        expect 2 "$ATTEST" gate
+        expect 2 "$ATTEST" gate maybe
+}
+
 [ -x "$ATTEST" ] || { skip "$SUITE" "not built"; exit 0; }
 prepare simulate
 scenario collected collected
@@ -143,4 +175,5 @@ scenario off off
 scenario failures failures
 scenario verdicts verdicts
 scenario ready ready
+scenario gate gate
 finish
