@@ -236,7 +236,8 @@ int collect_explain(DeviceKind kind, const Collected *c, Error *e) {
                 return unchecked(e, kind == DEVICE_GPU ? "Is the driver installed? gn8v-tee status tells more" : "Is libnvidia-nscq installed?",
                                  "%s cannot be loaded: %s", library, c->reason);
         if (c->outcome != COLLECT_ANSWERED)
-                return unchecked(e, kind == DEVICE_GPU ? "gn8v-tee status tells more" : "Do nvidia-fabricmanager and the driver run? gn8v-tee status tells more",
+                return unchecked(e, kind == DEVICE_GPU ? "gn8v-tee status tells more"
+                                                       : "Do nvidia-fabricmanager and the driver run? gn8v-tee status tells more",
                                  "%s does not answer: %s", library, c->reason);
         if (c->count <= 0)
                 return unchecked(e, NULL, "there is no %s", devices);
@@ -248,7 +249,7 @@ int collect_explain(DeviceKind kind, const Collected *c, Error *e) {
                 if (d->chain && d->report)
                         continue;
                 if (kind == DEVICE_GPU && is_off(c))
-                        return unchecked(e, "It is switched on from outside, when the instance is made: a gn8v-tee instance type has it on (gn8v-tee status tells the mode)",
+                        return unchecked(e, "It is switched on from outside, when the instance is made: gn8v-tee instance types have it on",
                                          "confidential computing is off on this machine, and a GPU makes an attestation report only while it is on: %s",
                                          d->failure ? d->failure : "no report");
                 return unchecked(e, "gn8v-tee status tells the mode and the state of the GPUs", "%s %zu (%s) gives no attestation report: %s", devices, i,

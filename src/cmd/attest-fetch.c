@@ -58,7 +58,8 @@ static int store_manifests(const char *dir, RimSource *source, const RimSet *set
                 if (w->rim && sum != CHECK_FAILED && (r = store_manifest(dir, source, w, e)) < 0)
                         return r;
                 if (!quiet)
-                        printf("%-48s  %s%s\n", w->id, !w->rim ? "not there" : sum == CHECK_FAILED ? "NOT TRUSTED" : "signed until ", w->rim && sum != CHECK_FAILED ? until : "");
+                        printf("%-48s  %s%s\n", w->id, !w->rim ? "not there" : sum == CHECK_FAILED ? "NOT TRUSTED" : "signed until ",
+                               w->rim && sum != CHECK_FAILED && until ? until : "");
                 if (sum == CHECK_FAILED)
                         result = error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: %s", w->id, why ? why : "not trusted");
                 else if (sum == CHECK_UNCHECKED && result == 0)
@@ -75,7 +76,9 @@ static int tell_answers(const Collateral *c, bool quiet, Error *e) {
         until = s.next_update ? time_to_text(s.next_update) : NULL;
         if (!quiet)
                 printf("%-48s  %zu of %zu%s%s\n", "answers on revocation", s.answered, s.asked, until ? ", good until " : "", until ? until : "");
-        return s.answered == s.asked ? 0 : error_set(e, ENODATA, EXIT_UNCHECKED, "%zu of %zu certificates could not be asked about", s.asked - s.answered, s.asked);
+        if (s.answered == s.asked)
+                return 0;
+        return error_set(e, ENODATA, EXIT_UNCHECKED, "%zu of %zu certificates could not be asked about", s.asked - s.answered, s.asked);
 }
 
 /* Chains that are right are asked about, as a verdict does. */
@@ -84,7 +87,8 @@ static int ask_about(RimSet *set, OcspSource *ocsp, Error *e) {
         size_t n = 0;
 
         for (size_t i = 0; i < set->n; i++)
-                if (set->rims[i]->rim && set->rims[i]->checks[RIM_CHAIN].state == CHECK_OK && ocsp_collect(set->rims[i]->rim->chain, OCSP_RIM_FIRST, &queries, &n) < 0)
+                if (set->rims[i]->rim && set->rims[i]->checks[RIM_CHAIN].state == CHECK_OK &&
+                    ocsp_collect(set->rims[i]->rim->chain, OCSP_RIM_FIRST, &queries, &n) < 0)
                         return error_oom(e);
         if (n > 0)
                 ocsp->prepare(ocsp->userdata, queries, n);
@@ -121,7 +125,8 @@ static int fetch_for_release(const Attest *attest, const JudgeArguments *a, cons
         return r;
 }
 
-static int fetch_for_evidence(const Attest *attest, const JudgeArguments *a, const char *dir, RimSource *rims, OcspSource *ocsp, char *files[], int n, Error *e) {
+static int fetch_for_evidence(const Attest *attest, const JudgeArguments *a, const char *dir, RimSource *rims, OcspSource *ocsp, char *files[], int n,
+                              Error *e) {
         _cleanup_(evidence_freep) Evidence *evidence = evidence_new();
         _cleanup_(verdict_freep) Verdict *v = NULL;
         VerdictOptions o = a->o;

@@ -42,8 +42,9 @@ static json_t *device_set(const Verdict *v) {
         for (size_t i = 0; v && i < v->n; i++) {
                 const DeviceVerdict *d = &v->devices[i];
 
-                (void) json_array_append_new(list, json_pack("{s:s, s:s?, s:s?, s:s?, s:s}", "name", d->name, "kind", d->arch, "hwmodel", d->identity.hwmodel, "ueid",
-                                                             d->identity.ueid, "result", d->result == CHECK_OK ? "trusted" : d->result == CHECK_FAILED ? "not trusted" : "unchecked"));
+                (void) json_array_append_new(list, json_pack("{s:s, s:s?, s:s?, s:s?, s:s}", "name", d->name, "kind", d->arch, "hwmodel", d->identity.hwmodel,
+                                                             "ueid", d->identity.ueid, "result", d->result == CHECK_OK ? "trusted"
+                                                             : d->result == CHECK_FAILED ? "not trusted" : "unchecked"));
         }
         return list;
 }
@@ -51,7 +52,10 @@ static json_t *device_set(const Verdict *v) {
 /* The last verdict, whatever it was: a failure must not hide behind an older success. */
 static int save(const char *path, const Verdict *v, int code, const Error *why, bool ready, Error *e) {
         _cleanup_free_ char *at = time_to_text((int64_t) time(NULL)), *text = NULL;
-        const char *result = code == EXIT_OK ? "trusted" : code == EXIT_UNTRUSTED ? "not trusted" : code == EXIT_POLICY ? "refused by a policy" : "could not be checked";
+        const char *result = code == EXIT_OK          ? "trusted"
+                             : code == EXIT_UNTRUSTED ? "not trusted"
+                             : code == EXIT_POLICY    ? "refused by a policy"
+                                                      : "could not be checked";
         json_t *root;
         int r;
 
