@@ -32,6 +32,16 @@ int error_errno(Error *e, int errnum, const char *fmt, ...) {
         return error_set(e, errnum, code, "%s: %s", what ? what : fmt, strerror(errnum));
 }
 
+int error_unreadable(Error *e, int errnum, const char *path) {
+        switch (errnum) {
+        case EISDIR: return error_set(e, errnum, EXIT_INVALID, "%s: is a directory, not a file", path);
+        case EINVAL: return error_set(e, errnum, EXIT_INVALID, "%s: not a plain file", path);
+        case ELOOP: return error_set(e, errnum, EXIT_INVALID, "%s: its symbolic links lead to no file", path);
+        case EFBIG: return error_set(e, errnum, EXIT_INVALID, "%s: much too large for what it should be", path);
+        default: return error_errno(e, errnum, "%s", path);
+        }
+}
+
 int error_hint(Error *e, int r, const char *fmt, ...) {
         if (e && e->message && !e->hint) {
                 va_list ap;

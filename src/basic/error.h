@@ -25,6 +25,9 @@ int error_set(Error *e, int errnum, ExitCode code, const char *fmt, ...) _printf
 /* The same for a failed system call: appends strerror(errnum); ENOSPC and EDQUOT become EXIT_NO_SPACE, else EXIT_FAILED. */
 int error_errno(Error *e, int errnum, const char *fmt, ...) _printf_(3, 4);
 
+/* The same for a file that could not be read as a whole: one that is no plain file, or too large, is EXIT_INVALID, in plain words. */
+int error_unreadable(Error *e, int errnum, const char *path);
+
 /* Sets the next action of an error that has none. Returns r, for chaining. */
 int error_hint(Error *e, int r, const char *fmt, ...) _printf_(3, 4);
 

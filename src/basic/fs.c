@@ -66,7 +66,7 @@ int open_beneath(int root_fd, const char *path, int flags, mode_t mode) {
         return fd < 0 ? -errno : fd;
 }
 
-static int read_link_at(int fd, const char *name, char **ret) {
+int read_link_at(int fd, const char *name, char **ret) {
         for (size_t n = 256; n <= 65536; n *= 2) {
                 _cleanup_free_ char *buffer = malloc(n + 1);
                 ssize_t k;

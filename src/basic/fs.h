@@ -20,6 +20,9 @@ int open_beneath(int root_fd, const char *path, int flags, mode_t mode);
  * root_fd AT_FDCWD means the real root, where this is plain open(). Read only. Returns a descriptor or -errno. */
 int open_in_root(int root_fd, const char *path, int flags);
 
+/* Where a symbolic link leads, owned by the caller; name "" with an O_PATH descriptor: that link itself. -EINVAL when it is none. */
+int read_link_at(int fd, const char *name, char **ret);
+
 /* Reads a whole file of at most max bytes (-EFBIG if larger). *ret is NUL-terminated and owned by the caller; ret_size may be NULL.
  * Works on /proc and /sys, whose sizes lie. */
 int read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_size);

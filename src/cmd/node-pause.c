@@ -31,6 +31,8 @@ int verb_pause(Command *c, int argc, char *argv[], Error *e) {
         r = common_only(c, argc, argv, help);
         if (r >= 0)
                 return r;
+        if (c->json)
+                return verb_usage("pause", "--json: it has none");
         r = node_open(&n, c->root, e);
         return r < 0 ? r : pause_clients(c, &n, e);
 }

@@ -82,6 +82,8 @@ int verb_revert(Command *c, int argc, char *argv[], Error *e) {
                 }
         if (optind < argc)
                 return verb_usage("revert", "%s: one word too many", argv[optind]);
+        if (c->json)
+                return verb_usage("revert", "--json: it has none; gn8v-tee plan --json says what is left");
         r = node_open(&n, c->root, e);
         return r < 0 ? r : revert(c, &o, &n, e);
 }

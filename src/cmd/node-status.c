@@ -96,6 +96,21 @@ static void print_metrics(const Status *s) {
         print_label("environment", s->environment, "} 1\n");
 }
 
+/* The last line, of which operators read no other. */
+static void print_next(const Status *s) {
+        size_t unknown = 0;
+
+        for (size_t i = 0; i < s->n; i++)
+                unknown += s->rows[i].state == ROW_UNKNOWN;
+        printf("%sNext: ", s->next || unknown ? "\n" : "");
+        if (s->next)
+                printf("%s\n", s->next);
+        else if (unknown)
+                printf("nothing; what could be looked at is as wanted, and %zu of the checks are unknown\n", unknown);
+        else
+                printf("nothing, everything is as wanted\n");
+}
+
 static void print_status(const Status *s) {
         const char **cells = calloc((s->n + 1) * 5, sizeof(char *));
         static const char *const head[] = { "", "CHECK", "EXPECTED", "FOUND", "STATE" };
@@ -116,7 +131,7 @@ static void print_status(const Status *s) {
         for (size_t i = 0; i < s->n; i++)
                 if (s->rows[i].next)
                         printf("%s: %s\n", s->rows[i].name, s->rows[i].next);
-        printf("%sNext: %s\n", s->next ? "\n" : "", s->next ? s->next : "nothing, everything is as wanted");
+        print_next(s);
 }
 
 int verb_status(Command *c, int argc, char *argv[], Error *e) {

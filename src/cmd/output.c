@@ -1,16 +1,75 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/output.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "basic/strings.h"
+
+#define COLUMNS_MAX 8
+#define NARROWEST 8 /* no column is made narrower than that */
+
+/* Makes the widest columns narrower until the table has that many columns of characters. */
+static void fit(size_t *width, size_t columns, size_t room) {
+        for (;;) {
+                size_t sum = 2 * (columns - 1), widest = 0;
+
+                for (size_t i = 0; i < columns; i++) {
+                        sum += width[i];
+                        widest = width[i] > width[widest] ? i : widest;
+                }
+                if (sum <= room || width[widest] <= NARROWEST)
+                        return;
+                width[widest]--;
+        }
+}
+
+/* How many bytes of s stand in a line of that width: to the last blank, or as many as there is room for; a character is not cut. */
+static size_t line_of(const char *s, size_t width) {
+        size_t n = strlen(s);
+
+        if (n <= width)
+                return n;
+        for (n = width; n > 0 && s[n] != ' '; n--)
+                ;
+        for (n = n > 0 ? n : width; n > 1 && (s[n] & 0xc0) == 0x80; n--)
+                ;
+        return n;
+}
+
+static void print_row(const char *const *cells, const size_t *width, size_t columns) {
+        const char *rest[COLUMNS_MAX];
+        bool more = true;
+
+        memcpy(rest, cells, columns * sizeof(char *));
+        while (more) {
+                size_t blanks = 0;
+
+                more = false;
+                for (size_t i = 0; i < columns; i++) {
+                        size_t n = line_of(rest[i], width[i]);
+
+                        if (n > 0)
+                                printf("%*s%.*s", (int) blanks, "", (int) n, rest[i]);
+                        blanks = (n > 0 ? 0 : blanks) + width[i] - n + 2;
+                        rest[i] += n;
+                        rest[i] += strspn(rest[i], " ");
+                        more = more || *rest[i];
+                }
+                putchar('\n');
+        }
+}
+
 void print_table(const char *const *cells, size_t rows, size_t columns) {
-        size_t width[8] = {};
+        size_t width[COLUMNS_MAX] = {};
+        struct winsize w;
 
         for (size_t i = 0; i < rows * columns; i++)
                 width[i % columns] = MAX(width[i % columns], strlen(cells[i]));
-        for (size_t i = 0; i < rows * columns; i++) {
-                bool last = i % columns == columns - 1;
-
-                printf("%-*s%s", last ? 0 : (int) width[i % columns], cells[i], last ? "\n" : "  ");
-        }
+        if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
+                fit(width, columns, w.ws_col);
+        for (size_t i = 0; i < rows; i++)
+                print_row(cells + i * columns, width, columns);
 }
 
 int print_json(json_t *document, Error *e) {

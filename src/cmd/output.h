@@ -6,7 +6,8 @@
 
 #include "basic/error.h"
 
-/* Rows of cells, by rows: left-aligned columns (at most 8), as wide as their widest cell. */
+/* Rows of cells, by rows: left-aligned columns (at most 8), as wide as their widest cell; on a terminal no wider than it, with cells of
+ * several lines. */
 void print_table(const char *const *cells, size_t rows, size_t columns);
 /* Prints document (NULL: out of memory) on standard output, sorted, and drops the reference. */
 int print_json(json_t *document, Error *e);

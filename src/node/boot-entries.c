@@ -209,7 +209,7 @@ static int load_entry(Node *n, BootEntries *b, const char *name, const char *gru
         }
         r = node_read(n, entry.path, ENTRY_MAX, &data, &size);
         if (r < 0) {
-                r = error_hint(e, error_errno(e, -r, "%s", entry.path), "repair or remove this boot entry");
+                r = error_hint(e, error_unreadable(e, -r, entry.path), "repair or remove this boot entry");
                 goto fail;
         }
         if (strlen(data) != size) {
@@ -258,7 +258,7 @@ int boot_entries_load(Node *n, BootEntries *ret, Error *e) {
 
         r = node_read(n, BOOT_GRUBENV_PATH, ENTRY_MAX, &grubenv, &size);
         if (r < 0 && r != -ENOENT && r != -ENOTDIR)
-                return error_errno(e, -r, "%s", BOOT_GRUBENV_PATH);
+                return error_hint(e, error_unreadable(e, -r, BOOT_GRUBENV_PATH), BOOT_GRUBENV_REPAIR);
         r = node_list(n, BOOT_ENTRIES_DIR, &names);
         if (r < 0)
                 return error_errno(e, -r, "%s", BOOT_ENTRIES_DIR);

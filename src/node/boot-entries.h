@@ -6,6 +6,7 @@
 
 #define BOOT_ENTRIES_DIR "/boot/loader/entries"
 #define BOOT_GRUBENV_PATH "/boot/grub2/grubenv"
+#define BOOT_GRUBENV_REPAIR "repair it: grub2-editenv " BOOT_GRUBENV_PATH " create, and grub2-mkconfig -o /boot/grub2/grub.cfg; then: gn8v-tee apply"
 
 typedef struct BootEntry {
         char *path;    /* of the entry's file */

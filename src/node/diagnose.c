@@ -66,7 +66,7 @@ int diagnose_open(Diagnose *d, Node *n, const char *rules, Error *e) {
         *d = (Diagnose){};
         k = read_rules(n, rules, &data, &size);
         if (k < 0)
-                return error_hint(e, error_errno(e, -k, "%s", path),
+                return error_hint(e, error_unreadable(e, -k, path),
                                   rules ? "give a file like " DIAGNOSES_PATH : "reinstall the package: yum reinstall gn8v-tee");
         k = diagnoses_parse(path, data, size, &d->known, e);
         if (k < 0)
@@ -192,7 +192,7 @@ static int match(Diagnose *d, const LogLine *l, const char *origin) {
 
 /* Whether the words of a raw line may be hidden by the way it is written. */
 static bool is_escaped(const char *line, size_t size) {
-        static const char *const signs[] = { "\\u", "\"MESSAGE\":[", "\"MESSAGE\" : [" };
+        static const char *const signs[] = { "\\u", "\"MESSAGE\":[", "\"MESSAGE\": [", "\"MESSAGE\" : [" };
 
         if (size == 0 || *line != '{') /* else the \xNN of /dev/kmsg */
                 return size > 0 && *line >= '0' && *line <= '9' && memmem(line, size, "\\x", 2);

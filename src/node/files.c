@@ -84,29 +84,6 @@ static int open_directory_of(Node *n, const char *path, const char **ret_name) {
         return fd;
 }
 
-static int read_link_at(int fd, const char *name, char **ret) {
-        size_t size = 256;
-
-        for (;;) {
-                _cleanup_free_ char *target = malloc(size);
-                ssize_t k;
-
-                if (!target)
-                        return -ENOMEM;
-                k = readlinkat(fd, name, target, size);
-                if (k < 0)
-                        return -errno;
-                if ((size_t) k < size) {
-                        target[k] = '\0';
-                        *ret = TAKE_PTR(target);
-                        return 0;
-                }
-                if (size >= 64 * 1024)
-                        return -ENAMETOOLONG;
-                size *= 2;
-        }
-}
-
 int node_readlink(Node *n, const char *path, char **ret) {
         const char *name;
         _cleanup_close_ int fd = open_directory_of(n, path, &name);

@@ -5,6 +5,7 @@
 
 #define JOURNAL_VERSION 1
 #define JOURNAL_MAX ((size_t) 32 * 1024 * 1024)
+#define NOT_OURS "restore it from a backup, or move it away: what was there before gn8v-tee is then not known any more"
 
 static const char *const state_names[_ENTRY_STATE_MAX] = {
         [ENTRY_APPLYING] = "applying", [ENTRY_APPLIED] = "applied", [ENTRY_FAILED] = "failed", [ENTRY_PENDING] = "pending",
@@ -182,7 +183,7 @@ int journal_load(Node *n, Journal **ret, Error *e) {
                 return *ret ? 0 : error_oom(e);
         }
         if (r < 0)
-                return error_errno(e, -r, "%s", NODE_JOURNAL_PATH);
+                return error_hint(e, error_unreadable(e, -r, NODE_JOURNAL_PATH), NOT_OURS);
         root = json_loadb(data, size, JSON_REJECT_DUPLICATES, &where);
         r = root ? journal_from_json(root, ret) : -EBADMSG;
         json_decref(root);
@@ -191,7 +192,7 @@ int journal_load(Node *n, Journal **ret, Error *e) {
         if (r < 0)
                 return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: not a journal of gn8v-tee: %s", NODE_JOURNAL_PATH,
                                                where.text[0] ? where.text : "wrong version or malformed entry"),
-                                  "restore it from a backup, or move it away: what was there before gn8v-tee is then not known any more");
+                                  NOT_OURS);
         return 0;
 }
 

@@ -2,13 +2,11 @@
 /* kernel-argument:KEY. Set through grubby; what was there before is kept byte by byte, and put back by ourselves. */
 #include "node/kernel-argument.h"
 
+#include "node/argument-files.h"
 #include "node/boot-entries.h"
 #include "node/resource.h"
 
 #define GRUBBY_TIMEOUT_SEC 300
-
-/* Beside the entries, what EL8's grubby may edit. */
-static const char *const other_files[] = { BOOT_GRUBENV_PATH, "/etc/default/grub", "/etc/kernel/cmdline" };
 
 static int argument_list(Node *n, ResourceList *l, Error *e) {
         STRV_FOREACH(argument, n->release->kernel_arguments) {
@@ -116,7 +114,8 @@ static int describe(Resource *r, const BootEntries *b, const Target *v, Error *e
                 return 0;
         k = resource_say(&r->note, e, "%s of boot entry %s is the administrator's: not lowered", kept, where);
         if (k >= 0 && argument_lacks(kept, r->wanted))
-                k = resource_say(&r->hint, e, "it lacks a flag of %s: grubby --update-kernel=ALL --args %s,any", r->wanted, kept);
+                k = resource_say(&r->hint, e, "it lacks a flag of %s: grubby --update-kernel=ALL --args %s%s", r->wanted, kept,
+                                 strchrnul(r->wanted, ','));
         return k;
 }
 
@@ -132,86 +131,6 @@ static int argument_probe(Node *n, Resource *r, Error *e) {
         if (k < 0)
                 return error_errno(e, -k, "%s: %s", NODE_JOURNAL_PATH, r->id);
         return describe(r, &b, v, e);
-}
-
-/* Every file that holds a command line now, or did when the journal was written. */
-static int tracked_files(Node *n, const JournalEntry *entry, char ***ret, Error *e) {
-        static const char *const sections[] = { "before", "after" };
-        _cleanup_strv_ char **names = NULL, **paths = NULL;
-        const char *key;
-        json_t *value;
-        int k;
-
-        k = node_list(n, BOOT_ENTRIES_DIR, &names);
-        if (k < 0)
-                return error_errno(e, -k, "%s", BOOT_ENTRIES_DIR);
-        STRV_FOREACH(name, names) {
-                _cleanup_free_ char *path = format("%s/%s", BOOT_ENTRIES_DIR, *name);
-
-                if (!path)
-                        return error_oom(e);
-                if (endswith(path, ".conf") && (*name)[0] != '.' && strv_append(&paths, path) < 0)
-                        return error_oom(e);
-        }
-        for (size_t i = 0; i < ELEMENTSOF(other_files); i++)
-                if (strv_append(&paths, other_files[i]) < 0)
-                        return error_oom(e);
-        for (size_t i = 0; i < ELEMENTSOF(sections); i++)
-                json_object_foreach(json_object_get(i == 0 ? entry->before : entry->after, "files"), key, value)
-                        if (key[0] == '/' && !strv_contains(paths, key) && strv_append(&paths, key) < 0)
-                                return error_oom(e);
-        *ret = TAKE_PTR(paths);
-        return 0;
-}
-
-typedef struct Image {
-        char *data; /* NULL: no such file */
-        size_t size;
-} Image;
-
-static void image_free(Image *i) {
-        free(i->data);
-}
-
-static int image_read(Node *n, const char *path, Image *ret, Error *e) {
-        int k = node_read(n, path, NODE_FILE_MAX, &ret->data, &ret->size);
-
-        if (k == -ENOENT || k == -ENOTDIR)
-                return 0;
-        return k < 0 ? error_errno(e, -k, "%s", path) : 0;
-}
-
-static int image_remembered(const json_t *section, const char *path, Image *ret, bool *ret_known, Error *e) {
-        const json_t *value = json_object_get(json_object_get(section, "files"), path);
-
-        *ret_known = value != NULL;
-        if (value && bytes_from_json(value, &ret->data, &ret->size) < 0)
-                return error_set(e, EBADMSG, EXIT_INVALID, "%s: kernel-argument: malformed bytes of %s", NODE_JOURNAL_PATH, path);
-        return 0;
-}
-
-/* How path would be without us. ret->data NULL: not there. */
-static int image_without_us(Node *n, const JournalEntry *entry, const char *key, char *const *ours, const char *path, const Image *current,
-                            Image *ret, bool *ret_edited, Error *e) {
-        _cleanup_(image_free) Image before = {}, after = {}, grubenv = {};
-        bool known_before, known_after, known_grubenv;
-        int k;
-
-        *ret_edited = false;
-        if (!current->data)
-                return 0;
-        k = image_remembered(entry->before, path, &before, &known_before, e);
-        if (k >= 0)
-                k = image_remembered(entry->after, path, &after, &known_after, e);
-        if (k >= 0)
-                k = image_remembered(entry->before, BOOT_GRUBENV_PATH, &grubenv, &known_grubenv, e);
-        if (k >= 0 && !known_grubenv) /* not changed by us */
-                k = image_read(n, BOOT_GRUBENV_PATH, &grubenv, e);
-        if (k < 0)
-                return k;
-        k = argument_revert_text(path, key, ours, grubenv.data, before.data, before.size, after.data, after.size, current->data, current->size,
-                                 &ret->data, &ret->size, ret_edited);
-        return k < 0 ? error_errno(e, -k, "%s", path) : 0;
 }
 
 static int set_values(JournalEntry *entry, char *const *ours, const Target *v) {
@@ -358,7 +277,7 @@ static int check_result(const Resource *r, const BootEntries *was, const BootEnt
                 found = cmdline_find(now->options, r->name);
                 if (!found || !streq(found, v[i].wanted))
                         return error_hint(e, error_set(e, EIO, EXIT_FAILED, "%s: grubby exited 0, but %s is not in it", now->path, v[i].wanted),
-                                          "EL8's grubby needs rpm-sort (yum install grubby rpm); then run: gn8v-tee apply");
+                                          "see that /boot can be written, and that grubby has the rpm-sort it needs (yum install grubby rpm); then run: gn8v-tee apply");
                 a = others(was->entries[i].options, r->name);
                 b = others(now->options, r->name);
                 if (!a || !b)
@@ -368,27 +287,6 @@ static int check_result(const Resource *r, const BootEntries *was, const BootEnt
                                           "compare 'grubby --info=ALL' with that entry and grubenv; then run: gn8v-tee apply");
         }
         return 0;
-}
-
-static int put_back(Node *n, char *const *paths, const Image *images, Error *e) {
-        int k = 0;
-
-        for (size_t i = 0; paths && paths[i]; i++) {
-                _cleanup_(image_free) Image now = {};
-                int r;
-
-                if (image_read(n, paths[i], &now, e) < 0)
-                        continue;
-                if (!images[i].data && now.data)
-                        r = node_remove(n, paths[i]);
-                else if (images[i].data && (!now.data || now.size != images[i].size || memcmp(now.data, images[i].data, now.size) != 0))
-                        r = node_write(n, paths[i], images[i].data, images[i].size, 0644);
-                else
-                        r = 0;
-                if (r < 0)
-                        k = error_errno(e, -r, "%s: cannot be put back", paths[i]);
-        }
-        return k;
 }
 
 static bool has_one_of(const Image *image, char *const *ours) {
@@ -443,7 +341,7 @@ static int argument_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
                                   r->wanted);
         if (was.grubenv_broken)
                 return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: not an environment block of GRUB", BOOT_GRUBENV_PATH),
-                                  "repair it: grub2-editenv %s create, and grub2-mkconfig -o /boot/grub2/grub.cfg; then: gn8v-tee apply", BOOT_GRUBENV_PATH);
+                                  BOOT_GRUBENV_REPAIR);
         if (was.missing_variable)
                 return error_hint(e, error_set(e, EBADMSG, EXIT_FAILED, "%s: uses $%s, which %s does not have", was.missing_in,
                                                was.missing_variable, BOOT_GRUBENV_PATH),
@@ -497,7 +395,7 @@ static int revert_file(Node *n, const JournalEntry *entry, const char *key, char
                 k = node_remove(n, path);
         else if (clean.size != current.size || memcmp(clean.data, current.data, clean.size) != 0)
                 k = node_write(n, path, clean.data, clean.size, 0644);
-        return k < 0 ? error_hint(e, error_errno(e, -k, "%s: cannot be written", path), "then run: gn8v-tee revert") : 0;
+        return k < 0 ? error_errno(e, -k, "%s: cannot be written", path) : 0;
 }
 
 static int argument_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
@@ -518,28 +416,6 @@ static int argument_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) 
         if (!said)
                 return error_oom(e);
         return *said ? resource_say(&r->note, e, "edited since, and kept so but for our own argument: %s", said) : 0;
-}
-
-/* The files that grubby may write, and no other. */
-static bool is_tracked(const char *path) {
-        const char *name = startswith(path, BOOT_ENTRIES_DIR "/");
-
-        for (size_t i = 0; i < ELEMENTSOF(other_files); i++)
-                if (streq(path, other_files[i]))
-                        return true;
-        return name && *name != '.' && !strchr(name, '/') && endswith(name, ".conf");
-}
-
-static bool files_are_valid(const json_t *section) {
-        json_t *files = json_object_get(section, "files"), *value;
-        const char *path;
-
-        if (files && !json_is_object(files))
-                return false;
-        json_object_foreach(files, path, value)
-                if (!is_tracked(path) || !bytes_are_valid(value))
-                        return false;
-        return true;
 }
 
 /* KEY or KEY=VALUE, and one word: no other argument is ever taken out. */

@@ -21,13 +21,17 @@ static bool contains_word(const char *s, size_t size, const char *word) {
         return false;
 }
 
+static bool is_quote(char c) {
+        return c == '"' || c == '\'';
+}
+
 /* Whether what stands behind this name is a secret. */
 static bool names_secret(const char *s, size_t size) {
         static const char *const parts[] = { "password",    "passwd",      "passphrase", "secret",        "token",      "apikey",
                                              "api_key",     "api-key",     "accesskey",  "access_key",    "access-key", "privatekey",
                                              "private_key", "private-key", "credential", "authorization", "cookie",     "signature",
                                              "sessionid",   "session_id",  "userdata",   "user_data",     "user-data",  "base64" };
-        static const char *const ends[] = { "key", "pwd", "psk", "auth", "pass" };
+        static const char *const ends[] = { "key", "pwd", "psk", "auth", "pass", "pw" };
 
         for (size_t i = 0; i < ELEMENTSOF(parts); i++)
                 if (contains_word(s, size, parts[i]))
@@ -42,7 +46,14 @@ static bool names_secret(const char *s, size_t size) {
         return false;
 }
 
-/* The end of the value at p: of a quoted one its quote, of one inside quotes theirs, else the next blank. */
+/* What stands behind the last string of a line of JSON, its quote and a comma, is kept: the document stays one. */
+static const char *line_end(const char *s) {
+        size_t n = strlen(s), tail = n > 0 && s[n - 1] == ',' ? 1 : 0;
+
+        return s + (n > tail && s[n - tail - 1] == '"' ? n - tail - 1 : n);
+}
+
+/* The end of the value at p: of a quoted one its quote, of one inside quotes theirs, else the next blank, or the end of a string of JSON. */
 static const char *value_end(const char *p, char quote) {
         if (quote) {
                 for (; *p && *p != quote; p++)
@@ -50,29 +61,33 @@ static const char *value_end(const char *p, char quote) {
                                 p++;
                 return p;
         }
-        return p + strcspn(p, " \t");
+        for (const char *begin = p; *p && *p != ' ' && *p != '\t'; p++)
+                if (*p == '"' && strchr(",}]", p[1]) && p > begin && p[-1] != '\\')
+                        break;
+        return p;
 }
 
 static const char *mask_value(Text *t, const char *p, char around, bool whole_line) {
         const char *end;
         char quote = around;
 
-        if (*p == '\\' && (p[1] == '"' || p[1] == '\'')) /* JSON in a string */
-                text_append_n(t, p++, 1);
+        if (is_quote(p[strspn(p, "\\")])) /* JSON in a string, perhaps in one of JSON */
+                while (*p == '\\')
+                        text_append_n(t, p++, 1);
         if (*p == '"' || *p == '\'') {
                 quote = *p;
                 text_append_n(t, p++, 1);
         }
-        end = whole_line && !quote ? strchr(p, '\0') : value_end(p, quote);
+        end = whole_line && !quote ? line_end(p) : value_end(p, quote);
         /* "Bearer" is not the secret yet. */
-        if (!quote && (strncasecmp(p, "bearer ", 7) == 0 || strncasecmp(p, "basic ", 6) == 0))
+        if (!quote && !whole_line && (strncasecmp(p, "bearer ", 7) == 0 || strncasecmp(p, "basic ", 6) == 0))
                 end = value_end(end + strspn(end, " \t"), 0);
         if (end > p)
                 text_append(t, MASKED);
         return end;
 }
 
-/* NAME=VALUE, NAME: VALUE, "NAME": "VALUE", --NAME VALUE, and "password VALUE". */
+/* NAME=VALUE, NAME: VALUE, "NAME": "VALUE", <NAME>VALUE, --NAME VALUE, and "password VALUE". */
 static char *mask_named(const char *s) {
         _cleanup_text_ Text t = {};
 
@@ -92,14 +107,13 @@ static char *mask_named(const char *s) {
                 if (!names_secret(word, n))
                         continue;
                 sign = p;
-                if (*sign == '\\')
-                        sign++;
-                if (*sign == '"' || *sign == '\'') { /* "NAME": the quote ends with the name */
+                sign += strspn(sign, "\\");
+                if (is_quote(*sign)) { /* "NAME": the quote ends with the name */
                         sign++;
                         around = 0;
                 }
                 sign += strspn(sign, " \t");
-                if (*sign == '=' || *sign == ':') {
+                if (*sign == '=' || *sign == ':' || (*p == '>' && word > s && word[-1] == '<')) {
                         sign++;
                         sign += strspn(sign, " \t>");
                 } else if (sign == p || !(startswith(word, "--") || (n == 8 && strncasecmp(word, "password", n) == 0)) || *sign == '-')
@@ -108,6 +122,17 @@ static char *mask_named(const char *s) {
                 p = mask_value(&t, sign, around, contains_word(word, n, "authorization") || contains_word(word, n, "cookie"));
         }
         return text_take(&t);
+}
+
+/* Whether the next line goes on with what is masked in this one of a unit. */
+static bool is_continued(const char *line, bool was) {
+        size_t n = strlen(line), name;
+
+        if (n == 0 || line[n - 1] != '\\')
+                return was && strchr("#;", line[strspn(line, " \t")]); /* a comment, or nothing, in between */
+        line += strspn(line, " \t");
+        name = strcspn(line, "=");
+        return was || (line[name] == '=' && ((name == strlen("Environment") && startswith(line, "Environment")) || names_secret(line, name)));
 }
 
 /* One line of assignments: only values of names that are known to be harmless stay. */
@@ -306,6 +331,8 @@ static char *mask_pem(const char *s, unsigned *inside) {
         if (!begin || (*inside == 0 && !strstr(begin, "PRIVATE KEY")))
                 return strdup(s);
         end = strstr(begin, "-----END");
+        if (!end && *inside == 0 && *line_end(begin))
+                end = line_end(begin);
         *inside = end ? 0 : *inside > 0 ? *inside - 1 : PEM_LINES;
         return format("%.*s" MASKED "%s", (int) (begin - s), s, end ? end : "");
 }
@@ -317,10 +344,16 @@ static bool replace(char **s, char *by) {
         return by;
 }
 
-static char *mask_line(const char *line, size_t size, const Mask *m, unsigned *in_pem) {
+static char *mask_line(const char *line, size_t size, const Mask *m, unsigned *in_pem, bool *continued) {
         char *s = printable(line, size);
+        bool was = *continued;
 
-        if (!s || !replace(&s, mask_pem(s, in_pem)) || !replace(&s, mask_environment(s)) || !replace(&s, mask_named(s)) ||
+        if (!s)
+                return NULL;
+        *continued = is_continued(s, was);
+        if (was)
+                return replace(&s, strdup(*continued ? MASKED " \\" : MASKED)) ? s : NULL;
+        if (!replace(&s, mask_pem(s, in_pem)) || !replace(&s, mask_environment(s)) || !replace(&s, mask_named(s)) ||
             !replace(&s, mask_userinfo(s)) || (m->tokens && !replace(&s, mask_tokens(s))) ||
             (m->addresses && !replace(&s, mask_addresses(s))) || (m->identities && !replace(&s, mask_identities(s, m->words))))
                 return NULL;
@@ -330,11 +363,12 @@ static char *mask_line(const char *line, size_t size, const Mask *m, unsigned *i
 char *mask_text(const char *text, size_t size, const Mask *m) {
         _cleanup_text_ Text t = {};
         unsigned in_pem = 0;
+        bool continued = false;
 
         for (size_t at = 0; at < size;) {
                 const char *newline = memchr(text + at, '\n', size - at);
                 size_t n = newline ? (size_t) (newline - (text + at)) : size - at;
-                _cleanup_free_ char *line = mask_line(text + at, n, m, &in_pem);
+                _cleanup_free_ char *line = mask_line(text + at, n, m, &in_pem, &continued);
 
                 if (!line)
                         return NULL;

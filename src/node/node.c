@@ -94,18 +94,24 @@ int node_open(Node *n, const char *root, Error *e) {
         return 0;
 }
 
+static int unreadable(Error *e, int errnum, const char *path) {
+        int r = error_unreadable(e, errnum, path);
+
+        return errnum == EACCES ? error_hint(e, r, "run it as root") : r;
+}
+
 int node_load_release(Node *n, Error *e) {
         _cleanup_free_ char *data = NULL;
         size_t size;
         int r;
 
-        /* One byte more than a release file may have: its parser then says that it is too large. */
-        r = node_read(n, RELEASE_INSTALLED_PATH, (size_t) 256 * 1024 + 1, &data, &size);
+        r = node_read(n, RELEASE_INSTALLED_PATH, RELEASE_MAX_BYTES, &data, &size);
         if (r == -ENOENT || r == -ENOTDIR)
                 return 0;
         if (r < 0)
-                return error_errno(e, -r, "%s", RELEASE_INSTALLED_PATH);
-        r = release_parse(RELEASE_INSTALLED_PATH, data, size, &n->release, e);
+                r = unreadable(e, -r, RELEASE_INSTALLED_PATH);
+        else
+                r = release_parse(RELEASE_INSTALLED_PATH, data, size, &n->release, e);
         return error_hint(e, r, "reinstall the metapackage: yum reinstall 'gn8v-tee-single' or 'gn8v-tee-multi'");
 }
 
@@ -157,7 +163,7 @@ int node_lock(Node *n, unsigned wait_sec, Error *e) {
                 int r;
 
                 if (fd < 0)
-                        return error_errno(e, -fd, "%s", NODE_LOCK_PATH);
+                        return unreadable(e, -fd, NODE_LOCK_PATH);
                 r = flock_within(fd, wait_sec);
                 if (r == -EWOULDBLOCK)
                         return error_hint(e, error_set(e, EWOULDBLOCK, EXIT_LOCKED, "%s: another gn8v-tee holds the lock", NODE_LOCK_PATH),

@@ -105,6 +105,13 @@ static JournalEntry *entry_for(Node *n, const char *id) {
         return entry ? entry : journal_add(n->journal, id);
 }
 
+/* Where nobody said more: what stood in the way, and the verb again. */
+static int hint_again(Error *e, int k, const char *verb) {
+        const char *first = k == -ENOSPC || k == -EDQUOT ? "make room, then " : k == -EROFS ? "mount it read-write, then " : "";
+
+        return error_hint(e, k, "%srun: gn8v-tee %s", first, verb);
+}
+
 /* 0: changed; -errno with r->error: not, and so it says in the journal. */
 static int apply_one(Node *n, Resource *r, PlanReport report, void *userdata) {
         JournalEntry *entry = entry_for(n, r->id);
@@ -117,7 +124,7 @@ static int apply_one(Node *n, Resource *r, PlanReport report, void *userdata) {
         if (k >= 0)
                 k = journal_mark(entry, ENTRY_APPLYING, NULL, NULL) < 0 ? error_oom(e) : journal_save(n, n->journal, e);
         if (k < 0) { /* without a record of what was there nothing is changed */
-                (void) error_hint(e, k, "then run: gn8v-tee apply");
+                (void) hint_again(e, k, "apply");
                 (void) mark_and_save(n, entry, ENTRY_FAILED, e->message, e->hint, NULL);
                 return k;
         }
@@ -136,7 +143,7 @@ static int apply_one(Node *n, Resource *r, PlanReport report, void *userdata) {
                                        "run %s by hand to see why, then: gn8v-tee apply", r->type->tool);
         }
         if (k < 0) {
-                (void) error_hint(e, k, "then run: gn8v-tee apply");
+                (void) hint_again(e, k, "apply");
                 (void) mark_and_save(n, entry, ENTRY_FAILED, e->message, e->hint, NULL);
                 return k;
         }
@@ -179,7 +186,7 @@ static int revert_one(Node *n, Resource *r) {
         }
         if (k > 0)
                 return mark_and_save(n, entry, ENTRY_PENDING, "to be done when the package's files are gone", NULL, e);
-        (void) error_hint(e, k, "then run: gn8v-tee revert");
+        (void) hint_again(e, k, "revert");
         (void) mark_and_save(n, entry, ENTRY_FAILED, e->message, e->hint, NULL);
         return k;
 }

@@ -10,7 +10,9 @@ static void add_count(StatusContext *c, const char *name, size_t found, size_t e
         _cleanup_free_ char *wanted = c->node->release ? format("%zu", expected) : NULL;
 
         row_add(c, !wanted || found == expected ? ROW_OK : ROW_FAIL, name, wanted, "%zu", found);
-        if (wanted && found != expected)
+        if (wanted && found > expected)
+                row_next(c, FIRST_GPUS, "the installed release is for instances with %zu: install the other profile", expected);
+        else if (wanted && found != expected)
                 row_next(c, FIRST_GPUS, "check that the instance type has %zu; if it has, open a ticket: %s", expected, next);
 }
 

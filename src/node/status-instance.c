@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Step "create an instance": its type and place, its kernel, and what must not be attached to it. */
 #include "node/boot-entries.h"
+#include "node/reboot.h"
 #include "node/status-rows.h"
 
 static void add_type(StatusContext *c) {
@@ -37,7 +38,8 @@ static void add_place(StatusContext *c, const char *name, char *const *wanted, c
 static void add_kernel(StatusContext *c) {
         const Release *release = c->node->release;
         _cleanup_free_ char *running = first_line(c->node, "/proc/sys/kernel/osrelease"), *wanted = NULL;
-        bool enough;
+        _cleanup_free_ char *next = NULL;
+        bool enough, rebooting;
 
         if (!release || !release->minimum_kernel)
                 return;
@@ -48,8 +50,12 @@ static void add_kernel(StatusContext *c) {
                 return;
         }
         enough = version_compare(running, release->minimum_kernel) >= 0;
-        row_add(c, enough ? ROW_OK : ROW_FAIL, "kernel running", wanted, "%s", running);
-        if (!enough)
+        next = enough ? NULL : default_kernel(c->node);
+        rebooting = next && version_compare(next, release->minimum_kernel) >= 0;
+        row_add(c, enough ? ROW_OK : rebooting ? ROW_PENDING : ROW_FAIL, "kernel running", wanted, "%s", running);
+        if (rebooting)
+                row_next_reboot(c);
+        else if (!enough)
                 row_next(c, FIRST_KERNEL, "yum update kernel && reboot");
 }
 

@@ -2,6 +2,7 @@
 /* What is everybody's, and decides here too: the clock (attestation), SELinux, a reboot that is due. */
 #include <sys/timex.h>
 
+#include "node/boot-entries.h"
 #include "node/reboot.h"
 #include "node/selinux.h"
 #include "node/status-rows.h"
@@ -49,6 +50,17 @@ static void add_selinux(StatusContext *c) {
         free(d.comm);
 }
 
+/* Another kernel boots than the one that runs. */
+static void next_for_kernel(StatusContext *c, const char *running, const char *next) {
+        const Release *release = c->node->release;
+
+        if (release && release->minimum_kernel && version_compare(next, release->minimum_kernel) < 0)
+                row_next(c, FIRST_KERNEL, "%s is older than the release wants: grubby --set-default=/boot/vmlinuz-%s", next, running);
+        else
+                row_next(c, FIRST_LAST, "reboot when it suits: %s kernel boots by default",
+                         version_compare(next, running) > 0 ? "a newer" : "an older");
+}
+
 static void add_reboot(StatusContext *c) {
         _cleanup_free_ char *running = first_line(c->node, "/proc/sys/kernel/osrelease"), *next = default_kernel(c->node);
 
@@ -57,7 +69,7 @@ static void add_reboot(StatusContext *c) {
                 row_next_reboot(c);
         } else if (running && next && !streq(running, next)) {
                 row_add(c, ROW_WARN, "reboot", "none due", "kernel %s runs, %s is to boot", running, next);
-                row_next(c, FIRST_LAST, "reboot when it suits: a newer kernel is installed");
+                next_for_kernel(c, running, next);
         } else if (running)
                 row_add(c, ROW_OK, "reboot", "none due", "none due");
 }

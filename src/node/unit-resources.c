@@ -93,6 +93,8 @@ static int drop_in_revert(Node *n, Resource *r, JournalEntry *entry, Error *e) {
                 k = node_sweep(n, directory, DROP_IN_NAME);
         if (k >= 0 && !object_bool(entry->before, "directory"))
                 k = node_remove_directory(n, directory);
+        if (k == -ENOTDIR) /* somebody has something else of that name: not ours */
+                k = 0;
         return k < 0 ? error_errno(e, -k, "%s", path) : 0;
 }
 
@@ -250,7 +252,7 @@ static int enable_apply(Node *n, Resource *r, JournalEntry *entry, Error *e) {
         if (k >= 0)
                 k = units_sync(n, e);
         if (k < 0)
-                return error_hint(e, k, "systemctl enable %s, or then run: gn8v-tee apply", r->name);
+                return error_hint(e, k, "see what systemctl enable %s says; then run: gn8v-tee apply", r->name);
         json_decref(entry->after);
         entry->after = json_pack("{s:s}", "state", "enabled");
         return entry->after ? 0 : error_oom(e);

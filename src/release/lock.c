@@ -165,7 +165,7 @@ int lock_load(const char *path, Lock **ret, Error *e) {
                 return error_oom(e);
         r = read_file(AT_FDCWD, path, LOCK_MAX_BYTES, &data, &size);
         if (r < 0)
-                return error_errno(e, -r, "%s", path);
+                return error_unreadable(e, -r, path);
         root = json_loadb(data, size, JSON_REJECT_DUPLICATES, &error);
         if (!root)
                 r = error_set(e, EBADMSG, EXIT_INVALID, "%s:%d: %s", path, error.line, error.text);

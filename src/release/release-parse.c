@@ -8,7 +8,6 @@
 #include "release/ini.h"
 #include "release/release.h"
 
-#define RELEASE_MAX_BYTES ((size_t) 256 * 1024)
 #define ARTIFACTS_MAX     64
 #define DEVICES_MAX       64
 
@@ -446,9 +445,7 @@ int release_load(const char *path, Release **ret, Error *e) {
         int r;
 
         r = read_file(AT_FDCWD, path, RELEASE_MAX_BYTES, &data, &size);
-        if (r == -EFBIG)
-                return error_set(e, EFBIG, EXIT_INVALID, "%s: larger than %zu bytes: not a release file", path, RELEASE_MAX_BYTES);
         if (r < 0)
-                return error_errno(e, -r, "%s", path);
+                return error_unreadable(e, -r, path);
         return release_parse(path, data, size, ret, e);
 }

@@ -222,6 +222,30 @@ grubby_without_rpm_sort() {
         said 'exited 0'
         unchanged_boot
 }
+words_without_sense() {
+        begin "$SINGLE"
+        expect 2 node revert --json
+        expect 2 node pause --json
+        unchanged
+}
+# Where nobody has more to say, the next action is a whole sentence. What is not ours is no obstacle on the way back.
+something_in_the_way() {
+        begin "$MULTI"
+        ln -s /nonexistent "$R/etc/systemd/system/ollama.service.d"
+        picture > "$R.before"
+        expect 1 node apply
+        said 'next: run: gn8v-tee apply$'
+        remove_all
+        unchanged
+        begin "$MULTI"
+        mkdir -p "$R/var/lib/gn8v-tee"
+        mount -t tmpfs -o size=8k tmpfs "$R/var/lib/gn8v-tee"
+        head -c 64k /dev/zero > "$R/var/lib/gn8v-tee/full" 2>/dev/null || :
+        expect 8 node apply
+        said 'next: make room, then run: gn8v-tee apply$'
+        umount "$R/var/lib/gn8v-tee"
+        unchanged
+}
 tool_kills() { # TOOL MODE
         begin "$MULTI"
         fault "$1" "$2"
@@ -739,6 +763,8 @@ scenario "upgrade and downgrade" upgrade_and_downgrade
 scenario "swap of multi and single" swap_of_profiles
 scenario "kernels that came and went" new_and_removed_kernels
 for mode in exit nothing damage; do scenario "grubby: $mode" tool_fails grubby $mode kernel-argument; done
+scenario "words without sense" words_without_sense
+scenario "something in the way" something_in_the_way
 scenario "grubby without rpm-sort" grubby_without_rpm_sort
 for mode in exit nothing; do
         scenario "systemctl: $mode" tool_fails systemctl $mode enable

@@ -174,6 +174,39 @@ files_that_hurt() {
         outside status > "$SCRATCH/output" || :
         ! LC_ALL=C grep -q -P '[\x00-\x08\x0b-\x1f\x7f]' "$SCRATCH/output" || die "control characters"
 }
+# What is no release file, journal or boot entry is named in plain words, at once, and by one exit status.
+no_files_at_all() {
+        local file kind
+        for file in usr/share/gn8v-tee/release.conf var/lib/gn8v-tee/journal.json boot/loader/entries/a.conf; do
+                for kind in large directory loop pipe; do
+                        begin "$SINGLE"
+                        mkdir -p "$R/${file%/*}"
+                        rm -f "$R/$file"
+                        case $kind in
+                        large) truncate -s 40M "$R/$file" ;;
+                        directory) mkdir "$R/$file" ;;
+                        loop) ln -s "${file##*/}" "$R/$file" ;;
+                        pipe) mkfifo "$R/$file" ;;
+                        esac
+                        case $file in
+                        boot/*) has_row "swiotlb configured" "fail|unreadable" outside ;;
+                        *)
+                                expect 6 timeout 5 "$NODE" --root "$R" status
+                                said "/$file: [a-z ]+"
+                                ! grep -q -e 'Invalid argument' "$SCRATCH/output" || die "not in plain words"
+                                ;;
+                        esac
+                done
+        done
+}
+# On a terminal the table is as wide as that; what is not known is no praise.
+a_narrow_terminal() {
+        begin "$MULTI"
+        GN8V_TEE_ENVIRONMENT=machine script -qec "stty cols 80; '$NODE' --root '$R' status" /dev/null | tr -d '\r' > "$SCRATCH/output"
+        ! sed '/^$/,$d' "$SCRATCH/output" | grep '.\{81\}' || die "wider than the terminal"
+        said '^          nvidia-persistenced'
+        said '^Next: nothing; what could be looked at is as wanted, and [0-9]+ of the checks are unknown$'
+}
 not_root_is_no_error() {
         begin "$MULTI"
         mkdir -p "$R/var/lib/gn8v-tee" "$R/sys/kernel/debug/swiotlb" "$R/sys/fs/selinux" "$R/var/log/audit"
@@ -212,6 +245,8 @@ scenario "JSON keeps its shape" json_is_stable
 scenario "metrics by Prometheus' rules" metrics_are_clean
 scenario "an empty root" an_empty_root
 scenario "files that hurt" files_that_hurt
+scenario "what is no file at all" no_files_at_all
+scenario "a narrow terminal" a_narrow_terminal
 scenario "not root: less is told, and nothing fails" not_root_is_no_error
 scenario "help and words" help_and_words
 finish

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
+#include <jansson.h>
 
 #include "basic/macro.h"
 #include "node/mask.h"
@@ -23,6 +24,8 @@ START_TEST(secrets_go) {
                 "x -----BEGIN RSA PRIVATE KEY-----\\nS3CR\\n-----END RSA PRIVATE KEY-----", "-----BEGIN OPENSSH PRIVATE KEY-----\nS3CR\nS3CR\n-----END X-----",
                 "user_data: S3CR", "http://x/?Signature=S3CR&x=1", "my.pwd=S3CR", "psk=\"S3CR\"", "wpa-psk S3CR=1 psk: S3CR", "SetCredential=a:S3CR",
                 "{\"text\": \"[Service]\\nEnvironment=\\\"A=S3CR S3CR\\\" B=S3CR\\nX=1\"}", "{\"base64\": \"S3CR\"}",
+                "Environment=A=S3CR \\\n  B=S3CR \\\n# a comment\n  C=S3CR\nUser=x", "SetCredentialEncrypted=a: \\\n  S3CR", "pw=S3CR root_pw: S3CR",
+                "{\"line\": \"{\\\\\\\"password\\\\\\\": \\\\\\\"S3CR\\\\\\\"}\"}", "<password>S3CR</password>",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
@@ -49,6 +52,32 @@ START_TEST(shapes_go) {
         becomes("Serial Number : 1650522000123", "Serial Number : " MASKED);
         becomes("/boot/loader/entries/0123456789abcdef0123456789abcdef-5.conf", "/boot/loader/entries/" MASKED "-5.conf");
         becomes("my-host-name said", MASKED " said");
+}
+END_TEST
+
+/* A secret at the end of a string does not take the string's end along. */
+START_TEST(json_stays_json) {
+        static const char *const messages[] = { "password: x", "Authorization: Basic x", "Cookie: a=b; c=d", "a token=x y", "-----BEGIN RSA PRIVATE KEY----- x",
+                                                "https://u:x@h", "{\"password\": \"x\"}", "say \"pw=x\"", "x Authorization: Basic x", "x Cookie: a=b", "x token: Bearer x", "x password: x", "x Bearer y", "--password x" };
+
+        for (size_t i = 0; i < ELEMENTSOF(messages); i++) {
+                json_t *o = json_pack("{s:s, s:[s, s], s:i}", "message", messages[i], "list", messages[i], messages[i], "z", 1), *back;
+                _cleanup_free_ char *text = json_dumps(o, JSON_INDENT(2)), *masked = mask_text(text, strlen(text), &strict);
+
+                back = json_loads(masked, 0, NULL);
+                ck_assert_msg(back != NULL, "%s", masked);
+                ck_assert_int_eq(json_integer_value(json_object_get(back, "z")), 1);
+                ck_assert_msg(strstr(masked, MASKED) || strstr(messages[i], "Bearer"), "%s", masked);
+                json_decref(o);
+                json_decref(back);
+        }
+}
+END_TEST
+
+/* Only what is part of the value is masked with it. */
+START_TEST(lines_that_go_on) {
+        becomes("Environment=A=b \\\n  C=d\nUser=x", "Environment=A=" MASKED " \\\n" MASKED "\nUser=x");
+        becomes("ExecStart=/bin/x \\\n  --plain", "ExecStart=/bin/x \\\n  --plain");
 }
 END_TEST
 
@@ -93,6 +122,8 @@ int main(void) {
 
         tcase_add_test(t, secrets_go);
         tcase_add_test(t, shapes_go);
+        tcase_add_test(t, json_stays_json);
+        tcase_add_test(t, lines_that_go_on);
         tcase_add_test(t, the_rest_stays);
         tcase_add_test(t, no_line_takes_long);
         suite_add_tcase(suite, t);

@@ -189,7 +189,18 @@ START_TEST(instance) {
         is("disks", ROW_WARN, "detach every data disk");
         ck_assert_str_eq(row("disks")->found, "2: nvme0n1 vda");
         scratch_put("/proc/sys/kernel/osrelease", "5.10.1-0.al8.x86_64\n");
+        is("kernel running", ROW_PENDING, "reboot"); /* what boots is new enough */
+        ck_assert_str_eq(status.next, "reboot");
+        scratch_put(BOOT_ENTRIES_DIR "/a.conf", "title A\nversion 5.10.1-0.al8.x86_64\nlinux /vmlinuz-5.10.1-0.al8.x86_64\noptions ro swiotlb=2048,any\n");
         is("kernel running", ROW_FAIL, "yum update kernel");
+        scratch_put("/proc/sys/kernel/osrelease", KERNEL "\n");
+        is("kernel running", ROW_OK, NULL);
+        is("reboot", ROW_WARN, "grubby --set-default=/boot/vmlinuz-" KERNEL);
+        root_remove("/proc/driver/nvidia/gpus/0000:02:00.0");
+        is("GPUs", ROW_FAIL, "open a ticket");
+        scratch_put("/proc/driver/nvidia/gpus/0000:02:00.0/information", "");
+        scratch_put("/proc/driver/nvidia/gpus/0000:03:00.0/information", "");
+        is("GPUs", ROW_FAIL, "install the other profile");
         root_remove("/proc/sys/kernel/osrelease");
         is("kernel running", ROW_UNKNOWN, "boot this system");
 }
