@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -283,4 +284,17 @@ void open_standard_streams(void) {
                 fd = open("/dev/null", O_RDWR); /* without O_CLOEXEC: children have it as well */
         while (fd >= 0 && fd <= STDERR_FILENO);
         (void) safe_close(fd);
+}
+
+int process_quiet_child(void) {
+        _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC), fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10);
+        static const int deadly[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+        const struct rlimit no_core = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(deadly); i++)
+                (void) signal(deadly[i], SIG_DFL);
+        (void) setrlimit(RLIMIT_CORE, &no_core);
+        if (fd < 0 || null < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0)
+                return -errno;
+        return TAKE_FD(fd);
 }

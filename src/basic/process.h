@@ -31,3 +31,7 @@ bool program_exists(const char *root, const char *name);
 /* To be called first in main(): a standard stream that the caller closed becomes /dev/null, so that no file that is opened later gets its number,
  * and with it what was meant for the terminal. */
 void open_standard_streams(void);
+
+/* For a child that loads somebody's library, before it does: a crash is to be seen as what it is and leaves no core, and whatever the library
+ * prints is not the answer. Returns the descriptor to answer on, which was standard output; -errno. */
+int process_quiet_child(void);

@@ -23,6 +23,10 @@ const TrustRoots *attest_roots(void);
 int attest_usage(const char *verb, const char *fmt, ...) _printf_(2, 3);
 
 int verb_attest_verify(Attest *attest, int argc, char *argv[], Error *e);
+int verb_attest_collect(Attest *attest, int argc, char *argv[], Error *e);
+int verb_attest_run(Attest *attest, int argc, char *argv[], Error *e);
+int verb_attest_fetch(Attest *attest, int argc, char *argv[], Error *e);
+int verb_attest_gate(Attest *attest, int argc, char *argv[], Error *e);
 
 /* attest-table.c: the verdict for people, on standard output; and as JSON. */
 void attest_print_table(const Verdict *v, bool all);

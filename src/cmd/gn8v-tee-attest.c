@@ -2,16 +2,21 @@
 #include <getopt.h>
 #include <locale.h>
 
+#include "attest/collect.h"
 #include "basic/log.h"
 #include "basic/process.h"
 #include "cmd/attest.h"
 
 static const AttestVerb verbs[] = {
+        { "run", "", "take evidence here, judge it; what no verb means", verb_attest_run },
         { "verify", "EVIDENCE.json...", "judge evidence; needs no GPU", verb_attest_verify },
+        { "collect", "", "take evidence from this machine's devices", verb_attest_collect },
+        { "fetch", "DIR [FILE...]", "fill a bundle for verdicts without a network", verb_attest_fetch },
+        { "gate", "enable|disable", "attest at every boot, before GPUs are ready", verb_attest_gate },
 };
 
 static void help(void) {
-        printf("gn8v-tee-attest [OPTION...] VERB [ARGUMENT...]\n\n"
+        printf("gn8v-tee-attest [OPTION...] [VERB] [ARGUMENT...]\n\n"
                "Find out whether GPUs and NVSwitches are genuine and run what NVIDIA released.\n\n"
                "Verbs:\n");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
@@ -60,11 +65,14 @@ int main(int argc, char *argv[]) {
                 { "help", no_argument, NULL, 'h' },
                 {}
         };
-        Attest attest = { .roots = attest_roots() };
+        Attest attest = {};
         LogLevel level = LOG_NORMAL;
         int c;
 
         open_standard_streams();
+        /* Before anything else: the drivers' libraries are asked by a process that has nothing to lose. */
+        if (argc == 4 && streq(argv[1], COLLECT_VERB))
+                _exit(collect_answer(argv[2], argv[3]));
         (void) setlocale(LC_CTYPE, "");
         while ((c = getopt_long(argc, argv, "+qvh", options, NULL)) >= 0)
                 switch (c) {
@@ -76,10 +84,7 @@ int main(int argc, char *argv[]) {
                 default: fprintf(stderr, "Try: gn8v-tee-attest --help\n"); return EXIT_USAGE;
                 }
         log_setup("gn8v-tee-attest", level);
-        if (optind >= argc) {
-                fprintf(stderr, "gn8v-tee-attest: a verb is missing\nTry: gn8v-tee-attest --help\n");
-                return EXIT_USAGE;
-        }
+        attest.roots = attest_roots();
         rim_setup();
-        return run_verb(&attest, argc - optind, argv + optind);
+        return optind < argc ? run_verb(&attest, argc - optind, argv + optind) : run_verb(&attest, 1, (char *[]) { (char *) "run", NULL });
 }

@@ -18,6 +18,7 @@ static const struct {
         { "order", "[UNIT...]", "start units after the persistence daemon", verb_order },
         { "diagnose", "", "what the logs of this boot say about the GPUs", verb_diagnose },
         { "pause", "", "stop what would open the GPU during a transaction", verb_pause },
+        { "attest", "[VERB]", "are these GPUs genuine? (package gn8v-tee-attest)", verb_attest },
         { "launch-config", "", "print how to create an instance for a release", verb_launch_config },
 };
 
@@ -110,7 +111,7 @@ int main(int argc, char *argv[]) {
         open_standard_streams();
         /* Before anything else: the driver's library is asked by a process that has nothing to lose. */
         if (argc == 2 && streq(argv[1], NVML_QUERY_VERB))
-                _exit(nvml_answer(STDOUT_FILENO));
+                _exit(nvml_answer());
         (void) setlocale(LC_CTYPE, "");
         log_setup("gn8v-tee", LOG_NORMAL);
         while ((k = getopt_long(argc, argv, "+qvh", options, NULL)) >= 0)

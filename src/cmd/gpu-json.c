@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/gpu-json.h"
 
+#include "basic/nvml-api.h"
+
 static json_t *number(int64_t n) {
         return n == NVML_UNTOLD ? json_null() : json_integer(n);
 }

@@ -45,6 +45,7 @@ int verb_apply(Command *c, int argc, char *argv[], Error *e);
 int verb_revert(Command *c, int argc, char *argv[], Error *e);
 int verb_pause(Command *c, int argc, char *argv[], Error *e);
 int verb_status(Command *c, int argc, char *argv[], Error *e);
+int verb_attest(Command *c, int argc, char *argv[], Error *e);
 int verb_order(Command *c, int argc, char *argv[], Error *e);
 int verb_diagnose(Command *c, int argc, char *argv[], Error *e);
 int verb_launch_config(Command *c, int argc, char *argv[], Error *e);

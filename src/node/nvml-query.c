@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The child's side: loads the library, asks, writes lines. Each line is out before the next call is begun, so that nothing told is lost. */
 #include <dlfcn.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/resource.h>
 
 #include "basic/fs.h"
-#include "node/nvml-api.h"
+#include "basic/nvml-api.h"
+#include "basic/process.h"
 #include "node/nvml.h"
 
 #define TEXT_MAX 96 /* the largest that any of these calls wants, with the NUL */
@@ -197,19 +195,10 @@ static int ask(Query *q) {
         return 0;
 }
 
-int nvml_answer(int fd) {
-        _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        static const int deadly[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
-        const struct rlimit no_core = {};
-        Query q = { .fd = fcntl(fd, F_DUPFD_CLOEXEC, 10) };
+int nvml_answer(void) {
+        Query q = { .fd = process_quiet_child() };
 
-        /* A crash is to be seen as what it is, and to leave nothing behind. */
-        for (size_t i = 0; i < ELEMENTSOF(deadly); i++)
-                (void) signal(deadly[i], SIG_DFL);
-        (void) setrlimit(RLIMIT_CORE, &no_core);
-
-        /* Whatever the library prints is not the answer. */
-        if (q.fd < 0 || null < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0)
+        if (q.fd < 0)
                 return 1;
         say(&q, "gn8v-nvml 1\nat dlopen\n");
         q.library = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);

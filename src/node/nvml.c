@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
+#include "basic/nvml-api.h"
 #include "basic/process.h"
-#include "node/nvml-api.h"
 
 #define LINE_MAX_SIZE 512
 #define FAILURES_MAX  256
@@ -16,18 +16,6 @@ const char *nvml_outcome_to_string(NvmlOutcome o) {
                 [NVML_CRASHED] = "crashed", [NVML_HUNG] = "hung", [NVML_GARBAGE] = "garbage",
         };
         return names[o];
-}
-
-const char *nvml_code_to_string(int64_t code) {
-        static const char *const words[] = {
-                "Success", "Uninitialized", "Invalid Argument", "Not Supported", "Insufficient Permissions", "Already Initialized", "Not Found",
-                "Insufficient Size", "Insufficient External Power", "Driver Not Loaded", "Timeout", "Interrupt Request Issue",
-                "NVML Shared Library Not Found", "Function Not Found", "Corrupted infoROM", "GPU is lost", "GPU requires reset",
-                "GPU access blocked by the operating system", "Driver/library version mismatch", "In use by another client",
-                "Insufficient Memory", "No data", "vGPU ECC not supported", "Insufficient Resources", "Frequency not supported",
-                "Argument version mismatch", "Deprecated", "Not Ready", "GPU not found", "Invalid State",
-        };
-        return code >= 0 && (size_t) code < ELEMENTSOF(words) ? words[code] : "Unknown Error";
 }
 
 static void gpu_free(NvmlGpu *g) {

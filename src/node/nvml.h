@@ -53,8 +53,8 @@ typedef struct Nvml {
 /* Asks, in a child: program NVML_QUERY_VERB, where program NULL is this one. Always an outcome, with all that was told before it ended;
  * -errno only when out of memory or when no child can be made. */
 int nvml_ask(const char *program, Nvml *ret, Error *e);
-/* The child: asks the library and writes lines on fd. The process must end with what it returns, by _exit(): the library is still loaded. */
-int nvml_answer(int fd);
+/* The child: asks the library and writes lines on standard output. The process must end with what it returns, by _exit(): the library is still loaded. */
+int nvml_answer(void);
 /* Reads such lines (hostile: bounded, checked); 1: they were complete, 0: they break off, -EBADMSG: they are something else. What was told
  * before that is kept in ret, which must be empty (NVML_EMPTY). */
 int nvml_parse(const char *answer, size_t size, Nvml *ret);
@@ -66,5 +66,3 @@ void nvml_free(Nvml *n);
                  .unsupported = NVML_UNTOLD })
 
 const char *nvml_outcome_to_string(NvmlOutcome o);
-/* The library's words for a return code. */
-const char *nvml_code_to_string(int64_t code);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Step "check the GPU confidential computing feature status": how many there are, and what NVIDIA's management library says of them. */
 #include "node/gpu.h"
-#include "node/nvml-api.h"
+#include "basic/nvml-api.h"
 #include "node/status-rows.h"
 
 #define STOP_START "stop and start the instance"

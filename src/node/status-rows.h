@@ -57,5 +57,6 @@ void status_services(StatusContext *c);
 void status_clients(StatusContext *c);
 void status_gpu(StatusContext *c);
 void status_gpu_rows(StatusContext *c, const GpuFacts *f); /* the rows alone, of facts that are known */
+void status_attest(StatusContext *c);
 void status_system(StatusContext *c);
 void status_journal(StatusContext *c);

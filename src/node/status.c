@@ -237,7 +237,8 @@ int status_make(Node *n, Status *ret, Error *e) {
                 { "release", add_release },       { "instance", status_instance }, { "tdx", status_tdx },
                 { "kernel", status_kernel },      { "crypto", status_crypto },     { "driver", status_driver },
                 { "software", status_software },  { "services", status_services }, { "clients", status_clients },
-                { "gpu", status_gpu },            { "system", status_system },     { "journal", status_journal },
+                { "gpu", status_gpu },            { "gpu", status_attest },      { "system", status_system },
+                { "journal", status_journal },
         };
         StatusContext c = { .node = n };
         int k;

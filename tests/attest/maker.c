@@ -8,6 +8,8 @@
 
 #define HALF (SIGNATURE_SIZE / 2)
 
+int64_t maker_shift;
+
 static void need(bool ok, const char *what) {
         if (ok)
                 return;
@@ -71,9 +73,9 @@ void authority_make(Maker *m, const Authority *issuer, const CertSpec *spec, Aut
         NEED(key && x && name);
         issuer = issuer ? issuer : &self;
         NEED(X509_set_version(x, X509_VERSION_3) == 1 && ASN1_INTEGER_set(X509_get_serialNumber(x), 1000 + (long) m->serial++) == 1);
-        NEED(X509_time_adj_ex(X509_getm_notBefore(x), 0, 0, &(time_t){ spec->from }));
+        NEED(X509_time_adj_ex(X509_getm_notBefore(x), 0, 0, &(time_t){ spec->from + maker_shift }));
         if (spec->until)
-                NEED(X509_time_adj_ex(X509_getm_notAfter(x), 0, 0, &(time_t){ spec->until }));
+                NEED(X509_time_adj_ex(X509_getm_notAfter(x), 0, 0, &(time_t){ spec->until + maker_shift }));
         else
                 NEED(ASN1_TIME_set_string_X509(X509_getm_notAfter(x), "99991231235959Z") == 1);
         if (spec->serial_number)
@@ -88,6 +90,8 @@ void authority_make(Maker *m, const Authority *issuer, const CertSpec *spec, Aut
                 add_extension(x, issuer->cert, NID_basic_constraints, constraints);
         add_extension(x, issuer->cert, NID_subject_key_identifier, "hash");
         add_extension(x, issuer->cert, NID_authority_key_identifier, "keyid:always");
+        if (spec->ocsp)
+                add_extension(x, issuer->cert, NID_ext_key_usage, "OCSPSigning");
         if (spec->fwid)
                 add_fwid(x, spec);
         NEED(X509_sign(x, issuer->key, EVP_sha384()) > 0);

@@ -30,6 +30,7 @@ typedef struct CertSpec {
         const uint8_t *fwid;              /* DIGEST_SIZE bytes, or NULL */
         bool fwid_in_tcb_info;            /* as Blackwell has it */
         const char *curve;                /* NULL: P-384 */
+        bool ocsp;                        /* may answer for its issuer */
 } CertSpec;
 
 typedef struct Maker {
@@ -54,6 +55,8 @@ typedef struct SimSystem {
         uint8_t nonce[NONCE_SIZE];
 } SimSystem;
 
+/* Added to all times of what is made from then on: 0. */
+extern int64_t maker_shift;
 void maker_init(Maker *m);
 void maker_done(Maker *m);
 void authority_make(Maker *m, const Authority *issuer, const CertSpec *spec, Authority *ret);

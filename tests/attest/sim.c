@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attest-sim DIR [GPUS [SWITCHES]]: evidence of a system that does not exist, as NVIDIA's tools write it, its manifests, and its trust roots. */
+/* attest-sim [--now] DIR [GPUS [SWITCHES]]: evidence of a system that does not exist, as NVIDIA's tools write it, its manifests (also as the service
+ * sends them), its trust roots, and what `openssl ocsp` needs to answer for its authorities. --now: valid today, not at MAKER_TIME. */
 #include <fcntl.h>
 #include <jansson.h>
+#include <openssl/pem.h>
+#include <time.h>
 
 #include "basic/fs.h"
 #include "maker.h"
@@ -37,15 +40,111 @@ static void write_evidence(const char *dir, const char *name, const SimSystem *s
                 put_file(dir, name, text);
 }
 
+/* What the look-alike libraries hand out: DIR/devices/gpu-0.report, .chain, ... */
+static void write_devices(const char *dir, const SimSystem *s, const SimDevice *devices, size_t n) {
+        _cleanup_free_ char *folder = path_join(dir, "devices");
+
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_free_ char *report = format("%s-%zu.report", devices[i].kind == DEVICE_GPU ? "gpu" : "switch", i), *path = NULL,
+                                    *chain = format("%s-%zu.chain", devices[i].kind == DEVICE_GPU ? "gpu" : "switch", i);
+                _cleanup_text_ Text data = {};
+
+                put_file(folder, chain, devices[i].chain);
+                path = path_join(folder, report);
+                report_of(s, &devices[i], &data);
+                if (write_file_atomic(AT_FDCWD, path, data.data, data.size, 0644) < 0)
+                        exit(1);
+        }
+}
+
+/* { id, rim, sha256 } */
+static void write_answer(const char *dir, const char *id, const char *data, size_t size) {
+        _cleanup_free_ char *folder = path_join(dir, "v1/rim"), *base64 = base64_encode(data, size), *text = NULL;
+        char sha256[SHA256_HEX_SIZE];
+        json_t *root;
+
+        (void) sha256_buffer(data, size, sha256);
+        root = json_pack("{s:s, s:s, s:s, s:s}", "id", id, "rim", base64, "sha256", sha256, "rim_format", "TCG");
+        text = json_dumps(root, 0);
+        json_decref(root);
+        put_file(folder, id, text);
+}
+
+static void write_key(const char *dir, const char *name, EVP_PKEY *key) {
+        _cleanup_free_ char *path = format("%s/%s", dir, name);
+        _cleanup_fclose_ FILE *f = fopen(path, "we");
+
+        if (!f || PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) != 1)
+                exit(1);
+}
+
+/* DIR/ocsp: NAME.pem, of the issuer, NAME-responder.pem and .key; digests of its key in NAME.hash, by one of which a request
+ * is known. */
+static void write_responder(Maker *m, const char *dir, const char *name, const Authority *issuer, int64_t from) {
+        _cleanup_free_ char *folder = path_join(dir, "ocsp"), *cert = cert_to_pem(issuer->cert), *own = NULL;
+        _cleanup_text_ Text hashes = {};
+        char *names[] = { format("%s.pem", name), format("%s-responder.pem", name), format("%s-responder.key", name), format("%s.hash", name) };
+        CertSpec spec = { .name = "Made OCSP Responder", .from = from, .until = MAKER_END, .ocsp = true };
+        ASN1_BIT_STRING *key = X509_get0_pubkey_bitstr(issuer->cert);
+        unsigned char digest[EVP_MAX_MD_SIZE];
+        Authority responder;
+        unsigned n;
+
+        authority_make(m, issuer, &spec, &responder);
+        own = cert_to_pem(responder.cert);
+        put_file(folder, names[0], cert);
+        put_file(folder, names[1], own);
+        write_key(folder, names[2], responder.key);
+        for (size_t i = 0; i < 3; i++) {
+                _cleanup_free_ char *hex = NULL;
+
+                if (EVP_Digest(key->data, (size_t) key->length, digest, &n, i == 0 ? EVP_sha384() : i == 1 ? EVP_sha256() : EVP_sha1(), NULL) != 1)
+                        exit(1);
+                hex = hex_encode(digest, n);
+                text_printf(&hashes, "%s\n", hex);
+        }
+        put_file(folder, names[3], hashes.data);
+        authority_done(&responder);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                free(names[i]);
+}
+
+/* DIR/ocsp/index.txt, as openssl ca has it: all certificates there are. */
+static void write_index(const Maker *m, const char *dir) {
+        _cleanup_free_ char *folder = path_join(dir, "ocsp");
+        _cleanup_text_ Text t = {};
+
+        for (unsigned i = 0; i < m->serial; i++)
+                text_printf(&t, "V\t991231235959Z\t\t%04X\tunknown\t/CN=made-%u\n", 1000 + i, i);
+        put_file(folder, "index.txt", t.data);
+}
+
+static void write_authorities(Maker *m, const char *dir) {
+        const struct { const char *name; const Authority *issuer; } list[] = {
+                { "device-root", &m->device_root }, { "identity", &m->identity }, { "gpu-ica", &m->gpu_ica }, { "switch-ica", &m->switch_ica },
+                { "rim-root", &m->rim_root }, { "rim-ca", &m->rim_ca }, { "rim-l3", &m->rim_l3 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(list); i++)
+                write_responder(m, dir, list[i].name, list[i].issuer, MAKER_START);
+        write_index(m, dir);
+}
+
 int main(int argc, char *argv[]) {
-        _cleanup_free_ char *rims = argc > 1 ? path_join(argv[1], "rims") : NULL, *roots = NULL, *nonce = NULL;
+        _cleanup_free_ char *rims = NULL, *roots = NULL, *nonce = NULL;
         SimSystem s;
         Maker m;
 
+        if (argc > 1 && streq(argv[1], "--now")) {
+                maker_shift = (int64_t) time(NULL) - MAKER_TIME;
+                argv++;
+                argc--;
+        }
         if (argc < 2 || argc > 4) {
-                fprintf(stderr, "attest-sim DIR [GPUS [SWITCHES]]\n");
+                fprintf(stderr, "attest-sim [--now] DIR [GPUS [SWITCHES]]\n");
                 return 2;
         }
+        rims = path_join(argv[1], "rims");
         maker_init(&m);
         system_make(&m, argc > 2 ? (size_t) atoi(argv[2]) : 8, argc > 3 ? (size_t) atoi(argv[3]) : 4, &s);
         write_evidence(argv[1], "gpu_evidence.json", &s, s.gpus, s.n_gpus);
@@ -58,7 +157,11 @@ int main(int argc, char *argv[]) {
                 if (maker_rims_get(&m, maker_rim_ids[i], &name, &data, &size, &e) < 0)
                         return 1;
                 put_file(rims, file, data);
+                write_answer(argv[1], maker_rim_ids[i], data, size);
         }
+        write_devices(argv[1], &s, s.gpus, s.n_gpus);
+        write_devices(argv[1], &s, s.switches, s.n_switches);
+        write_authorities(&m, argv[1]);
         roots = format("%s %s\n", m.device_sha256, m.rim_sha256);
         put_file(argv[1], "roots", roots);
         nonce = hex_encode(s.nonce, NONCE_SIZE);

@@ -212,6 +212,47 @@ PYTHON
         row attest-8-gpus-4-switches "openssl verify, dgst (chains and reports only)" 0.15 "$ours" "$peer"
 }
 
+# The whole of it against servers 50 ms away: all at once, and in the order of NVIDIA's tools, one request after the other: for each device
+# its certificates, each manifest and the certificates of its signer; 116 requests, of which many ask the same again.
+attest_online_row() (
+        local ours peer
+        . "$SOURCE/tests/e2e/attest-servers.sh"
+        start_servers
+        trap 'kill "$FRONT"' EXIT
+        behave delay 50
+        cat > "$SCRATCH/sequential.py" <<'PYTHON'
+import glob, http.client, subprocess, sys
+sim, port = sys.argv[1], int(sys.argv[2])
+def request(issuer, cert):
+    return subprocess.run(["openssl", "ocsp", "-sha384", "-issuer", issuer, "-cert", cert, "-reqout", "-"], capture_output=True, check=True).stdout
+def post(body):
+    c = http.client.HTTPConnection("127.0.0.1", port)
+    c.request("POST", "/", body, {"Content-Type": "application/ocsp-request"})
+    assert c.getresponse().read()
+def get(path):
+    c = http.client.HTTPConnection("127.0.0.1", port)
+    c.request("GET", path)
+    assert c.getresponse().read()
+o = sim + "/ocsp/"
+device = [request(o + "gpu-ica.pem", o + "gpu-ica-responder.pem"), request(o + "identity.pem", o + "gpu-ica.pem"), request(o + "device-root.pem", o + "identity.pem")]
+signer = [request(o + "rim-l3.pem", o + "rim-l3-responder.pem"), request(o + "rim-ca.pem", o + "rim-l3.pem"), request(o + "rim-root.pem", o + "rim-ca.pem")]
+rims = sorted(p[len(sim):] for p in glob.glob(sim + "/v1/rim/*"))
+n = 0
+for kind in ["gpu"] * 8 + ["switch"] * 4:
+    for body in device:
+        post(body); n += 1
+    for rim in rims[:2] if kind == "gpu" else rims[2:]:
+        get(rim); n += 1
+        for body in signer:
+            post(body); n += 1
+assert n == 116, n
+PYTHON
+        ours=$(measure 5 "$ATTEST" -q verify --config "$SCRATCH/attest.conf" --ocsp online --nonce "$(cat "$SIM/nonce")" --gpus 8 --switches 4 \
+                "$SIM/gpu_evidence.json" "$SIM/switch_evidence.json")
+        peer=$(measure 1 python3 "$SCRATCH/sequential.py" "$SIM" "$FRONT_PORT")
+        row attest-online "116 requests one by one, same servers, 50 ms each" 0.5 "$ours" "$peer"
+)
+
 index_row() {
         local ours peer
         packages fifteen-hundred mid 1500 20 2000
@@ -314,7 +355,7 @@ fetch_row() {
         rm -rf "$SCRATCH/fetch"
 }
 
-ROWS=${GN8V_BENCH:-status status_gpu wrap publish sign index proof many fetch attest}
+ROWS=${GN8V_BENCH:-status status_gpu wrap publish sign index proof many fetch attest attest_online}
 # The machine that the demonstration installs; before the workspace, which shares the look-alikes with it.
 [[ $ROWS != *status* ]] || [ -e "$BUILD/demo/root/usr/share/gn8v-tee/release.conf" ] || "$SOURCE/tests/demo.sh" "$BUILD"/gn8v-tee-*.tar.gz >&2
 base_root >&2

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "basic/fs.h"
-#include "node/nvml-api.h"
+#include "basic/nvml-api.h"
 #include "node/nvml.h"
 #include "run.h"
 
@@ -255,7 +255,7 @@ int main(int argc, char *argv[]) {
         TCase *t = tcase_create("nvml");
 
         if (argc == 2 && streq(argv[1], NVML_QUERY_VERB))
-                _exit(nvml_answer(STDOUT_FILENO));
+                _exit(nvml_answer());
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_test(t, everything_is_told);
         tcase_add_test(t, old_library);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A root on which everything is right; then one thing after the other is not. */
+#include <time.h>
+
 #include "node/boot-entries.h"
 #include "node/metadata.h"
 #include "node/status.h"
@@ -377,6 +379,33 @@ START_TEST(system_rows) {
 }
 END_TEST
 
+static void put_verdict(const char *result, int64_t age, int gpus) {
+        _cleanup_free_ char *at = time_to_text((int64_t) time(NULL) - age),
+                            *text = format("{\"time\": \"%s\", \"result\": \"%s\", \"gpus\": %d, \"switches\": 1}", at, result, gpus);
+
+        scratch_put("/var/lib/gn8v-tee/attestation.json", text);
+}
+
+START_TEST(attestation) {
+        look();
+        for (size_t i = 0; i < status.n; i++)
+                ck_assert_str_ne(status.rows[i].name, "attestation");
+        scratch_put("/proc/stat", "cpu 1\nbtime 1000\n");
+        put_verdict("trusted", 600, 2);
+        is("attestation", ROW_OK, NULL);
+        ck_assert_str_eq(row("attestation")->found, "trusted, 10 min ago: 2 GPUs, 1 NVSwitches");
+        put_verdict("trusted", 600, 1);
+        is("attestation", ROW_WARN, "other devices than the release expects");
+        put_verdict("not trusted", 600, 2);
+        is("attestation", ROW_FAIL, "do not give these GPUs any secret");
+        scratch_put("/proc/stat", "cpu 1\nbtime 99999999999\n");
+        put_verdict("trusted", 600, 2);
+        is("attestation", ROW_WARN, "before this boot");
+        scratch_put("/var/lib/gn8v-tee/attestation.json", "{");
+        is("attestation", ROW_WARN, "gn8v-tee attest");
+}
+END_TEST
+
 START_TEST(foreign_words_are_cleaned) {
         scratch_put("/proc/sys/kernel/osrelease", "6.1\033[2J\xff\xc3\xa4 \xc2\x9b\n");
         look();
@@ -426,6 +455,7 @@ int main(void) {
         tcase_add_test(t, services);
         tcase_add_test(t, system_rows);
         tcase_add_test(t, foreign_words_are_cleaned);
+        tcase_add_test(t, attestation);
         tcase_add_test(t, without_a_release);
         tcase_add_test(t, broken_files_are_errors);
         suite_add_tcase(suite, t);

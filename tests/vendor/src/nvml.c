@@ -6,6 +6,8 @@
  *   cpu=0..4 capable=0|1 environment=0..2 feature=0|1 devtools=0|1 multi=0..2 ready=0|1 fabric=STATE fabric-status=CODE health=N
  *   CALL=CODE       this call (nvmlInit, nvmlDeviceGetName, ... without _v2) returns that code; CALL.N=CODE only for GPU N
  *   hang=CALL       never returns      crash=CALL    SIGSEGV       exit=CALL     ends the process with status 0
+ *   evidence=DIR    DIR/gpu-N.report, DIR/gpu-N.chain; without one, or with feature=0 and multi=0: 999, as with confidential computing off
+ *   arch=N (9: Hopper)   ready-file=PATH   gets a line for each nvmlSystemSetConfComputeGpusReadyState
  *   slow=CALL       takes 300 ms       garbage=CALL  text without an end, and bytes that are no text
  *   print=CALL      writes on standard output                      log=PATH      a line for every nvmlInit: who asked, and when
  *
@@ -387,6 +389,70 @@ EXPORT int nvmlSystemGetConfComputeGpusReadyState(unsigned *ready) {
 
         confidential(&feature, &multi, &is);
         return put_number("nvmlSystemGetConfComputeGpusReadyState", (long) is, ready);
+}
+
+/* What the device has, from a file of its own; 999, Unknown Error, while confidential computing is off. */
+static int read_evidence(Device d, const char *kind, unsigned char *data, size_t size, unsigned *ret_size) {
+        unsigned feature, multi, ready;
+        char dir[512], path[1024];
+        FILE *f;
+
+        confidential(&feature, &multi, &ready);
+        if ((!feature && multi != 1) || !text("evidence", dir, sizeof dir))
+                return 999;
+        snprintf(path, sizeof path, "%s/gpu-%u.%s", dir, d->number, kind);
+        f = fopen(path, "re");
+        if (!f)
+                return 999;
+        *ret_size = (unsigned) fread(data, 1, size, f);
+        fclose(f);
+        return SUCCESS;
+}
+
+typedef struct GpuCertificate {
+        unsigned chain_size, attestation_size;
+        unsigned char chain[0x1000], attestation[0x1400];
+} GpuCertificate;
+
+EXPORT int nvmlDeviceGetConfComputeGpuCertificate(Device d, GpuCertificate *c) {
+        int r = begin("nvmlDeviceGetConfComputeGpuCertificate", d);
+
+        if (told("garbage", "nvmlDeviceGetConfComputeGpuCertificate")) {
+                memset(c, 0xfe, sizeof *c);
+                return SUCCESS;
+        }
+        return r != SUCCESS ? r : read_evidence(d, "chain", c->attestation, sizeof c->attestation, &c->attestation_size);
+}
+
+typedef struct GpuReport {
+        unsigned has_cec, size, cec_size;
+        unsigned char nonce[0x20], report[0x2000], cec[0x1000];
+} GpuReport;
+
+EXPORT int nvmlDeviceGetConfComputeGpuAttestationReport(Device d, GpuReport *report) {
+        int r = begin("nvmlDeviceGetConfComputeGpuAttestationReport", d);
+
+        if (told("garbage", "nvmlDeviceGetConfComputeGpuAttestationReport")) {
+                memset(report, 0xfe, sizeof *report);
+                return SUCCESS;
+        }
+        return r != SUCCESS ? r : read_evidence(d, "report", report->report, sizeof report->report, &report->size);
+}
+
+EXPORT int nvmlDeviceGetArchitecture(Device d, unsigned *arch) {
+        return put_number("nvmlDeviceGetArchitecture", number_of("arch", d, 9), arch);
+}
+
+EXPORT int nvmlSystemSetConfComputeGpusReadyState(unsigned ready) {
+        char path[512];
+        int r = begin("nvmlSystemSetConfComputeGpusReadyState", NULL);
+        FILE *f = r == SUCCESS && text("ready-file", path, sizeof path) ? fopen(path, "ae") : NULL;
+
+        if (f) {
+                fprintf(f, "%u\n", ready);
+                fclose(f);
+        }
+        return r;
 }
 
 typedef struct MemorySizes {

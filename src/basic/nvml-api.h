@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define NVML_STRUCT_VERSION(size, version) ((unsigned) (size) | (unsigned) (version) << 24)
 
@@ -22,6 +23,8 @@ enum {
         NVML_FEATURE_ENABLED       = 1,
         NVML_MULTI_GPU_NONE        = 0,
         NVML_MULTI_GPU_PROTECTED   = 1,
+        NVML_ARCH_HOPPER           = 9,
+        NVML_ARCH_BLACKWELL        = 10,
         NVML_FABRIC_NOT_SUPPORTED  = 0,
         NVML_FABRIC_NOT_STARTED    = 1,
         NVML_FABRIC_IN_PROGRESS    = 2,
@@ -68,3 +71,18 @@ typedef struct NvmlFabric {
         unsigned health;
         unsigned char summary;
 } NvmlFabric;
+
+/* nvmlDeviceGetConfComputeGpuCertificate(): the attestation chain is PEM, leaf first. */
+typedef struct NvmlCertificate {
+        unsigned chain_size, attestation_chain_size;
+        unsigned char chain[0x1000], attestation_chain[0x1400];
+} NvmlCertificate;
+
+/* nvmlDeviceGetConfComputeGpuAttestationReport(): the nonce is given, the rest is answered. */
+typedef struct NvmlReport {
+        unsigned has_cec_report, report_size, cec_report_size;
+        unsigned char nonce[0x20], report[0x2000], cec_report[0x1000];
+} NvmlReport;
+
+/* The library's words for a return code. */
+const char *nvml_code_to_string(int64_t code);

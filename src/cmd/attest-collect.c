@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <getopt.h>
+#include <openssl/rand.h>
+#include <sys/stat.h>
+
+#include "basic/fs.h"
+#include "basic/log.h"
+#include "basic/nvml-api.h"
+#include "cmd/attest-devices.h"
+
+static void help(void) {
+        printf("gn8v-tee-attest [OPTION...] collect [COLLECT-OPTION...]\n\n"
+               "Take evidence from the GPUs and NVSwitches of this machine, to be verified here\n"
+               "or elsewhere, with this program or NVIDIA's.\n\n"
+               "      --nonce=HEX      64 hexadecimal digits, from who will verify it; default:\n"
+               "                       32 random bytes\n"
+               "      --device=KIND    gpu, switch, or all (default): GPUs, and switches where\n"
+               "                       the GPUs are in Protected PCIe mode\n"
+               "      --output=FILE    instead of standard output; a directory gets\n"
+               "                       gpu_evidence.json and switch_evidence.json\n"
+               "  -h, --help           this text\n\n"
+               "Exit status: 0 done; 11 there is no evidence to take, such as where confidential\n"
+               "computing is off; 2 wrong words on the command line.\n");
+}
+
+int devices_collect(const uint8_t nonce[static NONCE_SIZE], DeviceChoice choice, CollectedSystem *ret, Error *e) {
+        _cleanup_(collected_system_free) CollectedSystem s = { COLLECTED_EMPTY, COLLECTED_EMPTY, false, false };
+        int r;
+
+        if (choice != DEVICES_SWITCHES) {
+                s.has_gpus = true;
+                r = collect_ask(DEVICE_GPU, nonce, &s.gpus, e);
+                if (r < 0 || (r = collect_explain(DEVICE_GPU, &s.gpus, e)) < 0)
+                        return r;
+        }
+        if (choice == DEVICES_SWITCHES || (choice == DEVICES_ALL && s.gpus.multi_gpu == NVML_MULTI_GPU_PROTECTED)) {
+                s.has_switches = true;
+                r = collect_ask(DEVICE_SWITCH, nonce, &s.switches, e);
+                if (r < 0 || (r = collect_explain(DEVICE_SWITCH, &s.switches, e)) < 0)
+                        return r;
+        }
+        *ret = s;
+        s = (CollectedSystem) { COLLECTED_EMPTY, COLLECTED_EMPTY, false, false };
+        return 0;
+}
+
+void collected_system_free(CollectedSystem *s) {
+        collected_free(&s->gpus);
+        collected_free(&s->switches);
+}
+
+int devices_nonce(uint8_t ret[static NONCE_SIZE], Error *e) {
+        return RAND_bytes(ret, NONCE_SIZE) == 1 ? 0 : error_set(e, EIO, EXIT_FAILED, "there are no random bytes for a nonce");
+}
+
+static int write_text(const char *path, char *text, Error *e) {
+        _cleanup_free_ char *owned = text;
+        int r;
+
+        if (!text)
+                return error_oom(e);
+        if (!path)
+                return puts(text) == EOF || fflush(stdout) != 0 ? error_errno(e, errno, "standard output") : 0;
+        r = write_file_atomic(AT_FDCWD, path, text, strlen(text), 0644);
+        return r < 0 ? error_errno(e, -r, "%s", path) : 0;
+}
+
+static int write_evidence(const CollectedSystem *s, const uint8_t nonce[static NONCE_SIZE], const char *output, Error *e) {
+        const Collected *gpus = s->has_gpus ? &s->gpus : NULL, *switches = s->has_switches ? &s->switches : NULL;
+        struct stat st;
+        int r = 0;
+
+        if (!output || stat(output, &st) < 0 || !S_ISDIR(st.st_mode))
+                return write_text(output, collect_to_json(gpus, switches, nonce), e);
+        for (int kind = DEVICE_GPU; r == 0 && kind <= DEVICE_SWITCH; kind++) {
+                _cleanup_free_ char *path = path_join(output, kind == DEVICE_GPU ? "gpu_evidence.json" : "switch_evidence.json");
+
+                if (!path)
+                        return error_oom(e);
+                if (kind == DEVICE_GPU ? gpus : switches)
+                        r = write_text(path, collect_to_json(kind == DEVICE_GPU ? gpus : NULL, kind == DEVICE_GPU ? NULL : switches, nonce), e);
+        }
+        return r;
+}
+
+int verb_attest_collect(Attest *attest, int argc, char *argv[], Error *e) {
+        enum { ARG_NONCE = 256, ARG_DEVICE, ARG_OUTPUT };
+        static const struct option options[] = {
+                { "nonce", required_argument, NULL, ARG_NONCE },
+                { "device", required_argument, NULL, ARG_DEVICE },
+                { "output", required_argument, NULL, ARG_OUTPUT },
+                { "help", no_argument, NULL, 'h' },
+                {}
+        };
+        static const char *const choices[] = { [DEVICES_ALL] = "all", [DEVICES_GPUS] = "gpu", [DEVICES_SWITCHES] = "switch" };
+        _cleanup_(collected_system_free) CollectedSystem s = { COLLECTED_EMPTY, COLLECTED_EMPTY, false, false };
+        _cleanup_free_ uint8_t *given = NULL;
+        uint8_t nonce[NONCE_SIZE];
+        DeviceChoice choice = DEVICES_ALL;
+        const char *output = NULL;
+        size_t n;
+        int c, r;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case 'h': help(); return EXIT_OK;
+                case ARG_OUTPUT: output = streq(optarg, "-") ? NULL : optarg; break;
+                case ARG_NONCE:
+                        free(given);
+                        given = NULL;
+                        if (hex_decode(optarg, strlen(optarg), false, &given, &n) < 0 || n != NONCE_SIZE)
+                                return attest_usage("collect", "--nonce wants 64 hexadecimal digits");
+                        break;
+                case ARG_DEVICE:
+                        for (choice = DEVICES_ALL; choice < _DEVICES_MAX && !streq(choices[choice], optarg);)
+                                choice++;
+                        if (choice == _DEVICES_MAX)
+                                return attest_usage("collect", "--device is gpu, switch or all");
+                        break;
+                default: return attest_usage("collect", "unknown option, or an argument is missing");
+                }
+        if (optind < argc)
+                return attest_usage("collect", "%s: one word too many", argv[optind]);
+        r = given ? 0 : devices_nonce(nonce, e);
+        if (r < 0)
+                return r;
+        if (given)
+                memcpy(nonce, given, NONCE_SIZE);
+        r = devices_collect(nonce, choice, &s, e);
+        if (r < 0 || (r = write_evidence(&s, nonce, output, e)) < 0)
+                return r;
+        if (!attest->quiet)
+                log_info("evidence of %zu GPUs and %zu NVSwitches", s.gpus.n, s.switches.n);
+        return EXIT_OK;
+}

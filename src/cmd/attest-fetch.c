@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <time.h>
+
+#include "basic/fs.h"
+#include "basic/log.h"
+#include "cmd/attest-judge.h"
+
+static void help(void) {
+        printf("gn8v-tee-attest [OPTION...] fetch [FETCH-OPTION...] DIR [EVIDENCE.json...]\n\n"
+               "Put what a verdict without a network needs into DIR: the reference manifests\n"
+               "that the evidence, or a release's driver, wants, and the responder's answers on\n"
+               "revocation. Then: verify --bundle=DIR.\n\n"
+               "      --release=FILE     the manifest of this release's driver, too\n"
+               "      --rim-dir=DIR      take manifests from there if they are there\n"
+               "      --timeout=SECONDS  for everything that servers are asked (30)\n"
+               "      --config=FILE      instead of /etc/gn8v-tee/attest.conf\n"
+               "  -h, --help             this text\n\n"
+               "Exit status: 0 all of it is there; 11 not all could be had; 5 something is not\n"
+               "to be trusted; 2 wrong words on the command line.\n");
+}
+
+/* H100 is what the release's instance types have. */
+static char *driver_rim_id(const Release *r) {
+        const Artifact *driver = release_artifact_of_kind(r, ARTIFACT_DRIVER);
+
+        return driver ? format("NV_GPU_DRIVER_GH100_%s", driver->version) : NULL;
+}
+
+static int store_manifest(const char *dir, RimSource *source, const WantedRim *w, Error *e) {
+        _cleanup_free_ char *name = NULL, *data = NULL, *path = format("%s/%s.xml", dir, w->id);
+        size_t size;
+        int r;
+
+        if (!path)
+                return error_oom(e);
+        r = source->get(source->userdata, w->id, &name, &data, &size, e);
+        if (r < 0)
+                return r;
+        r = write_file_atomic(AT_FDCWD, path, data, size, 0644);
+        return r < 0 ? error_errno(e, -r, "%s", path) : 0;
+}
+
+/* One line a manifest; those that are not right are not kept. The worst of what was wrong is in e. */
+static int store_manifests(const char *dir, RimSource *source, const RimSet *set, bool quiet, Error *e) {
+        int result = 0;
+
+        for (size_t i = 0; i < set->n; i++) {
+                const WantedRim *w = set->rims[i];
+                _cleanup_free_ char *until = w->rim ? time_to_text(w->rim->chain->not_after) : NULL;
+                CheckState sum = checks_sum(w->checks, 0, _RIM_CHECK_MAX);
+                const char *why = NULL;
+                int r;
+
+                for (unsigned k = 0; k < _RIM_CHECK_MAX && !why; k++)
+                        if (w->checks[k].state == (sum == CHECK_FAILED ? CHECK_FAILED : CHECK_UNCHECKED))
+                                why = w->checks[k].detail;
+                if (w->rim && sum != CHECK_FAILED && (r = store_manifest(dir, source, w, e)) < 0)
+                        return r;
+                if (!quiet)
+                        printf("%-48s  %s%s\n", w->id, !w->rim ? "not there" : sum == CHECK_FAILED ? "NOT TRUSTED" : "signed until ",
+                               w->rim && sum != CHECK_FAILED && until ? until : "");
+                if (sum == CHECK_FAILED)
+                        result = error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: %s", w->id, why ? why : "not trusted");
+                else if (sum == CHECK_UNCHECKED && result == 0)
+                        result = error_set(e, ENODATA, EXIT_UNCHECKED, "%s: %s", w->id, why ? why : "could not be had");
+        }
+        return result;
+}
+
+static int tell_answers(const Collateral *c, bool quiet, Error *e) {
+        _cleanup_free_ char *until = NULL;
+        OcspSummary s;
+
+        ocsp_client_summary(c->ocsp, &s);
+        until = s.next_update ? time_to_text(s.next_update) : NULL;
+        if (!quiet)
+                printf("%-48s  %zu of %zu%s%s\n", "answers on revocation", s.answered, s.asked, until ? ", good until " : "", until ? until : "");
+        if (s.answered == s.asked)
+                return 0;
+        return error_set(e, ENODATA, EXIT_UNCHECKED, "%zu of %zu certificates could not be asked about", s.asked - s.answered, s.asked);
+}
+
+/* Chains that are right are asked about, as a verdict does. */
+static int ask_about(RimSet *set, OcspSource *ocsp, Error *e) {
+        _cleanup_free_ OcspQuery *queries = NULL;
+        size_t n = 0;
+
+        for (size_t i = 0; i < set->n; i++)
+                if (set->rims[i]->rim && set->rims[i]->checks[RIM_CHAIN].state == CHECK_OK &&
+                    ocsp_collect(set->rims[i]->rim->chain, OCSP_RIM_FIRST, &queries, &n) < 0)
+                        return error_oom(e);
+        if (n > 0)
+                ocsp->prepare(ocsp->userdata, queries, n);
+        for (size_t i = 0; i < set->n; i++)
+                if (set->rims[i]->rim && set->rims[i]->checks[RIM_CHAIN].state == CHECK_OK)
+                        ocsp_check_chain(ocsp, set->rims[i]->rim->chain, OCSP_RIM_FIRST, set->rims[i]->checks, (CheckId) RIM_STATUS, &set->rims[i]->ocsp);
+        return 0;
+}
+
+static int fetch_for_release(const Attest *attest, const JudgeArguments *a, const char *dir, RimSource *rims, OcspSource *ocsp, Error *e) {
+        _cleanup_(release_freep) Release *release = NULL;
+        _cleanup_free_ char *id = NULL;
+        CertPool *pool = NULL;
+        RimSet set = {};
+        int r;
+
+        r = release_load(a->release, &release, e);
+        if (r < 0)
+                return r;
+        id = driver_rim_id(release);
+        pool = cert_pool_new();
+        if (!id)
+                r = error_set(e, ENODATA, EXIT_INVALID, "%s: there is no driver in it", a->release);
+        else if (!pool || !rim_set_want(&set, id))
+                r = error_oom(e);
+        if (r == 0)
+                r = rim_set_load(&set, rims, pool, attest->roots, a->o.at, e);
+        if (r == 0)
+                r = ask_about(&set, ocsp, e);
+        if (r == 0)
+                r = store_manifests(dir, rims, &set, attest->quiet, e);
+        rim_set_free(&set);
+        (void) cert_pool_free(pool);
+        return r;
+}
+
+static int fetch_for_evidence(const Attest *attest, const JudgeArguments *a, const char *dir, RimSource *rims, OcspSource *ocsp, char *files[], int n,
+                              Error *e) {
+        _cleanup_(evidence_freep) Evidence *evidence = evidence_new();
+        _cleanup_(verdict_freep) Verdict *v = NULL;
+        VerdictOptions o = a->o;
+        int r = evidence ? 0 : error_oom(e);
+
+        for (int i = 0; r == 0 && i < n; i++)
+                r = evidence_load_json(evidence, files[i], e);
+        if (r < 0)
+                return r;
+        o.roots = attest->roots;
+        o.rims = rims;
+        o.ocsp = ocsp;
+        r = verdict_make(evidence, &o, &v, e);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < v->n; i++)
+                if (v->devices[i].checks[CHECK_CHAIN].state == CHECK_FAILED)
+                        return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: %s", v->devices[i].name, v->devices[i].checks[CHECK_CHAIN].detail);
+        return store_manifests(dir, rims, &v->rims, attest->quiet, e);
+}
+
+static int run(Attest *attest, const JudgeArguments *a, const char *dir, char *files[], int n, Error *e) {
+        _cleanup_free_ char *answers = path_join(dir, OCSP_BUNDLE_DIR);
+        _cleanup_collateral_ Collateral c = {};
+        RimSource rims;
+        OcspSource ocsp;
+        int r, k = 0;
+
+        if (!answers)
+                return error_oom(e);
+        r = mkdir_parents(AT_FDCWD, answers, 0755);
+        if (r < 0)
+                return error_errno(e, -r, "%s", answers);
+        r = collateral_open(a, OCSP_ONLINE, answers, &c, e);
+        if (r < 0)
+                return r;
+        rims = rim_client_source(c.rims);
+        ocsp = ocsp_client_source(c.ocsp);
+        if (n > 0)
+                r = fetch_for_evidence(attest, a, dir, &rims, &ocsp, files, n, e);
+        if (a->release && (r == 0 || r == -ENODATA))
+                k = fetch_for_release(attest, a, dir, &rims, &ocsp, e);
+        r = r < 0 ? r : k;
+        k = tell_answers(&c, attest->quiet, e);
+        return r < 0 ? r : k;
+}
+
+int verb_attest_fetch(Attest *attest, int argc, char *argv[], Error *e) {
+        static const struct option options[] = {
+                { "release", required_argument, NULL, ARG_JUDGE_RELEASE },
+                { "rim-dir", required_argument, NULL, ARG_JUDGE_RIM_DIR },
+                { "timeout", required_argument, NULL, ARG_JUDGE_TIMEOUT },
+                { "config", required_argument, NULL, ARG_JUDGE_CONFIG },
+                { "help", no_argument, NULL, 'h' },
+                {}
+        };
+        _cleanup_(judge_arguments_free) JudgeArguments a = JUDGE_ARGUMENTS;
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+                const char *wrong;
+
+                if (c == 'h') {
+                        help();
+                        return EXIT_OK;
+                }
+                wrong = judge_take_option(attest, &a, c, optarg);
+                if (wrong)
+                        return attest_usage("fetch", "%s", wrong);
+        }
+        if (optind >= argc)
+                return attest_usage("fetch", "into which directory?");
+        if (optind + 1 == argc && !a.release)
+                return attest_usage("fetch", "for which evidence, or --release?");
+        return run(attest, &a, argv[optind], argv + optind + 1, argc - optind - 1, e);
+}

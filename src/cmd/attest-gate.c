@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether GPUs become ready at boot because a service started, or because they were attested. */
+#include <fcntl.h>
+#include <getopt.h>
+
+#include "basic/fs.h"
+#include "basic/log.h"
+#include "basic/process.h"
+#include "basic/strings.h"
+#include "cmd/attest.h"
+#include "release/release.h"
+
+#define UNIT           "gn8v-tee-attest.service"
+#define UNITS          "/etc/systemd/system/"
+#define PERSISTENCED   UNITS "nvidia-persistenced.service.d/90-gn8v-tee-attest.conf"
+#define CLIENTS        UNITS UNIT ".d/50-clients.conf"
+
+static void help(void) {
+        printf("gn8v-tee-attest [OPTION...] gate enable|disable\n\n"
+               "With the gate enabled, GPUs become ready for clients at boot only after they\n"
+               "were attested: persistenced no longer sets the ready state,\n"
+               UNIT " does (run --set-ready), and the release's GPU\n"
+               "clients start after it. Takes effect at the next boot.\n\n"
+               "  -h, --help           this text\n\n"
+               "Exit status: 0 done; 1 failed; 2 wrong words on the command line.\n");
+}
+
+static int put(const char *path, const Text *t, Error *e) {
+        _cleanup_free_ char *folder = strndup(path, (size_t) (strrchr(path, '/') - path));
+        int r;
+
+        if (!folder || t->failed)
+                return error_oom(e);
+        r = mkdir_parents(AT_FDCWD, folder, 0755);
+        if (r >= 0)
+                r = write_file_atomic(AT_FDCWD, path, t->data, t->size, 0644);
+        return r < 0 ? error_errno(e, -r, "%s", path) : 0;
+}
+
+/* Clients come after persistenced already; now also after the verdict. */
+static int write_clients(Error *e) {
+        _cleanup_(release_freep) Release *release = NULL;
+        _cleanup_text_ Text t = {};
+        int r;
+
+        r = release_load(RELEASE_INSTALLED_PATH, &release, e);
+        if (r < 0)
+                return error_hint(e, r, "yum install gn8v-tee-single (1 GPU) or gn8v-tee-multi (8 GPUs)");
+        text_append(&t, "# gn8v-tee-attest gate enable\n[Unit]\n");
+        STRV_FOREACH(s, release->clients)
+                text_printf(&t, "Before=%s\n", *s);
+        return put(CLIENTS, &t, e);
+}
+
+static int write_persistenced(Error *e) {
+        _cleanup_text_ Text t = {};
+
+        text_append(&t, "# gn8v-tee-attest gate enable: " UNIT " sets the ready state, once the GPUs were attested.\n[Service]\nExecStartPost=\n");
+        return put(PERSISTENCED, &t, e);
+}
+
+static int systemctl(const char *verb, const char *unit, Error *e) {
+        const char *const argv[] = { "systemctl", verb, unit, NULL };
+        const Process p = { .argv = argv, .timeout_sec = 60 };
+
+        return process_check(&p, NULL, e);
+}
+
+static int enable(Error *e) {
+        int r;
+
+        r = write_clients(e);
+        if (r < 0 || (r = systemctl("enable", UNIT, e)) < 0)
+                return r;
+        /* Last: until here a failure leaves GPUs that become ready as they did before. */
+        r = write_persistenced(e);
+        return r < 0 ? r : systemctl("daemon-reload", NULL, e);
+}
+
+static int disable(Error *e) {
+        int r;
+
+        r = unlink(PERSISTENCED) < 0 && errno != ENOENT ? error_errno(e, errno, PERSISTENCED) : 0;
+        if (r == 0 && unlink(CLIENTS) < 0 && errno != ENOENT)
+                r = error_errno(e, errno, CLIENTS);
+        if (r == 0)
+                r = systemctl("disable", UNIT, e);
+        return r < 0 ? r : systemctl("daemon-reload", NULL, e);
+}
+
+int verb_attest_gate(Attest *attest, int argc, char *argv[], Error *e) {
+        static const struct option options[] = { { "help", no_argument, NULL, 'h' }, {} };
+        bool on;
+        int c, r;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+                if (c != 'h')
+                        return attest_usage("gate", "unknown option");
+                help();
+                return EXIT_OK;
+        }
+        if (optind + 1 != argc || (!streq(argv[optind], "enable") && !streq(argv[optind], "disable")))
+                return attest_usage("gate", "enable or disable");
+        on = streq(argv[optind], "enable");
+        r = on ? enable(e) : disable(e);
+        if (r < 0)
+                return r;
+        if (!attest->quiet)
+                log_info("from the next boot on, GPUs become ready %s", on ? "once they were attested" : "as the release says");
+        return EXIT_OK;
+}

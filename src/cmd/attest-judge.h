@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What verify and run have in common: how evidence is to be judged, and what is told about it. */
+#pragma once
+
+#include <getopt.h>
+
+#include "attest/collateral.h"
+#include "cmd/attest.h"
+
+/* Options that both take. */
+enum { ARG_JUDGE_NONCE = 512, ARG_JUDGE_RIM_DIR, ARG_JUDGE_BUNDLE, ARG_JUDGE_AT, ARG_JUDGE_GPUS, ARG_JUDGE_SWITCHES, ARG_JUDGE_MODE, ARG_JUDGE_RELEASE,
+       ARG_JUDGE_OCSP, ARG_JUDGE_OFFLINE, ARG_JUDGE_ALLOW_HOLD, ARG_JUDGE_TIMEOUT, ARG_JUDGE_CONFIG, ARG_JUDGE_POLICY, ARG_JUDGE_CLAIMS, ARG_JUDGE_TOKEN,
+       ARG_JUDGE_SIGN_KEY, ARG_JUDGE_JSON };
+
+#define JUDGE_OPTIONS                                                      \
+        { "nonce", required_argument, NULL, ARG_JUDGE_NONCE },             \
+        { "rim-dir", required_argument, NULL, ARG_JUDGE_RIM_DIR },         \
+        { "bundle", required_argument, NULL, ARG_JUDGE_BUNDLE },           \
+        { "at", required_argument, NULL, ARG_JUDGE_AT },                   \
+        { "gpus", required_argument, NULL, ARG_JUDGE_GPUS },               \
+        { "switches", required_argument, NULL, ARG_JUDGE_SWITCHES },       \
+        { "mode", required_argument, NULL, ARG_JUDGE_MODE },               \
+        { "release", required_argument, NULL, ARG_JUDGE_RELEASE },         \
+        { "ocsp", required_argument, NULL, ARG_JUDGE_OCSP },               \
+        { "offline", no_argument, NULL, ARG_JUDGE_OFFLINE },               \
+        { "allow-hold", no_argument, NULL, ARG_JUDGE_ALLOW_HOLD },         \
+        { "timeout", required_argument, NULL, ARG_JUDGE_TIMEOUT },         \
+        { "config", required_argument, NULL, ARG_JUDGE_CONFIG },           \
+        { "policy", required_argument, NULL, ARG_JUDGE_POLICY },           \
+        { "claims", required_argument, NULL, ARG_JUDGE_CLAIMS },           \
+        { "token", required_argument, NULL, ARG_JUDGE_TOKEN },             \
+        { "sign-key", required_argument, NULL, ARG_JUDGE_SIGN_KEY },       \
+        { "json", no_argument, NULL, ARG_JUDGE_JSON },                     \
+        { "help", no_argument, NULL, 'h' }
+
+/* Their lines of --help. */
+extern const char judge_help[];
+
+typedef struct JudgeArguments {
+        const char *rim_dir, *bundle, *release, *config, *token, *sign_key;
+        char **policies;
+        int claims;          /* ClaimsVersion, or -1 */
+        int ocsp;            /* OcspMode, or -1: as fits the rest */
+        unsigned timeout_sec; /* 0: as configured */
+        bool offline, allow_hold, at_given;
+        uint8_t *nonce;
+        VerdictOptions o;
+} JudgeArguments;
+#define JUDGE_ARGUMENTS ((JudgeArguments){ .claims = -1, .ocsp = -1, .o = { .at = (int64_t) time(NULL), .gpus = -1, .switches = -1, .mode = -1 } })
+void judge_arguments_free(JudgeArguments *a);
+
+/* Takes the value of one option: NULL, or what is wrong with it. */
+const char *judge_take_option(Attest *attest, JudgeArguments *a, int option, const char *value);
+/* What is wrong with the options together; NULL. */
+const char *judge_check_options(const JudgeArguments *a);
+
+/* The clients that answer for manifests and revocation as the options say. */
+typedef struct Collateral {
+        CollateralSettings settings;
+        Http *http;
+        RimClient *rims;
+        OcspClient *ocsp; /* NULL: not asked for */
+} Collateral;
+int collateral_open(const JudgeArguments *a, OcspMode ocsp, const char *ocsp_store, Collateral *ret, Error *e);
+void collateral_close(Collateral *c);
+#define _cleanup_collateral_ _cleanup_(collateral_close)
+
+/* Judges, prints, writes the token, asks the policies. EXIT_OK: trusted; -errno. *ret_verdict (may be NULL) is set whenever there was a verdict. */
+int judge_evidence(Attest *attest, JudgeArguments *a, const Evidence *evidence, Verdict **ret_verdict, Error *e);

@@ -1,0 +1,162 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Manifests and revocation from servers: what is asked, what is believed, what is kept, and what happens when servers are not as they should be.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/attest-servers.sh"
+
+judge() { # STATUS OPTION...
+        local wanted=$1
+        shift
+        expect "$wanted" "$ATTEST" verify --config "$SCRATCH/attest.conf" --nonce "$(cat "$SIM/nonce")" "$@" "$SIM"/gpu_evidence.json "$SIM"/switch_evidence.json
+}
+
+# Each manifest and each certificate is asked for once: 3 + 18, where a tool that does not look asks 116 times.
+online() {
+        requests > /dev/null
+        judge 0 --ocsp online --gpus 8 --switches 4 --mode protected-pcie
+        said 'revocation: answers on 18 of 18 certificates, good until 20.*, 0 of them stored'
+        [ "$(requests)" = 21 ]
+        # What is not told is asked, when nothing says otherwise.
+        judge 0
+        [ "$(requests)" = 21 ]
+        judge 0 --ocsp off
+        [ "$(requests)" = 3 ]
+        judge 0 --rim-dir "$SIM/rims"
+        [ "$(requests)" = 0 ]
+        judge 0 --ocsp online --rim-dir "$SIM/rims"
+        [ "$(requests)" = 18 ]
+}
+
+stored() {
+        rm -rf "$SCRATCH/cache"
+        judge 0 --ocsp cache --rim-dir "$SIM/rims"
+        [ "$(requests)" = 18 ]
+        [ "$(find "$SCRATCH/cache" -name '*.der' | wc -l)" = 18 ]
+        judge 0 --ocsp cache --rim-dir "$SIM/rims"
+        said '18 of them stored'
+        [ "$(requests)" = 0 ]
+        # One that is damaged is asked for again; one of another certificate is none.
+        echo x > "$(find "$SCRATCH/cache" -name '*.der' | sort | head -n 1)"
+        cp "$(find "$SCRATCH/cache" -name '*.der' | sort | sed -n 2p)" "$(find "$SCRATCH/cache" -name '*.der' | sort | sed -n 3p)"
+        judge 0 --ocsp cache --rim-dir "$SIM/rims"
+        [ "$(requests)" = 2 ]
+        # Offline, nothing stored: not asked, and so not known.
+        rm -rf "$SCRATCH/cache"
+        judge 11 --ocsp cache --rim-dir "$SIM/rims" --offline
+        said 'no stored answer'
+        [ "$(requests)" = 0 ]
+}
+
+# SERIAL of the certificate that all GPUs have in common: of the issuer of their BROM certificates.
+common() { openssl x509 -in "$SIM/ocsp/gpu-ica.pem" -noout -serial | cut -d= -f2; }
+revoked() {
+        local serial
+        serial=$(common)
+        set_status "$serial" revoked
+        judge 5 --ocsp online
+        said 'not trusted: GPU-0: certificate-status: certificate 3 is revoked: keyCompromise'
+        set_status "$serial" hold
+        judge 5 --ocsp online
+        said 'certificate 3 is on hold'
+        judge 0 --ocsp online --allow-hold
+        expect 0 env NV_ALLOW_HOLD_CERT=true "$ATTEST" verify --ocsp online --config "$SCRATCH/attest.conf" "$SIM/gpu_evidence.json"
+        set_status "$serial" none
+        judge 5 --ocsp online --allow-hold
+        said 'certificate 3 is unknown to its issuer'
+        set_status "$serial" again
+        judge 0 --ocsp online
+}
+
+replayed() {
+        judge 0 --ocsp online
+        behave replay
+        judge 5 --ocsp online
+        said 'another nonce than the request'
+        behave
+        judge 0 --ocsp online
+}
+
+# A responder without the right to be one: its own key, but no OCSPSigning; and one of another authority.
+impostor() {
+        cp -r "$SIM/ocsp" "$SCRATCH/ocsp"
+        cp "$SCRATCH/ocsp/identity-responder.pem" "$SIM/ocsp/gpu-ica-responder.pem"
+        cp "$SCRATCH/ocsp/identity-responder.key" "$SIM/ocsp/gpu-ica-responder.key"
+        python3 "$SOURCE/tests/attest/front.py" "$SIM" "$SCRATCH/port2" "$PORT" > "$SCRATCH/front2.log" 2>&1 &
+        local pid=$! status=0
+        while [ ! -s "$SCRATCH/port2" ]; do kill -0 "$pid"; read -r -t 0.05 <> "$SCRATCH/ended" || :; done
+        NV_OCSP_URL=http://127.0.0.1:$(cat "$SCRATCH/port2")/ judge 5 --ocsp online || status=1
+        kill "$pid"
+        [ "$status" = 0 ]
+        said "not signed by the certificate's issuer"
+        cp "$SCRATCH"/ocsp/gpu-ica-responder.* "$SIM/ocsp/"
+}
+
+# Not an answer is not a verdict: could not be checked, within the time.
+unreachable() {
+        local words started
+        for words in closed error large redirect-file; do
+                behave "$words"
+                judge 11 --ocsp online --timeout 5
+                judge 11 --ocsp online --timeout 5 --rim-dir "$SIM/rims"
+        done
+        for words in rim-id rim-sha256 rim-json; do
+                behave "$words"
+                judge 11
+                said 'no manifest NV_GPU_DRIVER'
+        done
+        behave silent
+        started=$SECONDS
+        judge 11 --ocsp online --timeout 1
+        said 'no answer within 1000 ms'
+        [ $((SECONDS - started)) -le 4 ]
+        behave
+        NV_OCSP_URL=http://127.0.0.1:1/ judge 11 --ocsp online
+        NV_RIM_URL=http://127.0.0.1:1/ judge 11 --ocsp online
+        # Revoked is told even where others cannot be asked about, and a second server has what the first has not.
+        printf '[Attest]\nRimUrl=http://127.0.0.1:1/\nRimUrl=%s\nOcspUrl=%s\nCacheDirectory=%s\n' "$NV_RIM_URL" "$NV_OCSP_URL" "$SCRATCH/cache" > "$SCRATCH/two.conf"
+        expect 0 env -u NV_RIM_URL -u NV_OCSP_URL "$ATTEST" verify --config "$SCRATCH/two.conf" "$SIM/gpu_evidence.json"
+        printf '[Attest]\nRimUrl=file:///etc\n' > "$SCRATCH/bad.conf"
+        judge 6 --config "$SCRATCH/bad.conf"
+        expect 2 env NV_RIM_URL=ftp://x "$ATTEST" verify "$SIM/gpu_evidence.json"
+}
+
+# With SHA-1, as NVIDIA's newer tools ask, too; and without a nonce.
+variants() {
+        for digest in sha1 sha256; do
+                printf '[Attest]\nCacheDirectory=%s\nOcspDigest=%s\nOcspNonce=%s\n' "$SCRATCH/cache" "$digest" "$([ $digest = sha1 ] && echo yes || echo no)" > "$SCRATCH/variant.conf"
+                judge 0 --ocsp online --config "$SCRATCH/variant.conf"
+        done
+}
+
+bundle() {
+        expect 0 "$ATTEST" fetch --config "$SCRATCH/attest.conf" "$SCRATCH/bundle" "$SIM"/gpu_evidence.json "$SIM"/switch_evidence.json
+        said '^NV_GPU_DRIVER_GH100_1.2.3 .* signed until 20'
+        said '^answers on revocation .* 18 of 18, good until 20'
+        requests > /dev/null
+        judge 0 --bundle "$SCRATCH/bundle"
+        said '18 of them stored'
+        judge 0 --rim-dir "$SCRATCH/bundle" --ocsp off
+        [ "$(requests)" = 0 ]
+        rm "$SCRATCH"/bundle/ocsp/*.der
+        judge 11 --bundle "$SCRATCH/bundle"
+        judge 2 --bundle "$SCRATCH/bundle" --ocsp online
+        [ "$(requests)" = 0 ]
+        # A release's driver has no manifest here: told by its name.
+        expect 11 "$ATTEST" fetch --config "$SCRATCH/attest.conf" --release "$(ls "$SOURCE"/repo/releases/single-*.conf | head -n 1)" "$SCRATCH/other"
+        said '^NV_GPU_DRIVER_GH100_[0-9.]+ .* not there'
+        expect 2 "$ATTEST" fetch "$SCRATCH/other"
+        expect 2 "$ATTEST" fetch
+}
+
+[ -x "$ATTEST" ] || { skip "$SUITE" "not built"; exit 0; }
+prepare start_servers
+scenario online online
+scenario stored stored
+scenario replayed replayed
+scenario revoked revoked
+scenario impostor impostor
+scenario variants variants
+scenario bundle bundle
+scenario unreachable unreachable
+finish
