@@ -10,7 +10,8 @@
 #include "cmd/attest-devices.h"
 #include "cmd/attest-judge.h"
 
-#define STATE_FILE  "/var/lib/gn8v-tee/attestation.json"
+#define STATE_DIR   "/var/lib/gn8v-tee"
+#define STATE_FILE  STATE_DIR "/attestation.json"
 #define SWITCH_TNVL_LOCKED 3 /* bits: TNVL is on, and locked */
 
 static void help(void) {
@@ -66,7 +67,10 @@ static int save(const char *path, const Verdict *v, int code, const Error *why, 
         json_decref(root);
         if (!text)
                 return error_oom(e);
-        r = write_file_atomic(AT_FDCWD, path, text, strlen(text), 0644);
+        /* The node program's directory may not be there yet. */
+        r = streq(path, STATE_FILE) ? mkdir_parents(AT_FDCWD, STATE_DIR, 0755) : 0;
+        if (r >= 0)
+                r = write_file_atomic(AT_FDCWD, path, text, strlen(text), 0644);
         return r < 0 ? error_errno(e, -r, "%s", path) : 0;
 }
 
