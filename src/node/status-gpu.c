@@ -16,11 +16,11 @@ static void add_count(StatusContext *c, const char *name, size_t found, size_t e
                 row_next(c, FIRST_GPUS, "check that the instance type has %zu; if it has, open a ticket: %s", expected, next);
 }
 
-/* How many the driver has: one after the other, while persistenced starts; perhaps none before a reboot that it waits for. */
-static void add_attached(StatusContext *c, size_t found, size_t expected) {
+/* How many the driver has: one after the other, while persistenced starts; perhaps not all of those on the bus before a reboot that it waits for. */
+static void add_attached(StatusContext *c, size_t found, size_t expected, size_t on_bus) {
         _cleanup_free_ char *wanted = NULL;
 
-        if ((!c->starting && !c->reboot) || found >= expected) {
+        if (found >= expected || (!c->starting && (!c->reboot || found >= on_bus))) {
                 add_count(c, "GPUs", found, expected, "a GPU does not attach");
                 return;
         }
@@ -42,7 +42,7 @@ static void add_counts(StatusContext *c, const GpuFacts *f) {
                         add_count(c, "NVSwitches on the bus", strv_length(f->pci.nvswitches), nvswitches, "the instance does not have its NVSwitches");
         }
         if (f->driver)
-                add_attached(c, strv_length(f->attached), gpus);
+                add_attached(c, strv_length(f->attached), gpus, strv_length(f->pci.gpus));
 }
 
 /* The library's version is the driver's, behind a number of its own. */

@@ -388,7 +388,7 @@ killed() {
         cp -a . ../killed-new && (cd ../killed-new && publish)
         new=$(cd ../killed-new && state)
         cp -a repo repo.old
-        for calls in renameat:1 renameat:3 renameat:8 renameat:12 renameat:20 renameat2:1 linkat:1 linkat:7 fsync:2 fsync:15 fsync:25 unlinkat:1 unlinkat:9; do
+        for calls in renameat:{1,2,3,5,8} renameat2:1 linkat:{1,3,7} fsync:{1,2,3,5} unlinkat:{1,3,9} mkdirat:{2,4}; do
                 rm -rf repo serials && cp -a repo.old repo
                 rc=0
                 # Only what is traced is tampered with; without -f, or strace waits for the agent of the killed run; leaks cannot be looked for in a traced process.
