@@ -7,7 +7,7 @@
 #include "attest/rim-set.h"
 
 #define ATTEST_CONF        "/etc/gn8v-tee/attest.conf"
-#define RIM_PACKAGE_DIR    "/usr/share/gn8v-tee/rims"        /* package gn8v-tee-rims */
+#define RIM_PACKAGE_DIR    "/usr/share/gn8v-tee/rims" /* for a package of them */
 #define OCSP_CACHE_DIR     "/var/cache/gn8v-tee/ocsp"
 #define OCSP_BUNDLE_DIR    "ocsp"                            /* below a bundle: see gn8v-tee-attest(1), fetch */
 #define RIM_SERVICE_URL    "https://rim.attestation.nvidia.com/v1/rim/"
