@@ -54,7 +54,8 @@ static int revert(Command *c, const Options *o, Node *n, Error *e) {
                 }
         }
         r = o->finish ? plan_finish(n, report_event, NULL, &result, e) : plan_revert(n, report_event, NULL, &result, e);
-        if (r >= 0)
+        /* As long as the release is there, an older state of its repository must be known as one. */
+        if (r >= 0 && !node_exists(n, RELEASE_INSTALLED_PATH))
                 (void) node_remove(n, NODE_SERIAL_PATH);
         return r < 0 ? r : plan_result_code(&result);
 }

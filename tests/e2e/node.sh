@@ -725,6 +725,24 @@ first_boot_waits_for_the_reboot() {
         expect 0 node apply --boot
         [ ! -e "$R/run/gn8v-tee" ]
 }
+serial_of_the_repository() {
+        local r=$SCRATCH/serial
+        mkdir -p "$r/proc" "$r/usr/share/gn8v-tee" "$r/var/lib/gn8v-tee" "$r/var/cache/dnf/gn8v-tee-00/repodata"
+        cp "$(find "$SOURCE/repo/releases" -name 'single-*.conf' | head -n 1)" "$r/usr/share/gn8v-tee/release.conf"
+        echo '<repomd><tags><content>gn8v-tee:serial=7</content></tags></repomd>' > "$r/var/cache/dnf/gn8v-tee-00/repodata/repomd.xml"
+        "$NODE" --root "$r" -q apply || :
+        [ "$(cat "$r/var/lib/gn8v-tee/serial")" = 7 ]
+        # The end of any transaction, and somebody's revert: the release is still there, and an older state still a replay.
+        "$NODE" --root "$r" -q revert --finish
+        "$NODE" --root "$r" -q revert
+        [ "$(cat "$r/var/lib/gn8v-tee/serial")" = 7 ]
+        sed -i 's/serial=7/serial=6/' "$r/var/cache/dnf/gn8v-tee-00/repodata/repomd.xml"
+        "$NODE" --root "$r" status > "$SCRATCH/output" || :
+        said 'repository +serial >= 7, not expired +serial 6 +warn'
+        rm "$r/usr/share/gn8v-tee/release.conf"
+        "$NODE" --root "$r" -q revert --finish
+        [ ! -e "$r/var/lib/gn8v-tee/serial" ]
+}
 words_and_help() {
         begin "$MULTI"
         expect 0 "$NODE" --help
@@ -805,5 +823,6 @@ scenario "two runs at once" runs_at_once
 scenario "hostile journals do nothing" hostile_journals_do_nothing
 scenario "broken boot files" broken_boot_files
 scenario "the first boot waits for the reboot" first_boot_waits_for_the_reboot
+scenario "the serial of the repository is remembered with the release" serial_of_the_repository
 scenario "words, help, JSON" words_and_help
 finish
