@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of verify share: verify.c walks the chain, verify-workspace.c knows release file, lock, store and build record,
+ * verify-metadata.c the key, repomd.xml and what it names, verify-packages.c each package and its payload. */
+#pragma once
+
+#include <pthread.h>
+
+#include "repo/inputs.h"
+#include "repo/keyring.h"
+#include "repo/rpmmd.h"
+#include "repo/verify.h"
+#include "repo/wrap.h"
+
+/* Archives that were described: a driver's is asked for twice. */
+typedef struct Archives {
+        pthread_mutex_t lock;
+        WrapList **lists;
+        char **lists_of; /* digests, in the same order */
+} Archives;
+
+typedef struct Verify {
+        const VerifyOptions *o;
+        VerifyReport *report;
+        const char *link; /* that is being checked */
+        char *subject;
+        int repo_fd;
+        Inputs *inputs;
+        bool has_workspace;
+        Keyring *keyring;
+        char *repomd_text;
+        size_t repomd_size;
+        Repomd *repomd;
+        Primary *primary;
+        Archives *archives;
+        pthread_mutex_t *vendor; /* librpm's messages are one for all */
+} Verify;
+
+/* What follows is about this link. */
+int verify_begin(Verify *v, const char *link, const char *fmt, ...) _printf_(3, 4);
+/* The link begun last has this state; takes detail. */
+int verify_conclude(Verify *v, VerifyState state, char *detail);
+int verify_passed(Verify *v);
+int verify_unchecked(Verify *v, const char *why);
+/* The error of the link that breaks. */
+Error *verify_why(Verify *v);
+/* For most of what can be found. */
+#define verify_untrusted(v, ...) error_set(verify_why(v), EKEYREJECTED, EXIT_UNTRUSTED, __VA_ARGS__)
+
+/* The links, in the order of the walk; each needs those before it. */
+int verify_locks(Verify *v);
+int verify_store(Verify *v);
+int verify_records(Verify *v);
+int verify_key(Verify *v);
+int verify_signature(Verify *v);
+int verify_metadata(Verify *v);
+int verify_freshness(Verify *v);
+int verify_releases(Verify *v);
+int verify_complete(Verify *v);
+int verify_packages(Verify *v);

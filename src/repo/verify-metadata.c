@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* verify: key, signature, repomd.xml and the files that it names. */
+#include "repo/verify-chain.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+
+#include "basic/fs.h"
+#include "basic/strings.h"
+#include "repo/metadata.h"
+#include "repo/repo-file.h"
+#include "repo/serials.h"
+#include "repo/signer.h"
+
+#define KEY_FILE_MAX (1024 * 1024)
+
+/* A small file of the repository; hostile. */
+static int open_repo_file(Verify *v, const char *path, int *ret_fd) {
+        _cleanup_close_ int fd = open_beneath(v->repo_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+        struct stat st;
+
+        if (fd < 0)
+                return error_errno(verify_why(v), -fd, "%s/%s", v->o->repo, path);
+        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+                return error_set(verify_why(v), EBADMSG, EXIT_INVALID, "%s/%s: not a regular file", v->o->repo, path);
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+static int read_repo_file(Verify *v, const char *path, size_t max, char **ret, size_t *ret_size) {
+        _cleanup_close_ int fd = -1;
+        int r = open_repo_file(v, path, &fd);
+
+        if (r < 0)
+                return r;
+        r = read_fd(fd, max, ret, ret_size);
+        return r == -EFBIG ? error_set(verify_why(v), EFBIG, EXIT_INVALID, "%s/%s: more than %zu bytes", v->o->repo, path, max)
+             : r < 0       ? error_errno(verify_why(v), -r, "%s/%s", v->o->repo, path) : 0;
+}
+
+/* A key or a signature: if it is armored, then so that every client can read it. */
+static int read_armored(Verify *v, const char *path, char **ret, size_t *ret_size) {
+        _cleanup_free_ char *text = NULL;
+        int r = read_repo_file(v, path, KEY_FILE_MAX, &text, ret_size);
+
+        if (r < 0)
+                return r == -ENOENT ? error_hint(verify_why(v), r, "publish first, or again") : r;
+        if (startswith(text, "-----BEGIN") && !openpgp_armor_is_whole(text))
+                return error_set(verify_why(v), EBADMSG, EXIT_INVALID, "%s/%s: it is damaged: what its lines hold and their sum differ", v->o->repo, path);
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
+/* The fingerprint, which is all that has to be known beforehand. */
+int verify_key(Verify *v) {
+        _cleanup_free_ char *text = NULL, *wanted = NULL, *again = NULL;
+        _cleanup_(keyring_freep) Keyring *beside = NULL;
+        size_t size;
+        int r;
+
+        (void) verify_begin(v, "key", "%s", REPO_KEY_FILE);
+        if (v->o->key && (r = fingerprint_normalize(v->o->key, &wanted, verify_why(v))) < 0)
+                return r;
+        if ((r = read_armored(v, REPO_KEY_FILE, &text, &size)) < 0 || (r = keyring_new(text, size, REPO_KEY_FILE, &v->keyring, verify_why(v))) < 0)
+                return r;
+        v->report->fingerprint = strdup(keyring_fingerprint(v->keyring));
+        if (!v->report->fingerprint)
+                return error_oom(verify_why(v));
+        if (wanted && !streq(wanted, v->report->fingerprint))
+                return verify_untrusted(v, "%s/%s: it is key %s, not %s", v->o->repo, REPO_KEY_FILE, v->report->fingerprint, wanted);
+        if ((r = read_armored(v, "repodata/repomd.xml.key", &again, &size)) < 0 ||
+            (r = keyring_new(again, size, "repodata/repomd.xml.key", &beside, verify_why(v))) < 0)
+                return r;
+        if (!streq(keyring_fingerprint(beside), v->report->fingerprint))
+                return verify_untrusted(v, "%s/repodata/repomd.xml.key: it is key %s, not %s", v->o->repo, keyring_fingerprint(beside),
+                                 v->report->fingerprint);
+        (void) verify_begin(v, "key", "%s%s", v->report->fingerprint, wanted ? "" : " (found beside the repository: compare it, or give --key)");
+        return verify_passed(v);
+}
+
+int verify_signature(Verify *v) {
+        _cleanup_free_ char *signature = NULL;
+        size_t size;
+        int r;
+
+        (void) verify_begin(v, "signature", "repomd.xml");
+        if ((r = read_repo_file(v, "repodata/repomd.xml", REPOMD_MAX, &v->repomd_text, &v->repomd_size)) < 0 ||
+            (r = read_armored(v, "repodata/repomd.xml.asc", &signature, &size)) < 0 ||
+            (r = keyring_verify(v->keyring, v->repomd_text, v->repomd_size, signature, size, "repomd.xml", verify_why(v))) < 0)
+                return r;
+        return verify_passed(v);
+}
+
+/* One metadata file: digest and size, packed and unpacked. The text is kept for whoever needs it. */
+static int check_metadata_file(Verify *v, const RepomdFile *f, char **ret, size_t *ret_size) {
+        _cleanup_free_ char *name = path_join(v->o->repo, f->href);
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        (void) verify_begin(v, "repomd", "%s", f->href);
+        if (!name)
+                return error_oom(verify_why(v));
+        if ((r = open_repo_file(v, f->href, &fd)) < 0 || (r = metadata_check(fd, name, f, ret, ret_size, verify_why(v))) < 0)
+                return r;
+        return verify_passed(v);
+}
+
+int verify_metadata(Verify *v) {
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        int r;
+
+        (void) verify_begin(v, "repomd", "repomd.xml");
+        r = repomd_parse(v->repomd_text, v->repomd_size, "repomd.xml", &v->repomd, verify_why(v));
+        if (r < 0)
+                return r;
+        if (!repomd_find(v->repomd, "primary") || !repomd_find(v->repomd, "filelists") || !repomd_find(v->repomd, "other"))
+                return error_set(verify_why(v), EBADMSG, EXIT_INVALID, "repomd.xml: it names no primary, filelists or other");
+        for (size_t i = 0; i < v->repomd->n_files; i++) {
+                const RepomdFile *f = &v->repomd->files[i];
+                bool primary = streq(f->type, "primary");
+
+                r = check_metadata_file(v, f, primary ? &text : NULL, &size);
+                if (r < 0)
+                        return r;
+        }
+        (void) verify_begin(v, "primary", "primary.xml");
+        return primary_parse(text, size, "primary.xml", &v->primary, verify_why(v));
+}
+
+/* That it is no older state than what was here before, and has not expired. */
+int verify_freshness(Verify *v) {
+        uint64_t known = 0;
+        int64_t now;
+        int r;
+
+        (void) verify_begin(v, "freshness", "serial %" PRIu64, v->repomd->freshness.serial);
+        if (v->has_workspace && (r = serial_known(v->o->workspace, v->o->repo, v->report->fingerprint, &known, verify_why(v))) < 0)
+                return r;
+        if ((r = freshness_now(&now, verify_why(v))) < 0 ||
+            (r = freshness_check(&v->repomd->freshness, MAX(known, v->o->at_least), now, "repomd.xml", verify_why(v))) < 0)
+                return r;
+        return v->repomd->freshness.serial > 0 ? verify_passed(v) : verify_unchecked(v, "repomd.xml has no serial");
+}
