@@ -63,7 +63,8 @@ after_a_change() {
         publish --keep 1
         theirs theirs-again
         "$ORACLE/compare" repo theirs-again
-        tee_repo verify
+        mkdir elsewhere
+        "$REPO" -C elsewhere --releases releases verify --repo repo
 }
 any_file_name() {
         mkdir files ours named
