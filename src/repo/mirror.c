@@ -50,7 +50,7 @@ void mirror_report_clear(MirrorReport *r) {
 
 /* What belongs to one reading of the sources. */
 static void forget_round(Mirror *m) {
-        for (size_t i = 0; i < m->n_packages; i++) {
+        for (size_t i = 0; m->packages && i < m->n_packages; i++) {
                 published_package_free(m->packages[i].published);
                 free(m->packages[i].path);
         }
@@ -501,6 +501,7 @@ static int make_next(Mirror *m, Error *e) {
         _cleanup_free_ char *repomd = NULL;
         int r;
 
+        repository_watch_readers(m->repo);
         if ((r = start_generation(m, e)) < 0 || (r = parallel_run(m->n_packages, take_package, m, e)) < 0)
                 return r;
         for (size_t i = 0; i < m->n_packages; i++)
