@@ -8,6 +8,7 @@
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/gzip.h"
 #include "repo/metadata.h"
 #include "repo/repo-file.h"
 #include "repo/serials.h"
@@ -91,16 +92,49 @@ int verify_signature(Verify *v) {
         return verify_passed(v);
 }
 
+/* As publish writes it: one gzip stream that ends where the file ends. What others read of more than that, nobody knows. */
+static int unpack_stream(Verify *v, int fd, const char *name, const RepomdFile *f, char **ret, size_t *ret_size) {
+        _cleanup_free_ char *packed = NULL, *text = NULL;
+        char hex[SHA256_HEX_SIZE];
+        size_t packed_size, size;
+        int r;
+
+        if (lseek(fd, 0, SEEK_SET) < 0 || (r = read_fd(fd, METADATA_MAX, &packed, &packed_size)) < 0)
+                return error_set(verify_why(v), EIO, EXIT_FAILED, "%s: cannot be read", name);
+        if (f->open_size > METADATA_TEXT_MAX)
+                return error_set(verify_why(v), EFBIG, EXIT_INVALID, "%s: it says that it unpacks to %" PRIu64 " bytes, which is too much", name, f->open_size);
+        r = gzip_unpack(packed, packed_size, f->open_size, &text, &size);
+        if (r == -ENOMEM)
+                return error_oom(verify_why(v));
+        if (r < 0)
+                return error_set(verify_why(v), -r, EXIT_INVALID, "%s: %s", name, r == -EFBIG ? "it unpacks to more than repomd.xml says" :
+                                 "it is not one gzip stream with nothing behind it");
+        if (size != f->open_size)
+                return verify_untrusted(v, "%s: its size, unpacked, is not what repomd.xml says", name);
+        if (sha256_buffer(text, size, hex) < 0)
+                return error_oom(verify_why(v));
+        if (!streq(hex, f->open_checksum))
+                return verify_untrusted(v, "%s: its content is not what repomd.xml says", name);
+        *ret = TAKE_PTR(text);
+        *ret_size = size;
+        return 0;
+}
+
 /* One metadata file: digest and size, packed and unpacked. With ret the text is kept. */
 static int check_metadata_file(Verify *v, const RepomdFile *f, char **ret, size_t *ret_size) {
+        bool strict = ret && endswith(f->href, ".xml.gz") && v->repomd->freshness.serial > 0 && f->open_checksum;
         _cleanup_free_ char *name = path_join(v->o->repo, f->href);
+        RepomdFile packed = *f;
         _cleanup_close_ int fd = -1;
         int r;
 
         (void) verify_begin(v, "repomd", "%s", f->href);
         if (!name)
                 return error_oom(verify_why(v));
-        if ((r = verify_open(v, f->href, &fd)) < 0 || (r = metadata_check(fd, name, f, ret, ret_size, verify_why(v))) < 0)
+        if (strict)
+                packed.open_checksum = NULL; /* nothing is unpacked */
+        if ((r = verify_open(v, f->href, &fd)) < 0 || (r = metadata_check(fd, name, &packed, strict ? NULL : ret, ret_size, verify_why(v))) < 0 ||
+            (strict && (r = unpack_stream(v, fd, name, f, ret, ret_size)) < 0))
                 return r;
         return verify_passed(v);
 }
@@ -184,5 +218,7 @@ int verify_freshness(Verify *v) {
         if ((r = freshness_now(&now, verify_why(v))) < 0 ||
             (r = freshness_check(&v->repomd->freshness, MAX(known, v->o->at_least), now, "repomd.xml", verify_why(v))) < 0)
                 return r;
+        if (v->repomd->freshness.serial == 0 && v->has_workspace && v->o->all)
+                return error_set(verify_why(v), EBADMSG, EXIT_INVALID, "%s/repodata/repomd.xml: it has no serial, and publish always writes one", v->o->repo);
         return v->repomd->freshness.serial > 0 ? verify_passed(v) : verify_unchecked(v, "repomd.xml has no serial");
 }

@@ -22,11 +22,13 @@ static bool is_all_known(const Verify *v) {
 /* 1: read, 0: it is not there, and need not be. */
 static int read_top(Verify *v, const char *path, bool needed, char **ret, size_t *ret_size) {
         struct stat st;
+        int r;
 
         (void) verify_begin(v, "beside", "%s", path);
         if (!needed && fstatat(v->repo_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
                 return 0;
-        return verify_read(v, path, TOP_MAX, ret, ret_size) < 0 ? -EBADMSG : 1;
+        r = verify_read(v, path, TOP_MAX, ret, ret_size);
+        return r < 0 ? r : 1;
 }
 
 typedef struct RepoFileCheck {
