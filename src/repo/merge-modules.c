@@ -9,6 +9,7 @@ typedef struct Item {
         const ModuleDocument *d;
         const char *from; /* which input */
         size_t at;
+        char *joined;     /* what is written instead of it; or NULL */
         bool dropped;
 } Item;
 
@@ -20,6 +21,8 @@ typedef struct Merging {
 } Merging;
 
 static void merging_done(Merging *m) {
+        for (size_t i = 0; m->items && i < m->modules.n; i++)
+                free(m->items[i].joined);
         modules_clear(&m->modules);
         free(m->items);
 }
@@ -64,17 +67,121 @@ static int warn(Merging *m, char *text) {
         return s ? strv_append(m->warnings, s) : -ENOMEM;
 }
 
-/* Two of one key, in the order of the inputs. */
-static int judge_pair(Merging *m, const Item *a, const Item *b) {
-        const ModuleDocument *x = a->d, *y = b->d;
+static int warn_contested(Merging *m, const Item *a, const Item *b) {
+        return warn(m, format("module %s: its default stream is %s in %s, and %s in %s: there is none in what they are merged to, as dnf has it", a->d->name, a->d->stream, a->from,
+                              b->d->stream, b->from));
+}
 
-        if (x->kind == MODULE_DEFAULTS && compare(x->stream, y->stream) != 0)
-                return warn(m, format("module %s: its default stream is %s in %s, and %s in %s: both are kept, and dnf takes the one that was modified last, else none",
-                                      x->name, x->stream ? x->stream : "none", a->from, y->stream ? y->stream : "none", b->from));
-        if (x->kind == MODULE_STREAM)
-                return warn(m, format("module %s:%s:%s:%s:%s: %s describes it otherwise than %s: both are kept, and dnf takes one of them", x->name, x->stream, x->version,
-                                      x->context ? x->context : "", x->arch ? x->arch : "", b->from, a->from));
-        return 0;
+static int warn_different(Merging *m, const Item *a, const Item *b) {
+        const ModuleDocument *d = a->d;
+
+        return warn(m, format("module %s:%s:%s:%s:%s: %s describes it otherwise than %s", d->name, d->stream, d->version, d->context ? d->context : "", d->arch ? d->arch : "",
+                              b->from, a->from));
+}
+
+static uint64_t number(const char *s) {
+        uint64_t n;
+        return s && parse_u64(s, &n) >= 0 ? n : 0;
+}
+
+/* A word of somebody's as a scalar of ours. */
+static void append_quoted(Text *t, const char *s) {
+        text_append(t, "\"");
+        for (; *s; s++)
+                if (*s == '"' || *s == '\\')
+                        text_printf(t, "\\%c", *s);
+                else if ((unsigned char) *s < 0x20 || *s == 0x7f)
+                        text_printf(t, "\\x%02x", (unsigned char) *s);
+                else
+                        text_append_n(t, s, 1);
+        text_append(t, "\"");
+}
+
+static int compare_strings(const void *a, const void *b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* "STREAM\nPROFILE", sorted: each stream with its profiles. */
+static void append_profiles(Text *t, char **v, size_t n) {
+        if (n > 0)
+                qsort(v, n, sizeof(*v), compare_strings);
+        if (n > 0)
+                text_append(t, "  profiles:\n");
+        for (size_t i = 0; i < n; i++) {
+                size_t stream = strcspn(v[i], "\n");
+                bool again = i > 0 && strcspn(v[i - 1], "\n") == stream && memcmp(v[i - 1], v[i], stream) == 0;
+
+                if (i > 0 && streq(v[i - 1], v[i]))
+                        continue;
+                if (!again) {
+                        _cleanup_free_ char *name = strndup(v[i], stream);
+
+                        t->failed = t->failed || !name;
+                        text_append(t, i > 0 ? "]\n    " : "    ");
+                        append_quoted(t, name ? name : "");
+                }
+                text_append(t, again ? ", " : ": [");
+                append_quoted(t, v[i] + stream + 1);
+        }
+        if (n > 0)
+                text_append(t, "]\n");
+}
+
+/* The defaults of one module that several have otherwise, as dnf makes them of several repositories: what was modified last counts; of equally old ones the
+ * profiles of all, and the default stream that they agree on. */
+static int join_defaults(Merging *m, Item **v, size_t n) {
+        _cleanup_strv_ char **profiles = NULL;
+        const Item *streamed = NULL;
+        _cleanup_text_ Text t = {};
+        bool contested = false;
+        uint64_t newest = 0;
+        size_t count = 0;
+
+        for (size_t i = 0; i < n; i++)
+                newest = MAX(newest, number(v[i]->d->version));
+        for (size_t i = 0; i < n; i++) {
+                const ModuleDocument *d = v[i]->d;
+
+                v[i]->dropped = number(d->version) != newest || count++ > 0;
+                if (number(d->version) != newest)
+                        continue;
+                STRV_FOREACH(s, d->profiles)
+                        if (strv_append(&profiles, *s) < 0)
+                                return -ENOMEM;
+                if (d->stream && streamed && !streq(d->stream, streamed->d->stream) && !contested) {
+                        contested = true;
+                        if (warn_contested(m, streamed, v[i]) < 0)
+                                return -ENOMEM;
+                }
+                streamed = d->stream && !streamed ? v[i] : streamed;
+        }
+        if (count < 2)
+                return 0;
+        text_append(&t, "---\ndocument: modulemd-defaults\nversion: 1\ndata:\n  module: ");
+        append_quoted(&t, v[0]->d->name);
+        if (newest > 0)
+                text_printf(&t, "\n  modified: %ju", (uintmax_t) newest);
+        if (streamed && !contested) {
+                text_append(&t, "\n  stream: ");
+                append_quoted(&t, streamed->d->stream);
+        }
+        text_append(&t, "\n");
+        append_profiles(&t, profiles, strv_length(profiles));
+        for (size_t i = 0; i < n; i++)
+                if (!v[i]->dropped)
+                        v[i]->joined = text_take(&t);
+        return t.failed ? -ENOMEM : 0;
+}
+
+/* All of one key, in the order of the inputs. */
+static int judge_group(Merging *m, Item **v, size_t n) {
+        int r = 0;
+
+        if (v[0]->d->kind == MODULE_DEFAULTS)
+                return join_defaults(m, v, n);
+        for (size_t i = 1; r >= 0 && i < n && v[0]->d->kind == MODULE_STREAM; i++)
+                r = warn_different(m, v[0], v[i]);
+        return r;
 }
 
 static int find_repeated(Merging *m) {
@@ -98,9 +205,12 @@ static int find_repeated(Merging *m) {
                         sorted[kept++] = &m->items[i];
         if (kept > 0)
                 qsort(sorted, kept, sizeof(*sorted), by_key);
-        for (size_t i = 1; r >= 0 && i < kept; i++)
-                if (compare_keys(sorted[i - 1]->d, sorted[i]->d) == 0 && !streq(sorted[i - 1]->from, sorted[i]->from))
-                        r = judge_pair(m, sorted[i - 1], sorted[i]);
+        for (size_t i = 0, end; r >= 0 && i < kept; i = end) {
+                for (end = i + 1; end < kept && compare_keys(sorted[i]->d, sorted[end]->d) == 0; end++)
+                        ;
+                if (end > i + 1)
+                        r = judge_group(m, &sorted[i], end - i);
+        }
         if (r >= 0 && m->n_warnings > WARNINGS_MAX) {
                 _cleanup_free_ char *s = format("and %zu more such modules", m->n_warnings - WARNINGS_MAX);
 
@@ -133,8 +243,10 @@ int merge_modules(const MergeInput *v, size_t n, char **ret, char ***warnings, E
                 return error_oom(e);
         for (size_t i = 0; i < m.modules.n; i++)
                 if (!m.items[i].dropped) {
-                        text_append_n(&t, m.items[i].d->text, m.items[i].d->size);
-                        text_append(&t, "\n...\n");
+                        const Item *x = &m.items[i];
+
+                        text_append_n(&t, x->joined ? x->joined : x->d->text, x->joined ? strlen(x->joined) : x->d->size);
+                        text_append(&t, x->joined ? "...\n" : "\n...\n");
                 }
         if (!(*ret = text_take(&t)))
                 return error_oom(e);

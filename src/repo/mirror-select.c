@@ -173,9 +173,9 @@ static int warn_hidden(const Closing *c, const Selecting *s, size_t from, const 
                 if (!names_have(&c->modules.world.active, nevra))
                         r = mirror_modules_streams(&c->modules, nevra, &streams);
         }
-        joined = strv_join(streams, ", ");
-        warning = format("%s: it, or what it needs, is hidden behind modules: clients see it when these are enabled (dnf module enable %s), or with module_hotfixes=1",
-                         name, joined && *joined ? joined : "...");
+        joined = strv_join(streams, " ");
+        warning = streams ? format("%s: it, or what it needs, is of modules that are not enabled by default: clients see it after 'dnf module enable %s'", name, joined ? joined : "") :
+                format("%s: it, or what it needs, is hidden by an enabled module's package of the same name: clients see it with module_hotfixes=1", name);
         return r < 0 || !joined || !warning || strv_append(warnings, warning) < 0 ? error_oom(e) : 0;
 }
 

@@ -18,15 +18,18 @@ void modules_clear(Modules *m) {
                 free(d->context);
                 free(d->arch);
                 strv_free(d->artifacts);
+                strv_free(d->profiles);
         }
         free(m->v);
         *m = (Modules){};
 }
 
+#define KEY_MAX   64
+
 /* Where an event stands: the keys that lead to it. A key that is no short word is "". */
 typedef struct Level {
         bool is_mapping, has_key;
-        char key[16];
+        char key[KEY_MAX];
 } Level;
 
 typedef struct Reading {
@@ -94,6 +97,17 @@ static int take_word(Reading *x, char **ret, const char *value) {
         return *ret ? 0 : error_oom(x->e);
 }
 
+/* data: profiles: STREAM: [PROFILE] */
+static int take_profile(Reading *x, const char *value) {
+        _cleanup_free_ char *word = format("%s\n%s", x->levels[2].key, value);
+
+        return word && strv_append(&x->d->profiles, word) >= 0 ? 0 : error_oom(x->e);
+}
+
+static bool is_profile(const Reading *x) {
+        return x->depth == 4 && x->levels[2].is_mapping && !x->levels[3].is_mapping && streq(x->levels[0].key, "data") && streq(x->levels[1].key, "profiles");
+}
+
 static int take_value(Reading *x, const char *value) {
         ModuleDocument *d = x->d;
         const struct {
@@ -107,6 +121,8 @@ static int take_value(Reading *x, const char *value) {
         for (size_t i = 0; i < ELEMENTSOF(words); i++)
                 if (is_at(x, "data", words[i].key, NULL))
                         return take_word(x, words[i].ret, value);
+        if (is_profile(x))
+                return take_profile(x, value);
         return is_at(x, "data", "artifacts", "rpms") ? take_artifact(x, value) : 0;
 }
 

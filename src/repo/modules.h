@@ -15,6 +15,7 @@ typedef struct ModuleDocument {
         char *version, *context, *arch; /* version: of defaults when they were modified, or NULL */
         char **artifacts;    /* NAME-EVR.ARCH, without an epoch of 0; sorted */
         size_t n_artifacts;
+        char **profiles;     /* of defaults: "STREAM\nPROFILE", in order; a stream without any is "STREAM\n" */
 } ModuleDocument;
 
 typedef struct Modules {
