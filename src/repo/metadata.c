@@ -78,8 +78,11 @@ static int check_packed(int fd, const char *name, const RepomdFile *f, Error *e)
 }
 
 int metadata_check(int fd, const char *name, const RepomdFile *f, char **ret_text, size_t *ret_size, Error *e) {
+        return metadata_check_up_to(fd, name, f, ret_text ? METADATA_TEXT_MAX : METADATA_OPEN_MAX, ret_text, ret_size, e);
+}
+
+int metadata_check_up_to(int fd, const char *name, const RepomdFile *f, uint64_t max, char **ret_text, size_t *ret_size, Error *e) {
         _cleanup_(unpacking_done) Unpacking u = { .is_kept = ret_text };
-        uint64_t max = ret_text ? METADATA_TEXT_MAX : METADATA_OPEN_MAX;
         _cleanup_free_ char *hex = NULL;
         int r;
 
