@@ -64,7 +64,9 @@ after_a_change() {
         theirs theirs-again
         "$ORACLE/compare" repo theirs-again
         mkdir elsewhere
-        "$REPO" -C elsewhere --releases releases verify --repo repo
+        # The archive of a made-up release is none, so that all that hangs on records is left out.
+        expect 11 "$REPO" -C elsewhere --releases releases verify --repo repo
+        said 'the others hold'
 }
 any_file_name() {
         mkdir files ours named
