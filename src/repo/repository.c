@@ -266,13 +266,13 @@ static void remove_parents(Repository *r, const char *href) {
 
 /* Packages that were moved to their places, taken away again: no generation names them. */
 static void unplace_packages(Repository *r, const Generation *g) {
-        r->cleaning = true; /* if the disk does not even allow that */
         for (size_t i = 0; i < g->n_packages; i++) {
                 const PublishedPackage *p = g->packages[i];
 
                 if (!p->staged || is_named(r, NULL, 0, p->href))
                         continue;
-                (void) unlinkat(r->fd, p->href, 0);
+                if (unlinkat(r->fd, p->href, 0) < 0 && errno != ENOENT)
+                        r->cleaning = true; /* not even that: the next run */
                 remove_parents(r, p->href);
         }
 }
