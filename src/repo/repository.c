@@ -433,11 +433,14 @@ int repository_clean(Repository *r, const Generation *published, unsigned keep, 
         bool mirror;
         int k;
 
-        r->cleaning = first > 0;
         /* All of them first, and for good: a generation that is kept has its packages. */
-        for (size_t i = 0; i < first; i++)
-                if (r->generations[i]->number != published->number && (k = retire(r, r->generations[i]->number, e)) < 0)
+        for (size_t i = 0; i < first; i++) {
+                if (r->generations[i]->number == published->number)
+                        continue;
+                if ((k = retire(r, r->generations[i]->number, e)) < 0)
                         return k;
+                r->cleaning = true;
+        }
         if (first > 0 && (k = sync_dir(r, "generations", e)) < 0)
                 return k;
         for (size_t i = 0; i < first; i++)
