@@ -20,3 +20,7 @@ int metalink_stage(Repository *r, const char *repomd, int64_t timestamp, char *c
 /* The same with the published metalink's URLs where none are given: for a state that is published again. */
 int metalink_carry(Repository *r, const char *repomd, int64_t timestamp, char *const *urls, Error *e);
 int metalink_refresh(Repository *r, int64_t timestamp, char *const *urls, Error *e);
+
+/* That a metalink is of this repomd.xml: one file of this name, size and SHA-256, no weaker digest and no older state beside it, places that are
+ * http, https or file. -EKEYREJECTED/EXIT_UNTRUSTED, -EBADMSG/EXIT_INVALID; name is for messages. */
+int metalink_check(const char *text, size_t size, const char *name, const char *repomd, size_t repomd_size, Error *e);

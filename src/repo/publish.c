@@ -157,6 +157,15 @@ static int take_locks(Publish *p, Error *e) {
         return 0;
 }
 
+static bool has_package(const void *data, const char *name) {
+        const Generation *g = data;
+
+        for (size_t i = 0; i < g->n_packages; i++)
+                if (streq(g->packages[i]->name, name))
+                        return true;
+        return false;
+}
+
 static int render_comps(Publish *p, char **ret, Error *e) {
         _cleanup_strv_ char **metapackages = NULL;
         _cleanup_free_ char *comps = NULL;
@@ -168,7 +177,7 @@ static int render_comps(Publish *p, char **ret, Error *e) {
                 if (!name || (!strv_contains(metapackages, name) && strv_append(&metapackages, name) < 0))
                         return error_oom(e);
         }
-        comps = comps_render(p->next, metapackages);
+        comps = comps_render(has_package, p->next, metapackages);
         if (!comps)
                 return error_oom(e);
         if (sha256_buffer(comps, strlen(comps), hex) < 0 || !(p->next->comps_sha256 = strdup(hex)))
