@@ -156,7 +156,8 @@ static int check_newer(const Mirror *m, Error *e) {
         const MirrorSource *s = &m->sources[0];
         const Generation *g = m->repo->current;
         _cleanup_(repomd_freep) Repomd *old = NULL;
-        _cleanup_free_ char *text = NULL;
+        /* Not by the name that clients open: see readers.h. */
+        _cleanup_free_ char *path = g ? format("generations/%" PRIu64 "/repomd.xml", g->number) : NULL, *text = NULL;
         size_t size;
         int64_t now;
         int r;
@@ -165,7 +166,9 @@ static int check_newer(const Mirror *m, Error *e) {
                 return 0;
         if ((r = freshness_now(&now, e)) < 0)
                 return r;
-        if (g && !is_selection(m) && read_file(m->repo->fd, "repodata/repomd.xml", REPOMD_MAX, &text, &size) >= 0)
+        if (g && !path)
+                return error_oom(e);
+        if (g && !is_selection(m) && read_file(m->repo->fd, path, REPOMD_MAX, &text, &size) >= 0)
                 (void) repomd_parse_foreign(text, size, "repomd.xml", &old, NULL);
         if ((r = freshness_check(&s->repomd->freshness, old ? old->freshness.serial : 0, now, s->url, e)) < 0)
                 return r;
@@ -305,7 +308,6 @@ static int make_next(Mirror *m, Error *e) {
         _cleanup_free_ char *repomd = NULL;
         int r;
 
-        repository_watch_readers(m->repo);
         if ((r = start_generation(m, e)) < 0 || (r = mirror_packages_stage(&m->packages, e)) < 0)
                 return r;
         for (size_t i = 0; i < m->packages.n; i++)
