@@ -6,6 +6,7 @@
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/dependency-scan.h"
 #include "repo/index.h"
 #include "repo/seal.h"
 #include "repo/solve.h"
@@ -29,7 +30,8 @@ static void selecting_done(Selecting *s) {
 /* For libsolv: unpacked, so that it does not matter what its build can unpack. */
 static int write_unpacked(const MirrorSource *s, const char *type, const char *dir, Error *e) {
         const MirrorFile *f = mirror_source_find(s, type);
-        _cleanup_free_ char *text = NULL, *path = format("%s/repodata/%s.xml", dir, type);
+        _cleanup_free_ char *text = NULL, *path = format("%s/repodata/%s.xml", dir, type), *name = NULL;
+        DependencyScan scan = {};
         size_t size;
         int r;
 
@@ -39,6 +41,9 @@ static int write_unpacked(const MirrorSource *s, const char *type, const char *d
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: its repomd.xml names no %s", s->url, type);
         if ((r = mirror_file_text(s, f, &text, &size, e)) < 0)
                 return r;
+        /* It is looked for again when that file is read; here the message names whose it is. */
+        if (!dependency_scan_xml(&scan, text, size))
+                return (name = path_join(s->url, f->f->href)) ? dependency_scan_error(name, e) : error_oom(e);
         r = write_file_new(AT_FDCWD, path, text, size, 0644);
         return r < 0 ? error_errno(e, -r, "%s", path) : 0;
 }

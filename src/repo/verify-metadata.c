@@ -101,7 +101,7 @@ static int unpack_stream(Verify *v, int fd, const char *name, const RepomdFile *
 
         if (lseek(fd, 0, SEEK_SET) < 0 || (r = read_fd(fd, METADATA_MAX, &packed, &packed_size)) < 0)
                 return error_set(verify_why(v), EIO, EXIT_FAILED, "%s: cannot be read", name);
-        if (f->open_size > METADATA_TEXT_MAX)
+        if (f->open_size > metadata_text_max(packed_size))
                 return error_set(verify_why(v), EFBIG, EXIT_INVALID, "%s: it says that it unpacks to %" PRIu64 " bytes, which is too much", name, f->open_size);
         r = gzip_unpack(packed, packed_size, f->open_size, &text, &size);
         if (r == -ENOMEM)
