@@ -84,8 +84,11 @@ static int check_packed(int fd, const char *name, const RepomdFile *f, Error *e)
 }
 
 int metadata_check(int fd, const char *name, const RepomdFile *f, char **ret_text, size_t *ret_size, Error *e) {
+        return metadata_check_up_to(fd, name, f, ret_text ? METADATA_TEXT_MAX : METADATA_OPEN_MAX, ret_text, ret_size, e);
+}
+
+int metadata_check_up_to(int fd, const char *name, const RepomdFile *f, uint64_t max, char **ret_text, size_t *ret_size, Error *e) {
         _cleanup_(unpacking_done) Unpacking u = { .is_kept = ret_text };
-        uint64_t max = METADATA_OPEN_MAX;
         _cleanup_free_ char *hex = NULL;
         struct stat st;
         int r;
@@ -100,7 +103,7 @@ int metadata_check(int fd, const char *name, const RepomdFile *f, char **ret_tex
         if (f->open_checksum && !(u.digest = digest_new(f->open_digest)))
                 return error_oom(e);
         if (ret_text && fstat(fd, &st) == 0)
-                max = metadata_text_max((uint64_t) st.st_size);
+                max = MIN(max, metadata_text_max((uint64_t) st.st_size));
         if (f->open_size > max)
                 return error_set(e, EFBIG, EXIT_INVALID, "%s: it says that it unpacks to %ju bytes, at most %ju are taken", name, (uintmax_t) f->open_size, (uintmax_t) max);
         if ((r = archive_unpack(name, fd, f->open_size > 0 ? f->open_size : max, take_data, &u, e)) < 0)

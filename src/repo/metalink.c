@@ -5,10 +5,12 @@
 #include <time.h>
 
 #include "basic/fs.h"
+#include "basic/strings.h"
 #include "repo/repo-file.h"
 #include "repo/seal.h"
 #include "repo/xml.h"
 
+#define METALINK_MAX (1024 * 1024)
 #define REPOMD_MAX (4u * 1024 * 1024)
 
 /* RFC 822, as that format has it; without the locale's names. */
@@ -71,6 +73,54 @@ int metalink_render(const char *repomd, size_t size, int64_t timestamp, char *co
         text_append(&t, "   </resources>\n  </file>\n </files>\n</metalink>\n");
         *ret = text_take(&t);
         return *ret ? 0 : error_oom(e);
+}
+
+/* What append_url() wrote: one on each line. */
+static int take_url(const char *line, size_t n, char ***urls) {
+        static const struct { const char *entity; char c; } entities[] = { { "&amp;", '&' }, { "&lt;", '<' }, { "&gt;", '>' } };
+        const char *p = memmem(line, n, "<url ", strlen("<url ")), *end = memmem(line, n, "/repodata/repomd.xml</url>", strlen("/repodata/repomd.xml</url>"));
+        _cleanup_free_ char *url = NULL;
+        char *to;
+
+        if (!p || !end || !(p = memchr(p, '>', (size_t) (end - p))))
+                return 0;
+        if (!(url = to = malloc((size_t) (end - p))))
+                return -ENOMEM;
+        while (++p < end) {
+                *to = *p;
+                for (size_t i = 0; i < ELEMENTSOF(entities); i++)
+                        if (startswith(p, entities[i].entity)) {
+                                *to = entities[i].c;
+                                p += strlen(entities[i].entity) - 1;
+                                break;
+                        }
+                to++;
+        }
+        *to = '\0';
+        return strv_append(urls, url);
+}
+
+int metalink_urls(const Repository *r, char ***ret, Error *e) {
+        _cleanup_free_ char *text = NULL;
+        _cleanup_strv_ char **urls = NULL;
+        int k = read_file(r->fd, "repodata/" METALINK_FILE, METALINK_MAX, &text, NULL);
+
+        if (k < 0 && k != -ENOENT)
+                return error_errno(e, -k, "%s/repodata/" METALINK_FILE, r->path);
+        for (const char *p = text; p && *p; p += strcspn(p, "\n"), p += *p == '\n')
+                if (take_url(p, strcspn(p, "\n"), &urls) < 0)
+                        return error_oom(e);
+        *ret = TAKE_PTR(urls);
+        return 0;
+}
+
+int metalink_carry(Repository *r, const char *repomd, int64_t timestamp, char *const *urls, Error *e) {
+        _cleanup_strv_ char **published = NULL;
+        int k;
+
+        if (strv_length(urls) == 0 && (k = metalink_urls(r, &published, e)) < 0)
+                return k;
+        return metalink_stage(r, repomd, timestamp, published ? published : urls, e);
 }
 
 int metalink_stage(Repository *r, const char *repomd, int64_t timestamp, char *const *urls, Error *e) {

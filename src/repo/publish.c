@@ -475,10 +475,10 @@ static int run(Publish *p, Error *e) {
         int r;
 
         p->started_ns = now_ns();
-        if ((r = memo_open(p->o->workspace, p->o->repo, p->o->signer->fingerprint, &p->memo, e)) < 0 ||
-            (r = inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e)) < 0 ||
+        /* The lock first: what is remembered is one run's at a time. */
+        if ((r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = check_apart(p->o, e)) < 0 ||
+            (r = memo_open(p->o->workspace, p->o->repo, p->o->signer->fingerprint, &p->memo, e)) < 0 || (r = inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e)) < 0 ||
             (r = keyring_new_own(p->o->signer->public_key, p->o->signer->public_key_size, p->o->signer->fingerprint, &p->keyring, e)) < 0 ||
-            (r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = check_apart(p->o, e)) < 0 ||
             (r = vendor_keys_load(p->o->workspace, p->o->releases, p->o->n_releases, &p->vendor_keys, e)) < 0 ||
             (r = signed_store_open(p->o->workspace, p->o->signer->fingerprint, &p->packages.known, e)) < 0 ||
             (r = render_repo_file(p, &repo_file, e)) < 0 || (r = next_generation(p, e)) < 0 ||

@@ -11,6 +11,7 @@
 #include "repo/index-compare.h"
 #include "repo/parallel.h"
 #include "repo/payload.h"
+#include "repo/rims-package.h"
 #include "repo/vendor-rpm.h"
 
 #define CHUNK  (1024 * 1024)
@@ -228,6 +229,29 @@ static const char *package_kind(const Artifact *a, const char *name) {
         }
 }
 
+/* Locks to the package of manifests: exactly theirs, each as it was judged. */
+static int check_rims(Verify *v, const RpmFile *f, const InputPackage *in) {
+        _cleanup_free_ const LockedArtifact **rims = NULL;
+        _cleanup_free_ const Lock **locks = calloc(v->inputs->n_releases + 1, sizeof(Lock *));
+        _cleanup_(wrap_list_freep) WrapList *list = NULL;
+        size_t n = 0, found = 0;
+        int r;
+
+        if (!locks)
+                return error_oom(verify_why(v));
+        (void) verify_begin(v, "payload", "%s, from locks", in->file);
+        for (size_t i = 0; i < v->inputs->n_releases; i++)
+                if (v->inputs->releases[i].lock && strv_contains(in->releases, v->inputs->releases[i].name))
+                        locks[found++] = v->inputs->releases[i].lock;
+        if (found != strv_length(in->releases))
+                return verify_unchecked(v, "not all of its releases are looked at");
+        if (rims_select(locks, found, &rims, &n) < 0)
+                return error_oom(verify_why(v));
+        if ((r = rims_describe(rims, n, &list, verify_why(v))) < 0 || (r = payload_compare(f, list, PACKAGE_RIMS, verify_why(v))) < 0)
+                return r;
+        return verify_passed(v);
+}
+
 /* Package to artifact: its files are those that wrapping the archive gives. The signed header has their digests, and its own payload digest
  * was compared above: nothing has to be unpacked. */
 static int check_payload(Verify *v, const RpmFile *f, const InputPackage *in) {
@@ -246,6 +270,8 @@ static int check_payload(Verify *v, const RpmFile *f, const InputPackage *in) {
                         return r;
                 return verify_passed(v);
         }
+        if (streq(f->name, RIMS_PACKAGE))
+                return check_rims(v, f, in);
         if (!in->artifact)
                 return 0; /* made from the project's own source */
         kind = a ? package_kind(a, f->name) : NULL;
