@@ -163,7 +163,7 @@ static int check_newer(const Mirror *m, Error *e) {
 
         if (m->o->allow_older)
                 return 0;
-        if ((r = freshness_now(&now, e)) < 0)
+        if ((r = freshness_clock(&now, e)) < 0)
                 return r;
         if (g && !is_selection(m) && read_file(m->repo->fd, "repodata/repomd.xml", REPOMD_MAX, &text, &size) >= 0)
                 (void) repomd_parse_foreign(text, size, "repomd.xml", &old, NULL);
