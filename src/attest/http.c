@@ -8,6 +8,7 @@
 
 #define CONNECTIONS_MAX 32 /* to one server; with HTTP/2 one does */
 #define REDIRECTS_MAX   3
+#define HEADERS_MAX     ((size_t) 256 * 1024)
 #define WAIT_MS         1000
 
 struct Http {
@@ -19,7 +20,8 @@ typedef struct Running {
         HttpRequest *request;
         CURL *easy;
         struct curl_slist *headers;
-        bool too_large;
+        size_t header_bytes;
+        bool too_large, has_endless_headers;
         char why[CURL_ERROR_SIZE];
 } Running;
 
@@ -77,6 +79,18 @@ static size_t take(char *data, size_t size, size_t n, void *userdata) {
         return r->request->answer.failed ? 0 : size;
 }
 
+/* libcurl keeps all headers, and has no limit. */
+static size_t take_header(char *data, size_t size, size_t n, void *userdata) {
+        Running *r = userdata;
+
+        if (__builtin_mul_overflow(size, n, &size) || size > HEADERS_MAX - r->header_bytes) {
+                r->has_endless_headers = true;
+                return 0;
+        }
+        r->header_bytes += size;
+        return size;
+}
+
 /* Only what is named here: libcurl's other protocols (file, ftp, ...) are not for servers to choose. */
 static void set_protocols(CURL *easy, bool secure) {
 #if LIBCURL_VERSION_NUM >= 0x075500
@@ -109,6 +123,8 @@ static int start(Http *h, Running *r, HttpRequest *request, int64_t left_ms) {
         (void) curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, r->why);
         (void) curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take);
         (void) curl_easy_setopt(easy, CURLOPT_WRITEDATA, r);
+        (void) curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+        (void) curl_easy_setopt(easy, CURLOPT_HEADERDATA, r);
         (void) curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
         (void) curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
         (void) curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long) REDIRECTS_MAX);
@@ -141,6 +157,8 @@ static int finish(const Http *h, Running *r, CURLcode code) {
         q->missing = code == CURLE_OK && status == 404;
         if (r->too_large)
                 q->failure = format("%s: an answer of more than %zu bytes", q->url, q->max);
+        else if (r->has_endless_headers)
+                q->failure = format("%s: an answer with headers without end", q->url);
         else if (code == CURLE_OK)
                 q->failure = format("%s: HTTP status %ld", q->url, status);
         else if (code == CURLE_OPERATION_TIMEDOUT)

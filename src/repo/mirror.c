@@ -164,7 +164,7 @@ static int check_newer(const Mirror *m, Error *e) {
 
         if (m->o->allow_older)
                 return 0;
-        if ((r = freshness_now(&now, e)) < 0)
+        if ((r = freshness_clock(&now, e)) < 0)
                 return r;
         if (g && !path)
                 return error_oom(e);

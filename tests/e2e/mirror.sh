@@ -492,6 +492,15 @@ PY
         said 'at most|sends more'
 }
 
+# More than fifty of them, each bounded in time and memory; hostile.py is the server, too.
+hostile_servers() {
+        mkdir "$SCRATCH/hostile"
+        cd "$SCRATCH/hostile"
+        package good 1
+        expect 0 python3 "$SOURCE/tests/e2e/hostile.py" "$REPO" packages/good-1-1.noarch.rpm "$PWD"
+        said '^[0-9]+ hostile sources, 0 not refused'
+}
+
 # A source that is published anew while it is read.
 changing_source() {
         upstream
@@ -625,6 +634,7 @@ scenario 'everything is copied, byte for byte, and only once' mirrors_everything
 scenario 'what a package needs is copied, from several places' mirrors_selection
 scenario 'other digests and compressions' variants
 scenario 'hostile sources change nothing' hostile_sources
+scenario 'hostile metadata and servers are refused, in bounded time and memory' hostile_servers
 scenario 'a source that changes while it is read' changing_source
 scenario 'a mirror on a full disk goes on when there is room' mirror_full_disk
 scenario 'a metalink keeps dnf from mirrors that are behind' metalinks
