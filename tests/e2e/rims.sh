@@ -289,7 +289,7 @@ no_verifier() {
         said 'is not what it has judged'
         # A lock that was tampered with.
         expect 0 tee_repo lock
-        for edit in 's/"first_use": "[^"]*"/"first_use": null/' 's/"kind": "rim"/"kind": "key"/' 's/"filename": "NV/"filename": "..\/NV/' "/$DRIVER/,/}/s/sha256:./sha256:g/"; do
+        for edit in 's/"first_use": "[^"]*"/"first_use": null/' 's/"kind": "rim"/"kind": "key"/' 's/"filename": "NV/"filename": "..\/NV/' 's/"filename": "NV_/"filename": "%(id)NV_/' "/$DRIVER/,/}/s/sha256:./sha256:g/"; do
                 cp "locks/$NAME.lock" before
                 sed -i "$edit" "locks/$NAME.lock"
                 refuses tee_repo fetch
