@@ -218,7 +218,7 @@ static json_t *artifact_to_json(const LockedArtifact *a) {
 }
 
 int lock_save(const Lock *l, Error *e) {
-        _cleanup_free_ char *text = NULL, *line = NULL;
+        _cleanup_free_ char *text = NULL, *line = NULL, *dir = NULL;
         json_t *artifacts = json_object(), *root;
         int r = 0;
 
@@ -234,7 +234,11 @@ int lock_save(const Lock *l, Error *e) {
         line = text ? format("%s\n", text) : NULL;
         if (!line)
                 return error_oom(e);
-        r = write_file_atomic(AT_FDCWD, l->path, line, strlen(line), 0644);
+        dir = strndup(l->path, (size_t) (path_basename(l->path) - l->path));
+        if (!dir)
+                return error_oom(e);
+        if ((r = remove_temporaries(AT_FDCWD, *dir ? dir : ".", path_basename(l->path))) >= 0)
+                r = write_file_atomic(AT_FDCWD, l->path, line, strlen(line), 0644);
         return r < 0 ? error_errno(e, -r, "%s", l->path) : 0;
 }
 

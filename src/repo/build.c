@@ -376,7 +376,7 @@ static int lock_packages(const char *packages, Error *e) {
         fd = lock_file(AT_FDCWD, path);
         if (fd == -EWOULDBLOCK)
                 return error_hint(e, error_set(e, EWOULDBLOCK, EXIT_LOCKED, "%s: another build is at work in this workspace", packages),
-                                  "wait for it to end, or use another workspace (-C DIR)");
+                                  "wait for it to end (--lock-timeout=SECONDS does), or use another workspace (-C DIR)");
         return fd < 0 ? error_errno(e, -fd, "%s", path) : fd;
 }
 
@@ -489,6 +489,8 @@ int build_run(const BuildOptions *o, Release *const *releases, size_t n, BuildRe
         if (lock < 0)
                 return lock;
         remove_stale(workspace);
+        if ((r = remove_temporaries(AT_FDCWD, packages, NULL)) < 0)
+                return error_errno(e, -r, "%s", packages);
         r = make_plan(&options, program, releases, n, &plan, e);
         if (r < 0)
                 return r;

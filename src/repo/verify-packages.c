@@ -8,6 +8,7 @@
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/index-compare.h"
 #include "repo/parallel.h"
 #include "repo/payload.h"
 #include "repo/rims-package.h"
@@ -287,13 +288,51 @@ static int check_payload(Verify *v, const RpmFile *f, const InputPackage *in) {
         return verify_passed(v);
 }
 
-static int check_package(Verify *v, const PrimaryPackage *p) {
+/* dnf decides by what primary.xml says, rpm by the header: 1 and what is said, when these are two things. */
+static int compare_index(Verify *v, size_t i, const RpmFile *f, char **ret_what) {
+        const PrimaryPackage *p = v->primary->packages[i];
+        IndexEntry expected = {};
+        int r;
+
+        if (!v->others[INDEX_OTHER])
+                return 0;
+        r = index_describe(f, p->href, p->checksum, &expected, verify_why(v));
+        if (r >= 0)
+                r = index_compare(&expected, (const XmlFragment[]){ v->fragments[i], v->others[INDEX_FILELISTS][i].fragment, v->others[INDEX_OTHER][i].fragment },
+                                  ret_what, verify_why(v));
+        index_entry_clear(&expected);
+        return r;
+}
+
+static int check_index(Verify *v, size_t i, const InputPackage *in, const RpmFile *f, bool *ret_unchecked) {
+        _cleanup_error_ Error ignored = ERROR_INIT;
+        _cleanup_free_ char *what = NULL, *detail = NULL;
+        int r = compare_index(v, i, f, &what);
+
+        *ret_unchecked = false;
+        if (r <= 0)
+                return r;
+        if (!(detail = format("%s than its header", what)))
+                return error_oom(verify_why(v));
+        if (in || keyring_verify_package(v->keyring, f, &ignored) >= 0)
+                return package_differs(v, f, detail);
+        /* A selection of somebody else's packages keeps the words of whoever described them. */
+        *ret_unchecked = true;
+        return verify_unchecked(v, detail);
+}
+
+static int check_package(Verify *v, size_t i) {
+        const PrimaryPackage *p = v->primary->packages[i];
         const InputPackage *in = input_of(v, p);
         _cleanup_(rpm_file_freep) RpmFile *f = NULL;
+        bool unchecked;
         int r;
 
         (void) verify_begin(v, "package", "%s", path_basename(p->href));
         if ((r = rpm_file_open(v->repo_fd, p->href, &f, verify_why(v))) < 0 || (r = check_against_primary(v, p, f)) < 0)
+                return r;
+        memcpy(v->header_sha256[i], f->header_sha256, SHA256_HEX_SIZE);
+        if ((r = check_index(v, i, in, f, &unchecked)) < 0 || unchecked)
                 return r;
         if (!in && !v->o->all)
                 return verify_passed(v); /* of a release that was not asked for: it is the one that the signed metadata names */
@@ -319,7 +358,7 @@ static int check_in_window(void *data, size_t i, Error *e) {
         v->o = &w->quiet;
         v->report = &w->reports[i];
         v->subject = NULL;
-        w->results[i] = check_package(v, v->primary->packages[w->first + i]);
+        w->results[i] = check_package(v, w->first + i);
         return w->results[i];
 }
 
