@@ -116,15 +116,15 @@ static Release release_of(Mode mode, unsigned gpus) {
         return (Release){ .gpus = gpus, .nvswitches = mode == MODE_PROTECTED_PCIE ? 4 : 0, .mode = mode, .set_ready = true };
 }
 
-static StatusContext rows_of(Release *release, const char *answer, NvmlOutcome outcome, const char *reason) {
+static StatusContext rows_of(Release *release, const char *answer, LibraryOutcome outcome, const char *reason) {
         StatusContext c = { .node = &node, .group = "gpu" };
         GpuFacts f = { .module = strdup("1.2.3"), .driver = true, .asked = true, .pci.hidden = true, .nvml = NVML_EMPTY };
         _cleanup_free_ char *text = format("gn8v-nvml 1\ndriver 1.2.3\nlibrary 12.1.2.3\n%send\n", answer);
 
         ck_assert_int_eq(nvml_parse(text, strlen(text), &f.nvml), 1);
         if (reason) {
-                f.nvml.outcome = outcome;
-                f.nvml.reason = strdup(reason);
+                f.nvml.answer.outcome = outcome;
+                f.nvml.answer.reason = strdup(reason);
         }
         for (unsigned i = 0; release && i < release->gpus; i++) {
                 _cleanup_free_ char *address = format("0000:1%u:00.0", i);
@@ -226,7 +226,7 @@ START_TEST(rows_of_a_library_that_fails) {
         c = rows_of(&r, "missing cannot open\n", 0, NULL);
         has_row(&c, "NVML", ROW_FAIL, "cannot open");
         DONE(c);
-        c = rows_of(&r, "feature 1\n", NVML_HUNG, "no answer");
+        c = rows_of(&r, "feature 1\n", LIBRARY_HUNG, "no answer");
         has_row(&c, "NVML", ROW_FAIL, "no answer");
         has_row(&c, "CC feature", ROW_FAIL, NULL);
         DONE(c);
