@@ -77,19 +77,53 @@ replayed() {
         judge 0 --ocsp online
 }
 
-# A responder without the right to be one: its own key, but no OCSPSigning; and one of another authority.
+# Answers for the GPUs' issuer by who has no right to give them: the parent's responder, a sibling's, one of the manifests' authority; one without
+# OCSPSigning, one that may no longer, one that may not yet, one with a small key, one that nobody knows.
 impostor() {
-        cp -r "$SIM/ocsp" "$SCRATCH/ocsp"
-        cp "$SCRATCH/ocsp/identity-responder.pem" "$SIM/ocsp/gpu-ica-responder.pem"
-        cp "$SCRATCH/ocsp/identity-responder.key" "$SIM/ocsp/gpu-ica-responder.key"
-        python3 "$SOURCE/tests/attest/front.py" "$SIM" "$SCRATCH/port2" "$PORT" > "$SCRATCH/front2.log" 2>&1 &
-        local pid=$! status=0
-        while [ ! -s "$SCRATCH/port2" ]; do kill -0 "$pid"; read -r -t 0.05 <> "$SCRATCH/ended" || :; done
-        NV_OCSP_URL=http://127.0.0.1:$(cat "$SCRATCH/port2")/ judge 5 --ocsp online || status=1
-        kill "$pid"
-        [ "$status" = 0 ]
-        said "not signed by the certificate's issuer"
-        cp "$SCRATCH"/ocsp/gpu-ica-responder.* "$SIM/ocsp/"
+        local who
+        for who in identity-responder switch-ica-responder rim-l3-responder plain expired future stranger; do
+                behave signer "$who"
+                judge 5 --ocsp online --rim-dir "$SIM/rims"
+                said "not trusted: GPU-0: certificate-status: .*not signed by the certificate's issuer"
+        done
+        behave signer small
+        judge 5 --ocsp online --rim-dir "$SIM/rims"
+        said 'less than ECDSA on P-384'
+        behave
+        judge 0 --ocsp online --rim-dir "$SIM/rims"
+}
+
+# Answers that are right, but too old, of another certificate, or none; without a nonce, which would tell of the first two.
+stale() {
+        printf '[Attest]\nCacheDirectory=%s\nOcspNonce=no\n' "$SCRATCH/stale" > "$SCRATCH/stale.conf"
+        behave replay
+        judge 0 --ocsp online --config "$SCRATCH/stale.conf" --rim-dir "$SIM/rims"
+        judge 5 --ocsp online --config "$SCRATCH/stale.conf" --rim-dir "$SIM/rims" --at "$(date -u -d '+3 hours' +%FT%TZ)"
+        said 'certificate-status: .*expired at 20'
+        judge 5 --ocsp online --config "$SCRATCH/stale.conf" --rim-dir "$SIM/rims" --at "$(date -u -d '-3 hours' +%FT%TZ)"
+        said 'certificate-status: .*not valid before 20'
+        # Stored ones that do not hold any more are as if they were not there.
+        judge 0 --ocsp cache --offline --config "$SCRATCH/stale.conf" --rim-dir "$SIM/rims"
+        judge 11 --ocsp cache --offline --config "$SCRATCH/stale.conf" --rim-dir "$SIM/rims" --at "$(date -u -d '+3 hours' +%FT%TZ)"
+        said 'certificate-status: .*expired at 20'
+        behave other
+        judge 5 --ocsp online --config "$SCRATCH/stale.conf" --rim-dir "$SIM/rims"
+        said 'does not tell of the certificate'
+        judge 5 --ocsp online --rim-dir "$SIM/rims"
+        said 'has no nonce'
+        behave unauthorized
+        judge 11 --ocsp online --rim-dir "$SIM/rims"
+        said 'does not answer: unauthorized'
+        behave
+}
+
+# NVIDIA's policies as they are, claims 2.0 and 3.0; those of the second want the responder's word.
+policies() {
+        local v=${GN8V_VECTORS:-$SOURCE/../shared/vectors} p
+        [ -d "$v" ] || skip_scenario "no vectors (GN8V_VECTORS)"
+        for p in "$v"/policies/*.json; do judge 0 --ocsp online --rim-dir "$SIM/rims" --policy "$p"; done
+        judge 12 --ocsp off --rim-dir "$SIM/rims" --policy "$v/policies/NVGPULocalv4PolicyExample.json"
+        said 'x-nvidia-cert-ocsp-status is null, not "good"'
 }
 
 # Not an answer is not a verdict: could not be checked, within the time.
@@ -156,6 +190,8 @@ scenario stored stored
 scenario replayed replayed
 scenario revoked revoked
 scenario impostor impostor
+scenario stale stale
+scenario policies policies
 scenario variants variants
 scenario bundle bundle
 scenario unreachable unreachable
