@@ -196,7 +196,7 @@ char *collect_to_json(const Collected *gpus, const Collected *switches, const ui
         char *text = NULL;
 
         if (list && hex && (!gpus || append(list, gpus, DEVICE_GPU, hex) == 0) && (!switches || append(list, switches, DEVICE_SWITCH, hex) == 0))
-                text = json_dumps(list, JSON_INDENT(2) | JSON_SORT_KEYS);
+                text = json_dumps(list, JSON_INDENT(4) | JSON_SORT_KEYS);
         json_decref(list);
         return text;
 }

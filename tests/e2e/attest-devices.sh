@@ -45,6 +45,10 @@ collected() {
         # The keys of NVIDIA's own evidence files.
         python3 - "$SCRATCH/both" <<'PYTHON'
 import json, sys
+# In their very layout, too.
+for kind in "gpu", "switch":
+    text = open("%s/%s_evidence.json" % (sys.argv[1], kind)).read()
+    assert text.rstrip("\n") == json.dumps(json.loads(text), indent=4, sort_keys=True)
 gpu, switch = (json.load(open("%s/%s_evidence.json" % (sys.argv[1], kind)))[0] for kind in ("gpu", "switch"))
 assert sorted(gpu) == ["arch", "certificate", "driver_version", "evidence", "nonce", "vbios_version", "version"], sorted(gpu)
 assert sorted(switch) == ["arch", "certificate", "evidence", "nonce", "version"], sorted(switch)
