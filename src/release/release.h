@@ -70,6 +70,10 @@ typedef struct Release {
         unsigned gpus, nvswitches;
         Mode mode;
         bool devtools;
+        /* [Attestation] */
+        char *gpu;       /* the chip, as NVIDIA's reference manifests are named ("GH100"), or NULL */
+        bool driver_rim; /* the driver's manifest is wanted */
+        char **rims;     /* ids of others that are */
         /* [Artifact ...], in file order */
         Artifact **artifacts;
         size_t n_artifacts;
@@ -96,6 +100,11 @@ char *version_major_minor(const char *version) _must_check_;
 
 const Artifact *release_artifact(const Release *r, const char *name);
 const Artifact *release_artifact_of_kind(const Release *r, ArtifactKind kind); /* the first, or NULL */
+
+/* What NVIDIA's service calls the reference manifest (RIM) of a driver on a chip, owned by the caller; NULL: out of memory. */
+char *driver_rim_id(const char *chip, const char *version) _must_check_;
+/* Ids of all reference manifests that a release wants, the driver's first, each once, owned by the caller; none: NULL. -ENOMEM. */
+int release_rims(const Release *r, char ***ret);
 
 /* The names of the RPMs that come from an artifact (driver: two; key: none), owned by the caller; -ENOMEM. Each has the artifact's
  * version and revision. */
