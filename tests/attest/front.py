@@ -3,7 +3,8 @@
 """front.py DIR PORT-FILE RIM-PORT: what stands before the servers of a simulated system (attest-sim DIR): manifests of a web server at RIM-PORT,
 revocation by one `openssl ocsp` for each authority. Every answer comes DELAY ms late, as from far away. DIR/behaviour, read anew for each request:
 
-  delay MS | replay (the first answer to a question is given again) | other (the answer to another question) | unauthorized (says that it has none) |
+  delay MS | replay (the first answer to a question is given again) | unauthorized (says that it has none) |
+  other (the answer about another certificate of that issuer, without a nonce) |
   signer NAME (answers for gpu-ica are signed by ocsp/NAME.pem) | silent (no answer) | closed (the connection ends) | error (HTTP 500) |
   rim-id, rim-sha256, rim-json (that is wrong in what the service sends) | large | redirect-file
 
@@ -78,11 +79,12 @@ async def ocsp(body, words):
         return 200, b"\x30\x03\x0a\x01\x06"
     if "replay" in words and key in first:
         return 200, first[key]
-    if "other" in words:
-        return 200, next(answer for question, answer in first.items() if question != key)
-    name, port = next((r for h, r in responders.items() if h in body), (None, None))
+    issuer, (name, port) = next(((h, r) for h, r in responders.items() if h in body), (b"", (None, None)))
     if port is None:
         return 404, b""
+    others = [answer for question, answer in first.items() if issuer in question and NONCE not in question and question not in body]
+    if "other" in words and others:
+        return 200, others[0]
     if "signer" in words and name.endswith("/gpu-ica"):
         signer = folder + "/ocsp/" + words[words.index("signer") + 1]
         if signer not in swapped:
