@@ -30,14 +30,21 @@ int http_new(int64_t timeout_ms, Http **ret, Error *e) {
 
         if (!h)
                 return error_oom(e);
-        if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || !(h->multi = curl_multi_init()))
-                return error_set(e, ENOMEM, EXIT_FAILED, "libcurl cannot be started");
-        (void) curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long) CURLPIPE_MULTIPLEX);
-        (void) curl_multi_setopt(h->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long) CONNECTIONS_MAX);
-        (void) curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long) CONNECTIONS_MAX);
         h->timeout_ms = timeout_ms;
         h->deadline_ms = clock_ms() + timeout_ms;
         *ret = TAKE_PTR(h);
+        return 0;
+}
+
+/* Once there is something to ask: many a verdict asks nobody, and libcurl's and its TLS library's pages are not needed then. */
+static int begin(Http *h) {
+        if (h->multi)
+                return 0;
+        if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || !(h->multi = curl_multi_init()))
+                return -ENOMEM;
+        (void) curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long) CURLPIPE_MULTIPLEX);
+        (void) curl_multi_setopt(h->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long) CONNECTIONS_MAX);
+        (void) curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long) CONNECTIONS_MAX);
         return 0;
 }
 
@@ -210,7 +217,7 @@ static int loop(Http *h) {
 int http_run(Http *h, HttpRequest *requests, size_t n, Error *e) {
         int64_t left_ms = h->deadline_ms - clock_ms();
         Running *all = calloc(MAX(n, (size_t) 1), sizeof(Running));
-        int r = all ? 0 : -ENOMEM;
+        int r = all ? begin(h) : -ENOMEM;
 
         for (size_t i = 0; r == 0 && i < n; i++)
                 if (left_ms > 0)
