@@ -17,6 +17,7 @@ typedef struct Repository {
         size_t n_generations;
         bool unclean;             /* a run that was killed left something: package files may be there that no generation names */
         Generation *current;      /* one of them: the published one; NULL: nothing is published */
+        uint64_t freed;           /* bytes of the package files that repository_clean() has removed */
 } Repository;
 
 Repository *repository_free(Repository *r);
