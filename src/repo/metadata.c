@@ -127,7 +127,7 @@ static int load_file(int dir_fd, const char *where, const RepomdFile *f, Metadat
         if (fd < 0)
                 return error_hint(e, error_set(e, errno, EXIT_UNTRUSTED, "%s: repomd.xml names it, but it is not there", name), "fetch or export it again");
         r = metadata_check(fd, name, f, primary ? &text : NULL, &size, e);
-        return r < 0 || !primary ? r : primary_parse(text, size, name, &m->primary, e);
+        return r < 0 || !primary ? r : primary_parse(text, size, name, &m->primary, NULL, e);
 }
 
 int metadata_load(int dir_fd, const char *where, Keyring *keyring, Metadata *ret, Error *e) {

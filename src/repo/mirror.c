@@ -310,6 +310,7 @@ static int make_next(Mirror *m, Error *e) {
         _cleanup_free_ char *repomd = NULL;
         int r;
 
+        repository_watch_readers(m->repo);
         if ((r = start_generation(m, e)) < 0 || (r = mirror_packages_stage(&m->packages, e)) < 0)
                 return r;
         for (size_t i = 0; i < m->packages.n; i++)

@@ -511,7 +511,14 @@ static bool install_what_goes(World *w, Queue *wanted) {
         return wanted->count < before;
 }
 
-int world_install_each(World *w, char ***ret_problems, Error *e) {
+/* A source package, or one for other machines, is not for installing on this one. */
+static bool is_for_others(World *w, Id p) {
+        Id arch = pool_id2solvable(w->pool, p)->arch;
+
+        return arch == ARCH_SRC || arch == ARCH_NOSRC || (w->pool->id2arch && pool_arch2score(w->pool, arch) == 0);
+}
+
+int world_install_each(World *w, size_t *ret_tried, char ***ret_problems, Error *e) {
         _cleanup_strv_ char **problems = NULL;
         Queue wanted, job;
         int r = 0;
@@ -519,7 +526,9 @@ int world_install_each(World *w, char ***ret_problems, Error *e) {
         queue_init(&wanted);
         queue_init(&job);
         for (size_t i = 0; i < w->n_packages; i++)
-                queue_push(&wanted, w->packages[i].id);
+                if (!is_for_others(w, w->packages[i].id))
+                        queue_push(&wanted, w->packages[i].id);
+        *ret_tried = (size_t) wanted.count;
         while (wanted.count > 1 && install_what_goes(w, &wanted))
                 ;
         /* Whatever is left, alone: and if it does not go, why. */

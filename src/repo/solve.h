@@ -58,9 +58,9 @@ bool nevra_is(const char *nevra, const char *name, const char *version, const ch
  * *ret_result: NEVRAs, sorted; *ret_problems: libsolv's words, none when it solves. Both may be NULL, and are owned by the caller. */
 int world_solve(World *w, char *const *install, char ***ret_result, char ***ret_problems, Error *e);
 
-/* Whether each package of our repository can be installed, alone or beside others: *ret_problems has libsolv's words, none when all can, and is
- * owned by the caller. */
-int world_install_each(World *w, char ***ret_problems, Error *e);
+/* Whether each package of our repository that is for this architecture, and no source package, can be installed, alone or beside others: how many
+ * were tried; *ret_problems has libsolv's words, none when all can, and is owned by the caller. */
+int world_install_each(World *w, size_t *ret_tried, char ***ret_problems, Error *e);
 
 /* Whether one of the two packages says that it conflicts with the other. */
 bool world_conflict(World *w, const char *nevra_a, const char *nevra_b);
