@@ -151,6 +151,11 @@ static int64_t revision_of(const Repomd *r) {
         return r->revision && parse_u64(r->revision, &n) >= 0 && n <= INT64_MAX ? (int64_t) n : 0;
 }
 
+/* Its serial is the source's then, and not ours. */
+static bool is_whole_copy(const Generation *g) {
+        return g && strv_length(g->locks) == 2;
+}
+
 /* Somebody who cannot sign can still serve again what was signed once. */
 static int check_newer(const Mirror *m, Error *e) {
         const MirrorSource *s = &m->sources[0];
@@ -168,7 +173,7 @@ static int check_newer(const Mirror *m, Error *e) {
                 return r;
         if (g && !path)
                 return error_oom(e);
-        if (g && !is_selection(m) && read_file(m->repo->fd, path, REPOMD_MAX, &text, &size) >= 0)
+        if (is_whole_copy(g) && !is_selection(m) && streq(g->locks[0] + strlen(MIRROR_LOCK), s->url) && read_file(m->repo->fd, path, REPOMD_MAX, &text, &size) >= 0)
                 (void) repomd_parse_foreign(text, size, "repomd.xml", &old, NULL);
         if ((r = freshness_check(&s->repomd->freshness, old ? old->freshness.serial : 0, now, s->url, e)) < 0)
                 return r;

@@ -334,6 +334,18 @@ static bool is_reserved(const char *path) {
         return streq(path, "repodata") || streq(path, "generations");
 }
 
+/* What other links keep on the disk is not freed. */
+static int remove_package(Repository *r, int dir_fd, const char *path, size_t *removed) {
+        struct stat st;
+
+        if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || unlinkat(dir_fd, path, 0) < 0)
+                return -errno;
+        if (st.st_nlink == 1)
+                r->freed += (uint64_t) st.st_size;
+        (*removed)++;
+        return 0;
+}
+
 /* Package files of one directory, and below: packages/, or "" for the whole of a mirror, whose packages lie where its source has them. */
 static int sweep(Repository *r, const Generation *published, size_t first, const char *path, unsigned depth, size_t *removed, Error *e) {
         int fd = openat(r->fd, *path ? path : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), k = 0;
@@ -357,10 +369,9 @@ static int sweep(Repository *r, const Generation *published, size_t first, const
                         k = sweep(r, published, first, name, depth + 1, removed, e);
                         (void) unlinkat(fd, d->d_name, AT_REMOVEDIR); /* if it is empty now */
                 } else if (endswith(name, ".rpm") && !is_named(r, published, first, name)) {
-                        if (unlinkat(fd, d->d_name, 0) < 0)
-                                k = error_errno(e, errno, "%s/%s", r->path, name);
-                        else
-                                (*removed)++;
+                        k = remove_package(r, fd, d->d_name, removed);
+                        if (k < 0)
+                                k = error_errno(e, -k, "%s/%s", r->path, name);
                 }
         }
         (void) closedir(dir);
@@ -412,16 +423,15 @@ static int drop_packages(Repository *r, const Generation *g, const Generation *p
                 return error_oom(e);
         for (size_t i = 0; i < g->n_packages; i++) {
                 const char *href = g->packages[i]->href;
+                int q;
                 bool named = generation_walk_href(published, &at[r->n_generations], href) != NULL;
 
                 for (size_t k = first; k < r->n_generations && !named; k++)
                         named = generation_walk_href(r->generations[k], &at[k], href) != NULL;
                 if (named)
                         continue;
-                if (unlinkat(r->fd, href, 0) == 0)
-                        (*removed)++;
-                else if (errno != ENOENT)
-                        return error_errno(e, errno, "%s/%s", r->path, href);
+                if ((q = remove_package(r, r->fd, href, removed)) < 0 && q != -ENOENT)
+                        return error_errno(e, -q, "%s/%s", r->path, href);
                 remove_parents(r, href);
         }
         return 0;

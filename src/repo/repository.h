@@ -21,6 +21,7 @@ typedef struct Repository {
         bool unclean;             /* a run that was killed left something: package files may be there that no generation names */
         bool cleaning;            /* this one is about to */
         Generation *current;      /* one of them: the published one; NULL: nothing is published */
+        uint64_t freed;           /* bytes of the package files that repository_clean() has removed */
 } Repository;
 
 Repository *repository_free(Repository *r);

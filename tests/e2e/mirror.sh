@@ -361,7 +361,10 @@ PY
         for p in updateinfo.xml.gz modules.yaml.gz comps.xml; do cmp main/repodata/*-$p copy/repodata/*-$p; done
         client "baseurl=$URL/copy" repoquery --qf '%{name}' app lib base-lib | grep -cE '^(app|lib|base-lib)$' | grep -qx 3
         client "baseurl=$URL/copy" updateinfo list --all || :
+        # What is recommended is in a stream that nobody has enabled: dnf would not see it.
         expect 0 mirror $URL/main copy --package app --also $URL/base --platform platform --weak --sign-key "$KEY" --gnupghome "$KEYS"
+        said '3 packages'
+        expect 0 mirror $URL/main copy --package app --also $URL/base --platform platform --weak --module things:1 --sign-key "$KEY" --gnupghome "$KEYS"
         said '4 packages, 1 of them new'
         # Two that exclude each other are both there; without a signer it is not signed.
         expect 0 mirror $URL/main unsigned --package unrelated --package extra
