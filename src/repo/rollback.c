@@ -73,7 +73,7 @@ static int stage_repomd(Repository *r, const Generation *from, Generation *next,
                 return error_oom(e);
         if ((k = read_file(r->fd, path, REPOMD_MAX, &text, &size)) < 0 || (k = read_file(r->fd, asc, REPOMD_MAX, &signature, &signature_size)) < 0)
                 return error_errno(e, -k, "%s/%s", r->path, path);
-        if ((k = keyring_verify(keyring, text, size, signature, signature_size, path, e)) < 0 || (k = repomd_parse(text, size, path, &repomd, e)) < 0)
+        if ((k = keyring_verify(keyring, text, size, signature, signature_size, path, NULL, NULL, e)) < 0 || (k = repomd_parse(text, size, path, &repomd, e)) < 0)
                 return k;
         repomd->freshness = next->freshness;
         if (!(rendered = repomd_render(repomd)))
@@ -90,11 +90,17 @@ static int make_next(Repository *r, const RollbackOptions *o, const Generation *
         int64_t now;
         int k;
 
-        if (!streq(from->key, o->signer->fingerprint))
-                return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: generation %" PRIu64 " is of key %s, not %s", r->path, from->number,
-                                               from->key, o->signer->fingerprint), "publish its packages again instead");
+        if (!signers_have(o->signers, from->key))
+                return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: generation %" PRIu64 " is of key %s, not %s%s%s", r->path, from->number,
+                                               from->key, o->signers->v[0]->fingerprint, *signers_also(o->signers) ? " or " : "", signers_also(o->signers)),
+                                  "publish its packages again instead; while both keys are published, --also-key names the other one");
         if ((k = check_packages(r, from, e)) < 0 || (k = copy_generation(from, &next, e)) < 0)
                 return k;
+        free(next->also);
+        next->also = NULL;
+        for (size_t i = 0; i < o->signers->n; i++)
+                if (!streq(o->signers->v[i]->fingerprint, next->key) && !(next->also = strdup(o->signers->v[i]->fingerprint)))
+                        return error_oom(e);
         next->number = r->generations[r->n_generations - 1]->number + 1;
         next->freshness = (Freshness){ .serial = next->number };
         if (o->valid_sec > 0) {
@@ -123,11 +129,11 @@ int rollback(const RollbackOptions *o, Generation **ret, Error *e) {
                 return k;
         if (from == r->current)
                 return error_set(e, EALREADY, EXIT_USAGE, "%s: generation %" PRIu64 " is the published one", o->repo, from->number);
-        if ((k = keyring_new(o->signer->public_key, o->signer->public_key_size, "signing key", &keyring, e)) < 0 ||
+        if ((k = keyring_new_own(o->signers, &keyring, e)) < 0 ||
             (k = make_next(r, o, from, &next, e)) < 0 || (k = link_metadata(r, from, e)) < 0 || (k = stage_repomd(r, from, next, keyring, &repomd, e)) < 0 ||
-            (k = seal_repomd(r, next, o->signer, keyring, repomd, e)) < 0 || (k = seal_generation(r, next, e)) < 0 || (k = repository_sync(r, e)) < 0 ||
+            (k = seal_repomd(r, next, o->signers, keyring, repomd, e)) < 0 || (k = seal_generation(r, next, e)) < 0 || (k = repository_sync(r, e)) < 0 ||
             (k = repository_link_metadata(r, o->keep, e)) < 0 || (k = repository_switch(r, next, e)) < 0 ||
-            (k = serial_remember(o->workspace, o->repo, next->key, next->number, e)) < 0 || (k = repository_clean(r, next, o->keep, &removed, e)) < 0)
+            (k = serial_remember(o->workspace, o->repo, (char *[]){ next->key, next->also, NULL }, next->number, e)) < 0 || (k = repository_clean(r, next, o->keep, &removed, e)) < 0)
                 return k;
         *ret = TAKE_PTR(next);
         return 0;

@@ -35,14 +35,23 @@ static int read_known(const char *path, uint64_t *ret, Error *e) {
         return 0;
 }
 
-int serial_known(const char *workspace, const char *repo, const char *fingerprint, uint64_t *ret, Error *e) {
-        _cleanup_free_ char *path = NULL;
-        int r = known_path(workspace, repo, fingerprint, &path, e);
+int serial_known(const char *workspace, const char *repo, char *const *fingerprints, uint64_t *ret, Error *e) {
+        uint64_t newest = 0;
 
-        return r < 0 ? r : read_known(path, ret, e);
+        STRV_FOREACH(s, fingerprints) {
+                _cleanup_free_ char *path = NULL;
+                uint64_t known;
+                int r;
+
+                if ((r = known_path(workspace, repo, *s, &path, e)) < 0 || (r = read_known(path, &known, e)) < 0)
+                        return r;
+                newest = MAX(newest, known);
+        }
+        *ret = newest;
+        return 0;
 }
 
-int serial_remember(const char *workspace, const char *repo, const char *fingerprint, uint64_t serial, Error *e) {
+static int remember(const char *workspace, const char *repo, const char *fingerprint, uint64_t serial, Error *e) {
         _cleanup_free_ char *dir = path_join(workspace, "serials"), *path = NULL, *text = format("%" PRIu64 "\n", serial);
         uint64_t known;
         int r;
@@ -53,5 +62,15 @@ int serial_remember(const char *workspace, const char *repo, const char *fingerp
                 return r;
         if ((r = mkdir_parents(AT_FDCWD, dir, 0755)) < 0 || (r = write_file_atomic(AT_FDCWD, path, text, strlen(text), 0644)) < 0)
                 return error_errno(e, -r, "%s", path);
+        return 0;
+}
+
+int serial_remember(const char *workspace, const char *repo, char *const *fingerprints, uint64_t serial, Error *e) {
+        STRV_FOREACH(s, fingerprints) {
+                int r = remember(workspace, repo, *s, serial, e);
+
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }
