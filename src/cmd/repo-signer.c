@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <openssl/ui.h>
+#include <termios.h>
 
 #include "basic/fs.h"
 #include "basic/log.h"
@@ -80,17 +81,28 @@ static int check_fingerprint(const Signer *s, const char *expected, Error *e) {
         return 0;
 }
 
-/* OpenSSL's own prompt: on the terminal, without an echo, which it gives back when it is interrupted. */
+/* OpenSSL's own prompt, which gives the terminal back when it is interrupted; without an echo from before it says anything. */
+static bool prompt_for(const char *prompt, char *secret) {
+        _cleanup_close_ int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+        UI *ui = UI_new_method(UI_OpenSSL());
+        struct termios before, quiet;
+        bool good = false;
+
+        if (ui && fd >= 0 && tcgetattr(fd, &before) == 0) {
+                quiet = before;
+                quiet.c_lflag &= ~(tcflag_t) ECHO;
+                good = tcsetattr(fd, TCSAFLUSH, &quiet) == 0 && UI_add_input_string(ui, prompt, 0, secret, 1, SECRET_MAX - 1) > 0 && UI_process(ui) == 0;
+                (void) tcsetattr(fd, TCSAFLUSH, &before);
+        }
+        UI_free(ui);
+        return good && *secret;
+}
+
 static int ask(const char *what, char **ret, Error *e) {
         _cleanup_free_ char *prompt = format("Passphrase (or PIN) of %s: ", what);
         char *secret = calloc(1, SECRET_MAX);
-        UI *ui = UI_new_method(UI_OpenSSL());
-        bool good = false;
 
-        if (ui && prompt && secret)
-                good = UI_add_input_string(ui, prompt, 0, secret, 1, SECRET_MAX - 1) > 0 && UI_process(ui) == 0 && *secret;
-        UI_free(ui);
-        if (good) {
+        if (prompt && secret && prompt_for(prompt, secret)) {
                 *ret = secret;
                 return 0;
         }

@@ -116,6 +116,8 @@ static int import_keys(Keyring *k, const void *key, size_t size, const char *nam
         err = gpgme_op_import(k->ctx, data);
         gpgme_data_release(data);
         result = gpgme_op_import_result(k->ctx);
+        if (err && gpgme_err_code(err) != GPG_ERR_NO_DATA)
+                return error_set(e, EIO, EXIT_FAILED, "%s: gpg does not import it: %s", name, gpgme_strerror(err));
         if (err || !result || result->imported == 0)
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: no OpenPGP public key in it", name);
         if (result->considered != result->imported || result->imported > KEYS_MAX || result->secret_read > 0)

@@ -223,16 +223,18 @@ static int add_block(Text *t, const char *block, size_t size) {
         return 0;
 }
 
-int openpgp_read_blocks(const char *text, size_t size, unsigned char **ret, size_t *ret_size) {
-        const char *block = size > 0 && !((unsigned char) *text & 0x80) ? strstr(text, ARMOR_BEGIN) : NULL;
+int openpgp_read_blocks(const char *data, size_t size, unsigned char **ret, size_t *ret_size) {
+        bool binary = size > 0 && ((unsigned char) *data & 0x80);
+        _cleanup_free_ char *text = strndup(data, size);
+        const char *block = text && !binary ? strstr(text, ARMOR_BEGIN) : NULL;
         _cleanup_text_ Text t = {};
         unsigned n = 0;
         int r;
 
-        if (size == 0)
-                return -EBADMSG;
-        if ((unsigned char) *text & 0x80)
-                text_append_n(&t, text, size);
+        if (!text)
+                return -ENOMEM;
+        if (binary)
+                text_append_n(&t, data, size);
         else if (!block || strlen(text) != size)
                 return -EBADMSG;
         while (block) {
@@ -377,11 +379,11 @@ static int check_issuer(const OpenpgpSignature *s, const unsigned char *fingerpr
                 return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: not signed by key %s: its signature names key %s%s", name, own, other,
                                  same_id ? ", of which only the last 16 digits are the same" : "");
         }
+        if (s->issuers_differ)
+                return untrusted(e, name, "its signature names two issuers");
         if (!same_id && s->has_issuer)
                 return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: not signed by key %s: another key signed it", name, own);
-        if (!s->has_issuer)
-                return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: its signature has no key ID, by which EL8's rpm looks for the key", name);
-        return s->issuers_differ ? untrusted(e, name, "its signature names two issuers") : 0;
+        return s->has_issuer ? 0 : untrusted(e, name, "its signature has no key ID, by which EL8's rpm looks for the key");
 }
 
 int openpgp_check_signature(const void *packet, size_t size, const unsigned char *fingerprint, const char *name, Error *e) {

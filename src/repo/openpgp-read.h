@@ -52,7 +52,7 @@ int openpgp_read_public_key(const unsigned char *body, size_t size, OpenpgpPubli
 
 /* All of a file with public keys, armored (blocks behind each other, each with a right sum) or binary, as packets; *ret is owned by the caller.
  * -EBADMSG. */
-int openpgp_read_blocks(const char *text, size_t size, unsigned char **ret, size_t *ret_size);
+int openpgp_read_blocks(const char *data, size_t size, unsigned char **ret, size_t *ret_size);
 
 /* That rpm 4.14 can use a key (packets: public key, user IDs, subkeys, signatures) and will go on to: version 4, RSA of 3072 to 16384 bits, certified by
  * itself with SHA-256 or better in version 4 signatures, and not revoked. name is for messages. -EKEYREJECTED or -EBADMSG/EXIT_UNTRUSTED, with the first
