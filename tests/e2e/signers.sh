@@ -129,7 +129,7 @@ TABLE
 
 # The token is pulled at one operation after the other: whatever was to be signed then, nothing has changed, and the next run finishes.
 a_token_is_pulled() {
-        local before objects n=0 failed=0 rc
+        local before objects n=1 failed=0 rc
         begin pulled
         # shellcheck disable=SC2046
         tee_publish $(token)
