@@ -76,6 +76,10 @@ int generation_from_json(const char *text, size_t size, const char *name, Genera
 
 /* All of REPO/generations, by number; a directory without a manifest is no generation. None is fine. */
 int generations_load(int repo_fd, const char *repo_path, Generation ***ret, size_t *ret_n, Error *e);
+/* The numbers of the directories there, ascending, owned by the caller; at most max, -EFBIG/EXIT_INVALID. */
+int generations_list(int repo_fd, const char *repo_path, size_t max, uint64_t **ret, size_t *ret_n, Error *e);
+/* One of them; NULL: that directory has no manifest. */
+int generation_load(int repo_fd, const char *repo_path, uint64_t number, Generation **ret, Error *e);
 /* The one whose repomd.xml is the published one; NULL: none is. */
 Generation *generations_current(Generation *const *v, size_t n, const char *repomd_sha256);
 

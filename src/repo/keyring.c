@@ -26,7 +26,7 @@ typedef struct Key {
 } Key;
 
 struct Keyring {
-        char *home; /* a private GnuPG home with these keys alone; NULL: of our own signers */
+        GpgHome *home; /* a private GnuPG home with these keys alone; NULL: of our own signers */
         gpgme_ctx_t ctx;
         Key *keys;
         size_t n_keys;
@@ -66,8 +66,7 @@ Keyring *keyring_free(Keyring *k) {
                 gpgme_release(k->ctx);
         if (k->keyring)
                 rpmKeyringFree(k->keyring);
-        if (k->home)
-                (void) gpg_home_free(k->home);
+        (void) gpg_home_free(k->home);
         for (size_t i = 0; i < k->n_keys; i++) {
                 free(k->keys[i].fingerprint);
                 free(k->keys[i].parts);
@@ -96,7 +95,7 @@ static int open_context(Keyring *k, Error *e) {
                 return r;
         if (gpgme_new(&k->ctx) != 0)
                 return error_oom(e);
-        if (gpgme_ctx_set_engine_info(k->ctx, GPGME_PROTOCOL_OpenPGP, NULL, k->home) != 0)
+        if (gpgme_ctx_set_engine_info(k->ctx, GPGME_PROTOCOL_OpenPGP, NULL, k->home->path) != 0)
                 return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "gpg is not installed"), "install gnupg2");
         (void) gpgme_set_offline(k->ctx, 1);
         return 0;

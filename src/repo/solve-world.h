@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the solve-*.c share of a world; for them only. */
+#pragma once
+
+#include <solv/pool.h>
+#include <solv/repo.h>
+#include <solv/solver.h>
+
+#include "repo/solve.h"
+
+/* A package of our repository. */
+typedef struct WorldPackage {
+        char *nevra;
+        Id id;
+} WorldPackage;
+
+struct World {
+        Pool *pool;
+        Repo *ours, *installed;
+        WorldPackage *packages; /* sorted */
+        size_t n_packages;
+        bool known, filelists;
+};
+
+/* A solver that is set as libdnf sets its own for best=True; the caller's to free. */
+Solver *world_solver(World *w);
+/* One problem in libsolv's words: the rules about packages first; a rule about the request only if there is no other. Appends to *problems. */
+int world_describe_problem(Solver *solver, Id problem, char ***problems, Error *e);
