@@ -347,7 +347,7 @@ rotation() {
         all_good repo "$old" "$new"
         cp -a root late
         cp -a root.dnf late.dnf
-        sed -i "s|file://.*|file://$PWD/late/etc/pki/rpm-gpg/RPM-GPG-KEY-gn8v-tee|" late.dnf/repos/gn8v-tee.repo
+        sed -i "s|$PWD/root|$PWD/late|g" late.dnf/dnf.conf late.dnf/repos/gn8v-tee.repo
         upgrade
         has gn8v-tee-helper-1.1
         [ "$(known_keys)" = 1 ] || die "a client with the old key needed the new one already"
@@ -364,12 +364,12 @@ rotation() {
         expect 5 "$REPO" import 2.tar --repo other --key "$third"
         said 'it was exported with key'
         [ ! -e other/repodata ]
-        for pins in "--key $old" "--key $new" "$both"; do
-                rm -rf copy2
-                "$REPO" -q mirror $pins "$BASEURL" copy2
-        done
+        "$REPO" -q mirror --key "$old" "$BASEURL" copy2
+        # Who pins the new one alone believes the metadata, and no package yet.
+        expect 5 "$REPO" -q mirror --key "$new" "$BASEURL" copy3
+        said 'rpm: not signed by key'
         "$REPO" -q mirror $both "$BASEURL" copy
-        expect 5 "$REPO" -q mirror --key "$third" "$BASEURL" copy3
+        expect 5 "$REPO" -q mirror --key "$third" "$BASEURL" copy4
 
         # 3: packages are the new one's. A client that took 2 goes on, one that did not is told so, and keeps what it has.
         helper 1.2
@@ -410,7 +410,7 @@ rotation() {
         "$REPO" import 4.tar --repo inside
         expect 5 "$REPO" import 4.tar --repo skipped-all --key "$old"
         "$REPO" -q mirror $both "$BASEURL" copy
-        expect 5 "$REPO" -q mirror --key "$old" "$BASEURL" copy4
+        expect 5 "$REPO" -q mirror --key "$old" "$BASEURL" copy5
         expect 5 tee_repo rollback $NEW_KEY 1
 
         # Somebody else's key, with the old state's place taken over.
