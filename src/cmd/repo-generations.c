@@ -57,9 +57,9 @@ static int generations_json(const PublishedState *s, Error *e) {
 
                 STRV_FOREACH(l, g->locks)
                         (void) json_array_append_new(locks, json_string(*l));
-                (void) json_array_append_new(all, json_pack("{s:I, s:b, s:I, s:s?, s:I, s:I, s:s, s:s, s:o}", "generation", (json_int_t) g->number,
+                (void) json_array_append_new(all, json_pack("{s:I, s:b, s:I, s:s?, s:I, s:I, s:s, s:s?, s:s, s:o}", "generation", (json_int_t) g->number,
                                                             "current", g == s->generation, "revision", (json_int_t) g->revision, "date", date,
-                                                            "packages", (json_int_t) g->n_packages, "size", (json_int_t) total_size(g), "key", g->key,
+                                                            "packages", (json_int_t) g->n_packages, "size", (json_int_t) total_size(g), "key", g->key, "also", g->also,
                                                             "repomd_sha256", g->repomd_sha256, "locks", locks));
         }
         return print_json(all, e);
@@ -71,8 +71,8 @@ static void generations_text(const PublishedState *s) {
                 const Generation *g = s->generations[i];
                 _cleanup_free_ char *date = date_text(g->revision);
 
-                printf("%9" PRIu64 "%s  %-20s  %8zu  %9.1f  %s\n", g->number, g == s->generation ? "*" : " ", or_dash(date), g->n_packages,
-                       (double) total_size(g) / (1024 * 1024), g->key);
+                printf("%9" PRIu64 "%s  %-20s  %8zu  %9.1f  %s%s%s\n", g->number, g == s->generation ? "*" : " ", or_dash(date), g->n_packages,
+                       (double) total_size(g) / (1024 * 1024), g->key, g->also ? " " : "", g->also ? g->also : "");
         }
 }
 

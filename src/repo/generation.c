@@ -45,6 +45,7 @@ Generation *generation_free(Generation *g) {
         free(g->packages);
         free(g->by_file);
         free(g->key);
+        free(g->also);
         free(g->repomd_sha256);
         free(g->comps_sha256);
         strv_free(g->metadata);
@@ -197,6 +198,10 @@ int generation_to_json(const Generation *g, char **ret, Error *e) {
         _cleanup_text_ Text t = {};
 
         text_append(&t, "{\n  ");
+        if (g->also) {
+                put_text(&t, "also", g->also);
+                text_append(&t, ",\n  ");
+        }
         put_text(&t, "comps_sha256", g->comps_sha256);
         text_printf(&t, ",\n  \"expires\": %" PRIi64 ",\n  \"format\": %d,\n  \"generation\": %" PRIu64 ",\n  ", g->freshness.expires, MANIFEST_FORMAT, g->number);
         put_text(&t, "key", g->key);
@@ -396,6 +401,8 @@ static int take_top(JsonScan *j, JsonText key, Generation *g, int64_t *format, b
                 g->freshness.expires = scan_integer(j);
         else if (scan_equals(key, "key"))
                 take(j, any, &g->key);
+        else if (scan_equals(key, "also"))
+                take(j, any, &g->also);
         else if (scan_equals(key, "repomd_sha256"))
                 take(j, sha256_is_valid, &g->repomd_sha256);
         else if (scan_equals(key, "comps_sha256"))
@@ -585,7 +592,7 @@ static bool same_list(char *const *a, char *const *b) {
 }
 
 bool generation_same(const Generation *a, const Generation *b) {
-        if (!streq(a->key, b->key) || !streq(a->comps_sha256, b->comps_sha256) || a->n_packages != b->n_packages || a->revision != b->revision ||
+        if (!streq(a->key, b->key) || !streq(a->also ? a->also : "", b->also ? b->also : "") || !streq(a->comps_sha256, b->comps_sha256) || a->n_packages != b->n_packages || a->revision != b->revision ||
             !same_list(a->locks, b->locks))
                 return false;
         for (size_t i = 0; i < a->n_packages; i++)

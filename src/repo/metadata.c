@@ -151,7 +151,7 @@ int metadata_load(int dir_fd, const char *where, Keyring *keyring, Metadata *ret
                 return error_errno(e, -r, "%s, or its signature", name);
         if (sha256_buffer(text, size, m.repomd_sha256) < 0)
                 return error_oom(e);
-        if ((r = keyring_verify(keyring, text, size, signature, signature_size, name, e)) < 0 || (r = repomd_parse(text, size, name, &m.repomd, e)) < 0)
+        if ((r = keyring_verify(keyring, text, size, signature, signature_size, name, NULL, NULL, e)) < 0 || (r = repomd_parse(text, size, name, &m.repomd, e)) < 0)
                 return r;
         for (size_t i = 0; i < m.repomd->n_files; i++)
                 if ((r = load_file(dir_fd, where, &m.repomd->files[i], &m, e)) < 0)

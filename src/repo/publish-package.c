@@ -113,7 +113,7 @@ static int stage_own(const PackageContext *c, const InputPackage *in, const RpmF
         RpmSigned done;
         int r;
 
-        r = rpm_sign_copy(f, c->o->signer, fd, c->o->progress, &done, e);
+        r = rpm_sign_copy(f, c->o->signers->v[0], fd, c->o->progress, &done, e);
         if (r < 0)
                 return r;
         if (!streq(done.unsigned_sha256, in->sha256))
@@ -226,7 +226,7 @@ static int reuse_known(const PackageContext *c, const InputPackage *in, const Pu
 }
 
 int package_take(PackageContext *c, const InputPackage *in, PublishedPackage **ret, PackageOrigin *ret_origin, Error *e) {
-        const char *signer = in->signer ? in->signer : c->o->signer->fingerprint;
+        const char *signer = in->signer ? in->signer : c->o->signers->v[0]->fingerprint;
         const PublishedPackage *old = package_published_as(c->repo, in->file);
         _cleanup_(published_package_freep) PublishedPackage *q = NULL;
         _cleanup_(rpm_file_freep) RpmFile *f = NULL;

@@ -136,7 +136,10 @@ static int check_key(Walk *w, const Generation *g) {
                 return r;
         if ((r = keyring_new(text, size, "repomd.xml.key", &k, verify_why(w->v))) < 0)
                 return r;
-        return streq(keyring_fingerprint(k), g->key) ? 0 : differs(w, g, "repomd.xml.key", "it is another key than the one that signed it");
+        STRV_FOREACH(s, keyring_fingerprints(k))
+                if (!streq(*s, g->key) && !(g->also && streq(*s, g->also)))
+                        return differs(w, g, "repomd.xml.key", "it is another key than the one that signed it");
+        return strv_contains(keyring_fingerprints(k), g->key) ? 0 : differs(w, g, "repomd.xml.key", "it lacks the key that signed it");
 }
 
 /* Its repomd.xml, which this repository's key signed; 0 when another key did, which is no error: keys are replaced. */
@@ -153,10 +156,10 @@ static int read_repomd(Walk *w, const Generation *g, Repomd **ret) {
                 return error_oom(verify_why(w->v));
         if (!streq(hex, g->repomd_sha256))
                 return differs(w, g, "repomd.xml", "it is not the one that its manifest.json has");
-        if (!streq(g->key, w->v->report->fingerprint))
+        if (!strv_contains(w->v->report->keys, g->key) && !(g->also && strv_contains(w->v->report->keys, g->also)))
                 return 0;
         if ((r = read_of(w, g, "repomd.xml.asc", &signature, &signature_size)) < 0 ||
-            (r = keyring_verify(w->v->keyring, text, size, signature, signature_size, "repomd.xml", verify_why(w->v))) < 0 || (r = check_key(w, g)) < 0)
+            (r = keyring_verify(w->v->keyring, text, size, signature, signature_size, "repomd.xml", NULL, NULL, verify_why(w->v))) < 0 || (r = check_key(w, g)) < 0)
                 return r;
         if ((r = repomd_parse(text, size, "repomd.xml", &m, verify_why(w->v))) < 0)
                 return r;
