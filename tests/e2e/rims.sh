@@ -319,6 +319,7 @@ SH
         expect 0 unshare -m -n sh attest
         said 'trusted: 12 of 12 devices'
         # verify: what is in the package is what was locked and stored.
+        cp "$SOURCE/repo/gn8v-tee.repo.in" .
         printf '/bin/sh\ndkms\n' > platform.provides
         KEY=$(make_key "$SCRATCH/k" publisher)
         rpm -qp --requires packages/*.rpm 2>/dev/null | sed 's/ [<=>].*//' | grep -v '^gn8v-tee-\|^rpmlib(' | sort -u >> platform.provides
