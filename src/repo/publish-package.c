@@ -109,13 +109,26 @@ static bool link_signed(const PackageContext *c, const InputPackage *in, const R
         return false;
 }
 
+static bool is_unchanged(const InputPackage *in, const RpmFile *f) {
+        struct stat st;
+        FileId id;
+
+        if (fstat(f->fd, &st) < 0)
+                return false;
+        id = file_id(&st);
+        return file_id_same(&in->id, &id);
+}
+
 static int stage_own(const PackageContext *c, const InputPackage *in, const RpmFile *f, PublishedPackage *q, int fd, Error *e) {
+        bool sealed = in->sealed && is_unchanged(in, f);
         RpmSigned done;
         int r;
 
-        r = rpm_sign_copy(f, c->o->signer, fd, c->o->progress, &done, e);
+        r = rpm_sign_copy(f, c->o->signer, sealed ? in->sha256 : NULL, fd, c->o->progress, &done, e);
         if (r < 0)
                 return r;
+        if (sealed && !is_unchanged(in, f))
+                return error_hint(e, error_set(e, EBUSY, EXIT_FAILED, "%s: it changed while it was read", in->path), "let nothing write to packages/ while it is published");
         if (!streq(done.unsigned_sha256, in->sha256))
                 return digest_differs(in, done.unsigned_sha256, "it is not the file that its build record describes: build it again", e);
         return set_digests(q, done.signed_sha256, done.size, done.unsigned_sha256, e);

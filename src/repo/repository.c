@@ -8,6 +8,7 @@
 
 #include "basic/fs.h"
 #include "repo/rpm-file.h"
+#include "repo/sync.h"
 
 #define DEPTH_MAX 16
 
@@ -132,8 +133,8 @@ int repository_link_metadata(Repository *r, unsigned keep, Error *e) {
 }
 
 int repository_sync(Repository *r, Error *e) {
-        int k = fsync_tree(r->stage_fd);
-        return k < 0 ? error_errno(e, -k, "%s/" STAGE, r->path) : 0;
+        _cleanup_free_ char *name = path_join(r->path, STAGE);
+        return name ? sync_tree(r->stage_fd, name, e) : error_oom(e);
 }
 
 static int sync_dir(Repository *r, const char *path, Error *e) {
