@@ -70,7 +70,7 @@ static void publish_done(Publish *p) {
         free(p->known.nevras);
         index_free(p->index);
         memo_free(p->memo);
-        signed_store_free(p->packages.known);
+        package_context_done(&p->packages);
         repository_free(p->repo);
         inputs_free(p->inputs);
         keyring_free(p->keyring);
