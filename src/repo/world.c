@@ -359,8 +359,10 @@ static void install_copy(World *w, Id p) {
         to->vendor = from->vendor;
         queue_init(&q);
         for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                queue_empty(&q); /* it is left alone if there are none */
                 (void) solvable_lookup_deparray((Solvable *) from, keys[i], &q, 0);
-                solvable_set_deparray(to, keys[i], &q, 0);
+                if (q.count > 0)
+                        solvable_set_deparray(to, keys[i], &q, 0);
         }
         queue_free(&q);
         queue_push(&w->extra, copy);
