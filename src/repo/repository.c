@@ -79,7 +79,7 @@ static int find_current(Repository *r, Error *e) {
                 k = remove_tree(r->fd, path);
                 if (k < 0)
                         return error_errno(e, -k, "%s/%s", r->path, path);
-                generation_free(r->generations[--r->n_generations]);
+                generations_drop_last(r->generations, &r->n_generations);
         }
         return 0;
 }
