@@ -205,7 +205,7 @@ typedef struct Reading {
 typedef struct Member {
         JsonText texts[N_TEXTS];
         char **releases;
-        bool seen, vendor;
+        bool seen, vendor, more; /* more: it has members that we do not know */
         uint64_t size;
 } Member;
 
@@ -226,8 +226,10 @@ static void take_member(JsonScan *j, JsonText key, Member *m) {
 
                 j->bad |= size < 0;
                 m->size = (uint64_t) size;
-        } else
+        } else {
+                m->more = true;
                 scan_skip(j);
+        }
 }
 
 #define NEAR 4 /* so many packages that have gone in between are passed over */
@@ -284,7 +286,8 @@ static int take_package(JsonScan *j, Reading *r, Error *e) {
         p->vendor = m.vendor;
         if (j->bad)
                 return 0;
-        if (r->keep) {
+        /* What we would not have written is not written again. */
+        if (r->keep && !m.more && !memchr(begin, '\n', (size_t) (j->p - begin))) {
                 p->text = begin;
                 p->text_size = (size_t) (j->p - begin);
         }
