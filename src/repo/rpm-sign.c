@@ -23,7 +23,7 @@ static void *export_signature_header(const RpmFile *f, const void *packet, size_
         _cleanup_free_ void *zeros = calloc(1, room + 1);
         HeaderIterator it = headerInitIterator(f->signature);
         Header h = headerNew();
-        struct rpmtd_s td;
+        struct rpmtd_s td, free_space;
         bool good = zeros;
         void *blob;
 
@@ -34,7 +34,9 @@ static void *export_signature_header(const RpmFile *f, const void *packet, size_
         }
         headerFreeIterator(it);
         good = good && headerPutBin(h, RPMSIGTAG_RSA, packet, (rpm_count_t) packet_size) == 1;
-        good = good && (room == 0 || headerPutBin(h, RPMSIGTAG_RESERVEDSPACE, zeros, (rpm_count_t) room) == 1);
+        /* Not headerPutBin(): this number is another tag's in a package's own header, and that one is no binary. */
+        free_space = (struct rpmtd_s){ .tag = RPMSIGTAG_RESERVEDSPACE, .type = RPM_BIN_TYPE, .count = (rpm_count_t) room, .data = zeros, .ix = -1 };
+        good = good && (room == 0 || headerPut(h, &free_space, HEADERPUT_DEFAULT) == 1);
         /* Sorts the entries, and makes them an immutable region, as every signature header is. */
         h = headerReload(h, RPMTAG_HEADERSIGNATURES);
         blob = h && good ? headerExport(h, ret_size) : NULL;
