@@ -5,7 +5,7 @@ set -euo pipefail
 packages=(
         # to build
         gcc make meson ninja-build pkg-config libjansson-dev libsystemd-dev libssl-dev librpm-dev libsolv-dev libsolvext-dev libcreaterepo-c-dev libarchive-dev
-        libgpgme-dev libcurl4-openssl-dev libxml2-dev libzstd-dev zlib1g-dev check scdoc
+        libgpgme-dev libcurl4-openssl-dev libxml2-dev libzstd-dev zlib1g-dev libyaml-dev check scdoc
         # to make packages, sign and serve them, and to install them
         rpm gnupg dnf createrepo-c nginx-light makeself xz-utils binutils python3 curl
         # scratch roots

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attest/evidence.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <jansson.h>
 
@@ -57,12 +58,21 @@ static const char *text(const json_t *object, const char *key) {
         return s && strlen(s) == json_string_length(v) ? s : NULL;
 }
 
-static int parse_nonce(Device *d, const json_t *object, const char *path, size_t i, Error *e) {
-        const char *hex = text(object, "nonce");
+/* Where one device's text is: in its own object, else beside the list that it is in. */
+static const char *text_of(const json_t *object, const json_t *outer, const char *key, bool *ret_there) {
+        const json_t *from = json_object_get(object, key) ? object : outer;
+
+        *ret_there = json_object_get(from, key) != NULL;
+        return text(from, key);
+}
+
+static int parse_nonce(Device *d, const json_t *object, const json_t *outer, const char *path, size_t i, Error *e) {
+        bool there;
+        const char *hex = text_of(object, outer, "nonce", &there);
         _cleanup_free_ uint8_t *bytes = NULL;
         size_t n;
 
-        if (!json_object_get(object, "nonce"))
+        if (!there)
                 return 0;
         if (!hex || hex_decode(hex, strlen(hex), false, &bytes, &n) < 0 || n != NONCE_SIZE)
                 return malformed(e, path, i, "\"nonce\" is not 64 hexadecimal digits");
@@ -71,50 +81,108 @@ static int parse_nonce(Device *d, const json_t *object, const char *path, size_t
         return 0;
 }
 
-static int parse_device(Evidence *ev, const json_t *object, const char *path, size_t i, Error *e) {
-        const char *arch = text(object, "arch"), *certificate = text(object, "certificate"), *report = text(object, "evidence");
+static int parse_arch(Device *d, const json_t *object, const json_t *outer, const char *path, size_t i, Error *e) {
+        bool there;
+        const char *arch = text_of(object, outer, "arch", &there);
+
+        if (!there)
+                return 0;
+        if (!arch || !*arch || strlen(arch) > 32 || strspn(arch, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") != strlen(arch))
+                return malformed(e, path, i, "\"arch\" is not an architecture's name");
+        if (!(d->arch = strdup(arch)))
+                return error_oom(e);
+        for (char *p = d->arch; *p; p++)
+                *p = (char) toupper((unsigned char) *p);
+        return 0;
+}
+
+static int decode_chain(Device *d, const char *certificate) {
+        if (!startswith(certificate, "-----BEGIN"))
+                return base64_decode(certificate, strlen(certificate), true, (uint8_t **) &d->chain, &d->chain_size);
+        d->chain = strdup(certificate);
+        d->chain_size = strlen(certificate);
+        return d->chain ? 0 : -ENOMEM;
+}
+
+/* As base64, and what comes out of it, or the text itself, may be hex: NVIDIA's older tools wrap it so. Bytes of a report begin with 0x11. */
+static int decode_report(Device *d, const char *evidence) {
+        _cleanup_free_ uint8_t *hex = NULL;
+        size_t n;
+        int r;
+
+        if (startswith(evidence, "11") && hex_decode(evidence, strlen(evidence), true, &d->report, &d->report_size) == 0)
+                return 0;
+        r = base64_decode(evidence, strlen(evidence), true, &d->report, &d->report_size);
+        if (r < 0 || d->report_size == 0 || d->report[0] != '1' || hex_decode((const char *) d->report, d->report_size, true, &hex, &n) < 0)
+                return r;
+        free(d->report);
+        d->report = TAKE_PTR(hex);
+        d->report_size = n;
+        return 0;
+}
+
+static int parse_device(Evidence *ev, const json_t *object, const json_t *outer, const char *path, size_t i, Error *e) {
+        const char *certificate = text(object, "certificate"), *report = text(object, "evidence");
         Device *d = evidence_add(ev);
+        int r;
 
         if (!d || !(d->source = format("%s: device %zu", path, i + 1)))
                 return error_oom(e);
         if (!json_is_object(object) || !certificate || !report)
                 return malformed(e, path, i, "\"certificate\" or \"evidence\" is not there");
-        if (json_object_get(object, "arch")) {
-                if (!arch || !*arch || strlen(arch) > 32 || strspn(arch, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != strlen(arch))
-                        return malformed(e, path, i, "\"arch\" is not an architecture's name");
-                if (!(d->arch = strdup(arch)))
-                        return error_oom(e);
-        }
-        if (base64_decode(certificate, strlen(certificate), false, (uint8_t **) &d->chain, &d->chain_size) < 0)
-                return malformed(e, path, i, "\"certificate\" is not base64");
-        if (base64_decode(report, strlen(report), false, &d->report, &d->report_size) < 0)
-                return malformed(e, path, i, "\"evidence\" is not base64");
-        return parse_nonce(d, object, path, i, e);
+        r = decode_chain(d, certificate);
+        if (r == 0)
+                r = decode_report(d, report);
+        if (r == -ENOMEM)
+                return error_oom(e);
+        if (r < 0)
+                return malformed(e, path, i, d->chain ? "\"evidence\" is not base64" : "\"certificate\" is not base64");
+        r = parse_arch(d, object, outer, path, i, e);
+        return r < 0 ? r : parse_nonce(d, object, outer, path, i, e);
+}
+
+/* The list that a document is, or has in it; NULL: none. */
+static json_t *find_list(json_t *root) {
+        static const char *const keys[] = { "evidences", "evidence_list" };
+
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+                if (json_object_get(root, keys[i]))
+                        return json_object_get(root, keys[i]);
+        return json_is_array(root) ? root : NULL;
+}
+
+static int parse_document(Evidence *ev, json_t *root, const char *path, Error *e) {
+        json_t *list = find_list(root), *object;
+        size_t i;
+        int r = 0;
+
+        if (!list && json_object_get(root, "evidence"))
+                return ev->n < EVIDENCE_DEVICES_MAX ? parse_device(ev, root, NULL, path, 0, e)
+                                                    : error_set(e, E2BIG, EXIT_INVALID, "%s: evidence of more than %d devices", path, EVIDENCE_DEVICES_MAX);
+        if (!json_is_array(list) || json_array_size(list) == 0)
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: not a list of evidence", path);
+        if (json_array_size(list) > EVIDENCE_DEVICES_MAX || ev->n + json_array_size(list) > EVIDENCE_DEVICES_MAX)
+                return error_set(e, E2BIG, EXIT_INVALID, "%s: evidence of more than %d devices", path, EVIDENCE_DEVICES_MAX);
+        json_array_foreach(list, i, object)
+                if ((r = parse_device(ev, object, list == root ? NULL : root, path, i, e)) < 0)
+                        return r;
+        return 0;
 }
 
 int evidence_parse_json(Evidence *ev, const char *path, const char *data, size_t size, Error *e) {
         json_error_t why;
-        json_t *root = json_loadb(data, size, JSON_REJECT_DUPLICATES, &why), *object;
-        size_t i;
-        int r = 0;
+        json_t *root = json_loadb(data, size, JSON_REJECT_DUPLICATES, &why);
+        int r;
 
         if (!root)
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s:%d: not JSON: %s", path, why.line, why.text);
-        if (!json_is_array(root) || json_array_size(root) == 0)
-                r = error_set(e, EBADMSG, EXIT_INVALID, "%s: not a list of evidence", path);
-        else if (json_array_size(root) > EVIDENCE_DEVICES_MAX || ev->n + json_array_size(root) > EVIDENCE_DEVICES_MAX)
-                r = error_set(e, E2BIG, EXIT_INVALID, "%s: evidence of more than %d devices", path, EVIDENCE_DEVICES_MAX);
-        json_array_foreach(root, i, object) {
-                if (r < 0)
-                        break;
-                r = parse_device(ev, object, path, i, e);
-        }
+        r = parse_document(ev, root, path, e);
         json_decref(root);
         return r;
 }
 
 static int read_input(const char *path, size_t max, char **ret, size_t *ret_size, Error *e) {
-        int r = read_file(AT_FDCWD, path, max, ret, ret_size);
+        int r = streq(path, "-") ? read_fd(STDIN_FILENO, max, ret, ret_size) : read_file(AT_FDCWD, path, max, ret, ret_size);
 
         if (r == -EFBIG)
                 return error_set(e, -r, EXIT_INVALID, "%s: larger than %zu bytes", path, max);
@@ -127,7 +195,7 @@ int evidence_load_json(Evidence *ev, const char *path, Error *e) {
         int r;
 
         r = read_input(path, EVIDENCE_MAX, &data, &size, e);
-        return r < 0 ? r : evidence_parse_json(ev, path, data, size, e);
+        return r < 0 ? r : evidence_parse_json(ev, streq(path, "-") ? "standard input" : path, data, size, e);
 }
 
 int evidence_load_files(Evidence *ev, const char *report_path, const char *chain_path, Error *e) {

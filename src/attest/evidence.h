@@ -26,7 +26,9 @@ typedef struct Evidence {
 Evidence *evidence_new(void);
 Evidence *evidence_free(Evidence *ev);
 DEFINE_CLEANUP(Evidence, evidence_free);
-/* Appends the devices of an evidence file: a JSON list of { arch, certificate, evidence, nonce, ... }, base64 each. EXIT_INVALID. */
+/* Appends the devices of an evidence file ("-": standard input): { arch, certificate, evidence, nonce, ... }, a list of such, or that list as
+ * nvattest prints it ("evidences") and as NVIDIA's service is asked ("evidence_list", with arch and nonce beside it). certificate is base64 of
+ * PEM, or PEM; evidence is base64 of the report or of its hex text, or that text. EXIT_INVALID. */
 int evidence_load_json(Evidence *ev, const char *path, Error *e);
 int evidence_parse_json(Evidence *ev, const char *path, const char *data, size_t size, Error *e);
 /* Appends one device: a report (bytes or hex text) and a PEM chain. */

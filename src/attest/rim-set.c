@@ -6,6 +6,7 @@
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "release/release.h"
 
 /* NVIDIA's own tool knows one kind of LS10 by these, too: project, its SKU, chip SKU. */
 #define LS10_ID_PARTS "5612_0002_890"
@@ -125,28 +126,47 @@ int rim_id_driver(const Report *r, const char *arch, char **ret) {
                 *ret = NULL;
                 return 0;
         }
-        id = streq(arch, "HOPPER") ? format("NV_GPU_DRIVER_GH100_%s", r->driver_version)
-                                   : format("NV_GPU_CC_DRIVER_%s_%s", r->chip_info && *r->chip_info ? r->chip_info : "GB100", r->driver_version);
+        id = driver_rim_id(streq(arch, "HOPPER") ? "GH100" : r->chip_info && *r->chip_info ? r->chip_info : "GB100", r->driver_version);
         if (!id)
                 return -ENOMEM;
         *ret = id;
         return 0;
 }
 
+/* As it stands at the end of an id. NULL: out of memory. */
+static char *firmware_version(const char *version) {
+        char *s = strdup(version), *out = s;
+
+        for (const char *p = version; s && *p; p++)
+                if (*p != '.')
+                        *out++ = (char) toupper((unsigned char) *p);
+        if (s)
+                *out = '\0';
+        return s;
+}
+
+bool rim_fits_id(const Rim *rim, const char *id) {
+        _cleanup_free_ char *driver = format("NV_GPU_DRIVER_%s_%s", rim->product, rim->version), *other = format("_%s", rim->version),
+                            *firmware = firmware_version(rim->version), *end = firmware ? format("_%s", firmware) : NULL;
+
+        if (!driver || !other || !end || !streq(rim->edition, startswith(id, "NV_SWITCH_") ? "SWITCH" : "GPU"))
+                return false;
+        if (startswith(id, "NV_GPU_DRIVER_"))
+                return streq(id, driver);
+        return startswith(id, "NV_GPU_CC_DRIVER_") ? endswith(id, other) : endswith(id, end);
+}
+
 int rim_id_vbios(const Report *r, const char *arch, char **ret) {
-        _cleanup_free_ char *version = r->vbios_version ? strdup(r->vbios_version) : NULL;
-        char *id, *out = version;
+        _cleanup_free_ char *version = NULL;
+        char *id;
 
         if (!r->vbios_version || (r->kind == DEVICE_GPU && (!r->project || !r->project_sku || !r->chip_sku))) {
                 *ret = NULL;
                 return 0;
         }
+        version = firmware_version(r->vbios_version);
         if (!version)
                 return -ENOMEM;
-        for (const char *p = version; *p; p++)
-                if (*p != '.')
-                        *out++ = (char) toupper((unsigned char) *p);
-        *out = '\0';
         id = r->kind == DEVICE_SWITCH ? format("NV_SWITCH_BIOS_" LS10_ID_PARTS "_%s", version)
                                       : format("NV_GPU_VBIOS_%s_%s_%s_%s", r->project, r->project_sku, r->chip_sku, version);
         if (!id)

@@ -43,3 +43,5 @@ void rim_set_free(RimSet *s);
  * A switch has none for its driver. */
 int rim_id_driver(const Report *r, const char *arch, char **ret);
 int rim_id_vbios(const Report *r, const char *arch, char **ret);
+/* Whether a verified manifest is the one that an id (NV_...) names, as far as it says: kind of device, chip of a Hopper's driver, version. */
+bool rim_fits_id(const Rim *rim, const char *id);

@@ -3,10 +3,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/time.h>
 #include <linux/fs.h>
 
 #include "basic/strings.h"
@@ -271,6 +273,39 @@ int write_file_atomic_as(int dir_fd, const char *path, const void *data, size_t 
         return fsync_parent(dir_fd, path);
 }
 
+bool is_temporary(const char *file, const char *name) {
+        size_t n = strlen(file), digits;
+
+        if (file[0] != '.' || !endswith(file, ".tmp"))
+                return false;
+        n -= strlen(".tmp");
+        for (digits = 0; n > digits && file[n - digits - 1] >= '0' && file[n - digits - 1] <= '9';)
+                digits++;
+        if (digits == 0 || n < digits + 2 || file[n - digits - 1] != '.')
+                return false;
+        n -= digits + 2; /* what is left of the name between the dots */
+        return n > 0 && (!name || (strlen(name) == n && strncmp(file + 1, name, n) == 0));
+}
+
+int remove_temporaries(int dir_fd, const char *path, const char *name) {
+        int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+
+        if (!d) {
+                r = -errno;
+                safe_close(fd);
+                return r == -ENOENT ? 0 : r;
+        }
+        while (r == 0 && (errno = 0, entry = readdir(d)))
+                if (is_temporary(entry->d_name, name) && unlinkat(fd, entry->d_name, 0) < 0 && errno != ENOENT)
+                        r = -errno;
+        if (r == 0 && errno != 0)
+                r = -errno;
+        (void) closedir(d);
+        return r;
+}
+
 int write_file_new(int dir_fd, const char *path, const void *data, size_t size, mode_t mode) {
         _cleanup_close_ int fd = openat(dir_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         int r;
@@ -397,10 +432,38 @@ int free_space(const char *path, uint64_t *ret) {
         return 0;
 }
 
+static unsigned lock_timeout_sec;
+
+void lock_set_timeout(unsigned seconds) {
+        lock_timeout_sec = seconds;
+}
+
+static void interrupt_only(int signal) {
+}
+
+/* The alarm goes on ringing: the first may come before the wait begins. */
+static int wait_for_lock(int fd) {
+        struct sigaction act = { .sa_handler = interrupt_only }, old;
+        struct itimerval timer = { .it_value.tv_sec = (time_t) lock_timeout_sec, .it_interval.tv_usec = 100000 }, none = {};
+        int r;
+
+        if (sigaction(SIGALRM, &act, &old) < 0 || setitimer(ITIMER_REAL, &timer, NULL) < 0)
+                return -errno;
+        r = flock(fd, LOCK_EX) < 0 ? -errno : 0;
+        (void) setitimer(ITIMER_REAL, &none, NULL);
+        (void) sigaction(SIGALRM, &old, NULL);
+        return r == -EINTR ? -EWOULDBLOCK : r;
+}
+
+int lock_fd(int fd) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                return 0;
+        return errno == EWOULDBLOCK && lock_timeout_sec > 0 ? wait_for_lock(fd) : -errno;
+}
+
 int lock_file(int dir_fd, const char *path) {
         _cleanup_close_ int fd = openat(dir_fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+        int r = fd < 0 ? -errno : lock_fd(fd);
 
-        if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
-                return -errno;
-        return TAKE_FD(fd);
+        return r < 0 ? r : TAKE_FD(fd);
 }

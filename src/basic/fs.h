@@ -41,6 +41,12 @@ int write_file_atomic(int dir_fd, const char *path, const void *data, size_t siz
 /* The same, and the new file belongs to these before it takes its place ((uid_t) -1: whoever makes it). */
 int write_file_atomic_as(int dir_fd, const char *path, const void *data, size_t size, mode_t mode, uid_t uid, gid_t gid);
 
+/* Whether write_file_atomic() gives such names, .NAME.PID.tmp, to what it writes; name: of this file only, or NULL. */
+bool is_temporary(const char *file, const char *name);
+/* Removes what killed runs left of write_file_atomic() in a directory. For whoever holds the lock under which such files (those of that name,
+ * or with NULL all) are written there. A directory that is not there is empty. */
+int remove_temporaries(int dir_fd, const char *path, const char *name);
+
 /* Makes a file that must not exist, with this mode exactly. Nothing is fsync'ed. */
 int write_file_new(int dir_fd, const char *path, const void *data, size_t size, mode_t mode);
 
@@ -56,5 +62,9 @@ int make_temp_dir(const char *parent, const char *prefix, char **ret);
 int copy_bytes(int in, int out);
 /* Free bytes for unprivileged users on path's file system. */
 int free_space(const char *path, uint64_t *ret);
-/* Takes a lock file, exclusively, without waiting: a descriptor that holds it until closed, or -EWOULDBLOCK. */
+/* How long lock_file() waits for somebody else to end; seconds, 0 to begin with. To be set while there is one thread, and no other timer. */
+void lock_set_timeout(unsigned seconds);
+/* Takes a lock file, exclusively: a descriptor that holds it until closed, or -EWOULDBLOCK. */
 int lock_file(int dir_fd, const char *path);
+/* The same with a file that is open: 0 or -EWOULDBLOCK. */
+int lock_fd(int fd);

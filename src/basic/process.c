@@ -23,25 +23,25 @@ static int64_t now_ms(void) {
         return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* What a child may know of its parent's environment: where programs and temporary files are, and which root it may act on. */
-static int clean_environment(char ***ret) {
-        static const char *const keep[] = { "HOME", "TMPDIR", "GNUPGHOME", "SOURCE_DATE_EPOCH", "GN8V_TEE_ENVIRONMENT" };
+int process_environment(const char *const *also, char ***ret) {
+        static const char *const keep[] = { "HOME", "TMPDIR", "GNUPGHOME", "SOURCE_DATE_EPOCH", "GN8V_TEE_ENVIRONMENT", NULL };
         _cleanup_strv_ char **env = NULL;
         const char *path = getenv("PATH");
         _cleanup_free_ char *s = format("PATH=%s", path && *path ? path : DEFAULT_PATH);
 
         if (!s || strv_append(&env, s) < 0 || strv_append(&env, "LANG=C.UTF-8") < 0)
                 return -ENOMEM;
-        for (size_t i = 0; i < ELEMENTSOF(keep); i++) {
-                const char *value = getenv(keep[i]);
-                _cleanup_free_ char *pair = NULL;
+        for (const char *const *list = keep; list; list = list == keep ? also : NULL)
+                for (size_t i = 0; list[i]; i++) {
+                        const char *value = getenv(list[i]);
+                        _cleanup_free_ char *pair = NULL;
 
-                if (!value)
-                        continue;
-                pair = format("%s=%s", keep[i], value);
-                if (!pair || strv_append(&env, pair) < 0)
-                        return -ENOMEM;
-        }
+                        if (!value)
+                                continue;
+                        pair = format("%s=%s", list[i], value);
+                        if (!pair || strv_append(&env, pair) < 0)
+                                return -ENOMEM;
+                }
         *ret = TAKE_PTR(env);
         return 0;
 }
@@ -190,7 +190,7 @@ int process_run(const Process *p, int *ret_status, char **ret_output, Error *e) 
                 read_end = pipe_fds[0];
                 write_end = pipe_fds[1];
         }
-        if (!p->env && clean_environment(&env) < 0)
+        if (!p->env && process_environment(NULL, &env) < 0)
                 return error_oom(e);
         pid = spawn(p, p->env ? (char *const *) p->env : env, p->stdin_fd > 0 ? p->stdin_fd : null_fd,
                     p->stdout_fd > 0 ? p->stdout_fd : piped ? write_end : STDERR_FILENO, piped ? write_end : STDERR_FILENO);

@@ -25,6 +25,10 @@ int process_run(const Process *p, int *ret_status, char **ret_output, Error *e);
 /* process_run() that takes any status but 0 for an error, with the last lines of its output in the message. */
 int process_check(const Process *p, char **ret_output, Error *e);
 
+/* What a child gets when Process.env is NULL (where programs and temporary files are, which root it may act on), and what of these names is set, too;
+ * NULL-terminated, may be NULL. Owned by the caller; -ENOMEM. */
+int process_environment(const char *const *also, char ***ret);
+
 /* Where PATH (or /usr/sbin:/usr/bin:/sbin:/bin when unset) has the program, below root (NULL: /): true if there is one. */
 bool program_exists(const char *root, const char *name);
 

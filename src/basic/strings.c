@@ -108,22 +108,28 @@ static int two_digits(const char *s, int max, const char *next) {
 
 int parse_time(const char *s, int64_t *ret) {
         int hour, minute, second, zone_hour = 0, zone_minute = 0;
+        const char *zone = s + 19;
         char date[11] = "";
         int64_t t;
 
-        if (strlen(s) < strlen("1970-01-01T00:00:00Z") || (s[10] != 'T' && s[10] != 't'))
+        if (strlen(s) < strlen("1970-01-01T00:00:00Z") || !strchr("Tt ", s[10]))
                 return -EINVAL;
         memcpy(date, s, 10);
         if (parse_date(date, &t) < 0 || (hour = two_digits(s + 11, 23, ":")) < 0 || (minute = two_digits(s + 14, 59, ":")) < 0 ||
-            (second = two_digits(s + 17, 59, "Zz+-")) < 0)
+            (second = two_digits(s + 17, 60, "Zz+-.")) < 0)
                 return -EINVAL;
-        if (s[19] == '+' || s[19] == '-') {
-                if ((zone_hour = two_digits(s + 20, 23, ":")) < 0 || (zone_minute = two_digits(s + 23, 59, "")) < 0)
+        if (*zone == '.') {
+                if (!isdigit((unsigned char) *++zone))
                         return -EINVAL;
-        } else if (s[20])
+                zone += strspn(zone, "0123456789");
+        }
+        if (*zone == '+' || *zone == '-') {
+                if ((zone_hour = two_digits(zone + 1, 23, ":")) < 0 || (zone_minute = two_digits(zone + 4, 59, "")) < 0)
+                        return -EINVAL;
+        } else if ((*zone != 'Z' && *zone != 'z') || zone[1])
                 return -EINVAL;
         t += hour * 3600 + minute * 60 + second;
-        *ret = t - (s[19] == '-' ? -1 : 1) * (zone_hour * 3600 + zone_minute * 60);
+        *ret = t - (*zone == '-' ? -1 : 1) * (zone_hour * 3600 + zone_minute * 60);
         return 0;
 }
 

@@ -29,7 +29,7 @@ void text_clean(char *s, size_t max);
 int parse_u64(const char *s, uint64_t *ret);
 /* "YYYY-MM-DD" as seconds since the epoch, UTC: 0 or -EINVAL. */
 int parse_date(const char *s, int64_t *ret);
-/* "YYYY-MM-DDTHH:MM:SS" with "Z" or "+HH:MM" (RFC 3339; no fractions, no leap seconds) as seconds since the epoch: 0 or -EINVAL. */
+/* "YYYY-MM-DDTHH:MM:SS" with "Z" or "+HH:MM" (RFC 3339; a fraction is passed over) as seconds since the epoch: 0 or -EINVAL. */
 int parse_time(const char *s, int64_t *ret);
 /* The same in the other direction, in UTC, owned by the caller; NULL when out of memory. */
 char *time_to_text(int64_t t) _must_check_;

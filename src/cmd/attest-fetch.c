@@ -11,20 +11,13 @@ static void help(void) {
                "Put what a verdict without a network needs into DIR: the reference manifests\n"
                "that the evidence, or a release's driver, wants, and the responder's answers on\n"
                "revocation. Then: verify --bundle=DIR.\n\n"
-               "      --release=FILE     the manifest of this release's driver, too\n"
+               "      --release=FILE     the manifests that this release names, too\n"
                "      --rim-dir=DIR      take manifests from there if they are there\n"
                "      --timeout=SECONDS  for everything that servers are asked (30)\n"
                "      --config=FILE      instead of /etc/gn8v-tee/attest.conf\n"
                "  -h, --help             this text\n\n"
                "Exit status: 0 all of it is there; 11 not all could be had; 5 something is not\n"
                "to be trusted; 2 wrong words on the command line.\n");
-}
-
-/* H100 is what the release's instance types have. */
-static char *driver_rim_id(const Release *r) {
-        const Artifact *driver = release_artifact_of_kind(r, ARTIFACT_DRIVER);
-
-        return driver ? format("NV_GPU_DRIVER_GH100_%s", driver->version) : NULL;
 }
 
 static int store_manifest(const char *dir, RimSource *source, const WantedRim *w, Error *e) {
@@ -100,7 +93,7 @@ static int ask_about(RimSet *set, OcspSource *ocsp, Error *e) {
 
 static int fetch_for_release(const Attest *attest, const JudgeArguments *a, const char *dir, RimSource *rims, OcspSource *ocsp, Error *e) {
         _cleanup_(release_freep) Release *release = NULL;
-        _cleanup_free_ char *id = NULL;
+        _cleanup_strv_ char **ids = NULL;
         CertPool *pool = NULL;
         RimSet set = {};
         int r;
@@ -108,12 +101,15 @@ static int fetch_for_release(const Attest *attest, const JudgeArguments *a, cons
         r = release_load(a->release, &release, e);
         if (r < 0)
                 return r;
-        id = driver_rim_id(release);
+        if (release_rims(release, &ids) < 0)
+                return error_oom(e);
+        if (!ids)
+                return error_set(e, ENODATA, EXIT_INVALID, "%s: [Attestation] wants no reference manifest", a->release);
         pool = cert_pool_new();
-        if (!id)
-                r = error_set(e, ENODATA, EXIT_INVALID, "%s: there is no driver in it", a->release);
-        else if (!pool || !rim_set_want(&set, id))
-                r = error_oom(e);
+        r = pool ? 0 : error_oom(e);
+        STRV_FOREACH(id, ids)
+                if (r == 0 && !rim_set_want(&set, *id))
+                        r = error_oom(e);
         if (r == 0)
                 r = rim_set_load(&set, rims, pool, attest->roots, a->o.at, e);
         if (r == 0)

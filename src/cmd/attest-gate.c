@@ -10,17 +10,17 @@
 #include "cmd/attest.h"
 #include "release/release.h"
 
-#define UNIT           "gn8v-tee-attest.service"
+#define UNIT           RELEASE_GATE_UNIT
 #define UNITS          "/etc/systemd/system/"
 #define PERSISTENCED   UNITS "nvidia-persistenced.service.d/90-gn8v-tee-attest.conf"
-#define CLIENTS        UNITS UNIT ".d/50-clients.conf"
 
 static void help(void) {
         printf("gn8v-tee-attest [OPTION...] gate enable|disable\n\n"
                "With the gate enabled, GPUs become ready for clients at boot only after they\n"
                "were attested: persistenced no longer sets the ready state,\n"
-               UNIT " does (run --set-ready), and the release's GPU\n"
-               "clients start after it. Takes effect at the next boot.\n\n"
+               UNIT " does (run --set-ready). Its GPU clients, the\n"
+               "release's and those of gn8v-tee order add, start after it. Takes effect at\n"
+               "the next boot.\n\n"
                "  -h, --help           this text\n\n"
                "Exit status: 0 done; 1 failed; 2 wrong words on the command line.\n");
 }
@@ -37,19 +37,12 @@ static int put(const char *path, const Text *t, Error *e) {
         return r < 0 ? error_errno(e, -r, "%s", path) : 0;
 }
 
-/* Clients come after persistenced already; now also after the verdict. */
-static int write_clients(Error *e) {
+/* Numbers and mode are its. */
+static int check_release(Error *e) {
         _cleanup_(release_freep) Release *release = NULL;
-        _cleanup_text_ Text t = {};
-        int r;
+        int r = release_load(RELEASE_INSTALLED_PATH, &release, e);
 
-        r = release_load(RELEASE_INSTALLED_PATH, &release, e);
-        if (r < 0)
-                return error_hint(e, r, "yum install gn8v-tee-single (1 GPU) or gn8v-tee-multi (8 GPUs)");
-        text_append(&t, "# gn8v-tee-attest gate enable\n[Unit]\n");
-        STRV_FOREACH(s, release->clients)
-                text_printf(&t, "Before=%s\n", *s);
-        return put(CLIENTS, &t, e);
+        return r < 0 ? error_hint(e, r, "yum install gn8v-tee-single (1 GPU) or gn8v-tee-multi (8 GPUs)") : 0;
 }
 
 static int write_persistenced(Error *e) {
@@ -69,7 +62,7 @@ static int systemctl(const char *verb, const char *unit, Error *e) {
 static int enable(Error *e) {
         int r;
 
-        r = write_clients(e);
+        r = check_release(e);
         if (r < 0 || (r = systemctl("enable", UNIT, e)) < 0)
                 return r;
         /* Last: until here a failure leaves GPUs that become ready as they did before. */
@@ -81,8 +74,6 @@ static int disable(Error *e) {
         int r;
 
         r = unlink(PERSISTENCED) < 0 && errno != ENOENT ? error_errno(e, errno, PERSISTENCED) : 0;
-        if (r == 0 && unlink(CLIENTS) < 0 && errno != ENOENT)
-                r = error_errno(e, errno, CLIENTS);
         if (r == 0)
                 r = systemctl("disable", UNIT, e);
         return r < 0 ? r : systemctl("daemon-reload", NULL, e);

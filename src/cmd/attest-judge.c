@@ -78,7 +78,7 @@ const char *judge_take_option(Attest *attest, JudgeArguments *a, int option, con
         case ARG_JUDGE_NONCE: return parse_nonce(value, &a->nonce) < 0 ? "--nonce wants 64 hexadecimal digits" : NULL;
         case ARG_JUDGE_AT:
                 a->at_given = true;
-                return parse_time(value, &a->o.at) < 0 ? "--at wants a time like 2024-06-01T00:00:00Z" : NULL;
+                return parse_time(value, &a->o.at) < 0 && parse_date(value, &a->o.at) < 0 ? "--at wants a time like 2024-06-01T00:00:00Z, or a date" : NULL;
         case ARG_JUDGE_TIMEOUT:
                 if (parse_u64(value, &n) < 0 || n == 0 || n > 600)
                         return "--timeout wants 1 to 600 seconds";

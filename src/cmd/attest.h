@@ -26,6 +26,7 @@ int verb_attest_verify(Attest *attest, int argc, char *argv[], Error *e);
 int verb_attest_collect(Attest *attest, int argc, char *argv[], Error *e);
 int verb_attest_run(Attest *attest, int argc, char *argv[], Error *e);
 int verb_attest_fetch(Attest *attest, int argc, char *argv[], Error *e);
+int verb_attest_rim(Attest *attest, int argc, char *argv[], Error *e);
 int verb_attest_gate(Attest *attest, int argc, char *argv[], Error *e);
 
 /* attest-table.c: the verdict for people, on standard output; and as JSON. */

@@ -2,10 +2,12 @@
 #include <getopt.h>
 #include <locale.h>
 
+#include "basic/fs.h"
 #include "basic/log.h"
 #include "basic/process.h"
 #include "cmd/repo.h"
 
+#define LOCK_TIMEOUT_MAX (7 * 24 * 60 * 60)
 #define RELEASES_DIR "/usr/share/gn8v-tee-repo/releases"
 
 static const Verb verbs[] = {
@@ -37,6 +39,8 @@ static void help(void) {
                "  -C, --workspace=DIR  locks, store, packages, repo are here (default: .)\n"
                "      --releases=DIR   release files (default: repo/releases, else\n"
                "                       " RELEASES_DIR ")\n"
+               "      --lock-timeout=SECONDS\n"
+               "                       wait so long for another run to end (default: 0)\n"
                "      --json           one JSON document on standard output\n"
                "  -q, --quiet          errors only\n"
                "  -v, --verbose        say more\n"
@@ -111,10 +115,11 @@ static int run_verb(Repo *repo, int argc, char *argv[]) {
 }
 
 int main(int argc, char *argv[]) {
-        enum { ARG_RELEASES = 256, ARG_JSON, ARG_VERSION };
+        enum { ARG_RELEASES = 256, ARG_JSON, ARG_LOCK_TIMEOUT, ARG_VERSION };
         static const struct option options[] = {
                 { "workspace", required_argument, NULL, 'C' },
                 { "releases", required_argument, NULL, ARG_RELEASES },
+                { "lock-timeout", required_argument, NULL, ARG_LOCK_TIMEOUT },
                 { "json", no_argument, NULL, ARG_JSON },
                 { "quiet", no_argument, NULL, 'q' },
                 { "verbose", no_argument, NULL, 'v' },
@@ -124,6 +129,7 @@ int main(int argc, char *argv[]) {
         };
         Repo repo = { .workspace = "." };
         LogLevel level = LOG_NORMAL;
+        uint64_t seconds;
         int c;
 
         open_standard_streams();
@@ -132,6 +138,13 @@ int main(int argc, char *argv[]) {
                 switch (c) {
                 case 'C': repo.workspace = optarg; break;
                 case ARG_RELEASES: repo.releases_dir = optarg; break;
+                case ARG_LOCK_TIMEOUT:
+                        if (parse_u64(optarg, &seconds) < 0 || seconds > LOCK_TIMEOUT_MAX) {
+                                fprintf(stderr, "gn8v-tee-repo: --lock-timeout %s: not a number of seconds from 0 to %d\n", optarg, LOCK_TIMEOUT_MAX);
+                                return EXIT_USAGE;
+                        }
+                        lock_set_timeout((unsigned) seconds);
+                        break;
                 case ARG_JSON: repo.json = true; break;
                 case 'q': level = LOG_QUIET; repo.quiet = true; break;
                 case 'v': level = LOG_VERBOSE; break;

@@ -9,6 +9,7 @@
 #include "cmd/repo-signer.h"
 #include "cmd/repo.h"
 #include "repo/bundle.h"
+#include "repo/repo-file.h"
 
 static void help_export(void) {
         printf("gn8v-tee-repo [OPTION...] export --key=FPR [EXPORT-OPTION...] FILE\n\n"
@@ -39,7 +40,8 @@ static void help_import(void) {
                "      --baseurl=URL    where clients will find it (default: as it is there now,\n"
                "                       else file:// and the repository's path)\n"
                "      --keep=N         generations kept (default: %d)\n"
-               "      --allow-older    a state that is older than the one there, or expired\n"
+               "      --mirror-url=URL see publish (default: those of the metalink that is there)\n"
+               "      --allow-older    a state that is older than one that was there, or expired\n"
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"
                "Exit codes: 0 imported, or there already; 1 packages that it leaves out are not\n"
@@ -149,22 +151,24 @@ static int run_import(const Repo *repo, ImportOptions *o, Error *e) {
 }
 
 int verb_import(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_REPO = 256, ARG_JSON, ARG_KEY, ARG_BASEURL, ARG_KEEP, ARG_ALLOW_OLDER };
+        enum { ARG_REPO = 256, ARG_JSON, ARG_KEY, ARG_BASEURL, ARG_KEEP, ARG_MIRROR_URL, ARG_ALLOW_OLDER };
         static const struct option options[] = {
                 { "repo", required_argument, NULL, ARG_REPO },
                 { "key", required_argument, NULL, ARG_KEY },
                 { "baseurl", required_argument, NULL, ARG_BASEURL },
                 { "keep", required_argument, NULL, ARG_KEEP },
+                { "mirror-url", required_argument, NULL, ARG_MIRROR_URL },
                 { "allow-older", no_argument, NULL, ARG_ALLOW_OLDER },
                 { "json", no_argument, NULL, ARG_JSON },
                 { "help", no_argument, NULL, 'h' },
                 {}
         };
-        ImportOptions o = { .keep = KEEP_DEFAULT };
+        ImportOptions o = { .workspace = repo->workspace, .keep = KEEP_DEFAULT };
+        _cleanup_strv_ char **mirror_urls = NULL;
         _cleanup_free_ char *path = NULL;
         const char *dir = NULL;
         uint64_t keep;
-        int c;
+        int c, r;
 
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
@@ -175,6 +179,12 @@ int verb_import(Repo *repo, int argc, char *argv[], Error *e) {
                         if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)
                                 return verb_usage("import", "--keep %s: not a number from 1 to %d", optarg, KEEP_MAX);
                         o.keep = (unsigned) keep;
+                        break;
+                case ARG_MIRROR_URL:
+                        if ((r = repo_url_check("--mirror-url", optarg, e)) < 0)
+                                return r;
+                        if (strv_append(&mirror_urls, optarg) < 0)
+                                return error_oom(e);
                         break;
                 case ARG_ALLOW_OLDER: o.allow_older = true; break;
                 case ARG_JSON: repo->json = true; break;
@@ -188,5 +198,6 @@ int verb_import(Repo *repo, int argc, char *argv[], Error *e) {
                 return error_oom(e);
         o.repo = path;
         o.file = argv[optind];
+        o.mirror_urls = mirror_urls;
         return run_import(repo, &o, e);
 }

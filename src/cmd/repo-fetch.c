@@ -11,7 +11,9 @@ static void help(void) {
         printf("gn8v-tee-repo fetch [OPTION...] [RELEASE...]\n\n"
                "Fill the store with the artifacts that the locks name. What is there already is\n"
                "not fetched again; what was broken off is continued; a file with another digest\n"
-               "is put aside (store/rejected), never used. Vendor RPMs must have their signer.\n\n"
+               "is put aside (store/rejected), never used. Vendor RPMs must have their signer.\n"
+               "Locked reference manifests (RIM) are got, and judged again, by gn8v-tee-attest.\n\n"
+               FETCHING_RIM_HELP
                FETCHING_HELP
                "      --json         one JSON array on standard output\n"
                "  -h, --help         this text\n\n"
@@ -22,7 +24,9 @@ static void help(void) {
 typedef struct Wanted {
         Lock **locks;
         Want *wants;
-        size_t n_locks, n_wants;
+        RimWant *rims;
+        const Release **rim_releases; /* of each of rims */
+        size_t n_locks, n_wants, n_rims;
 } Wanted;
 
 static void wanted_clear(Wanted *w) {
@@ -30,8 +34,34 @@ static void wanted_clear(Wanted *w) {
                 want_clear(&w->wants[i]);
         for (size_t i = 0; i < w->n_locks; i++)
                 lock_free(w->locks[i]);
+        for (size_t i = 0; i < w->n_rims; i++)
+                rim_want_clear(&w->rims[i]);
+        free(w->rims);
+        free(w->rim_releases);
         free(w->wants);
         free(w->locks);
+}
+
+static int collect_rims(Wanted *w, const Release *release, const Lock *lock, Error *e) {
+        for (size_t i = 0; i < lock->n_artifacts; i++) {
+                const LockedArtifact *l = lock->artifacts[i];
+                const Release **releases;
+                RimWant *rims;
+
+                if (!locked_is_rim(l))
+                        continue;
+                rims = reallocarray(w->rims, w->n_rims + 1, sizeof(RimWant));
+                if (!rims)
+                        return error_oom(e);
+                w->rims = rims;
+                releases = reallocarray(w->rim_releases, w->n_rims + 1, sizeof(*releases));
+                if (!releases)
+                        return error_oom(e);
+                w->rim_releases = releases;
+                releases[w->n_rims] = release;
+                rims[w->n_rims++] = (RimWant){ .id = l->name, .sha256 = l->sha256 };
+        }
+        return 0;
 }
 
 static int collect(const Repo *repo, Wanted *w, Error *e) {
@@ -56,22 +86,28 @@ static int collect(const Repo *repo, Wanted *w, Error *e) {
                         w->wants[w->n_wants++] = (Want){ .release = release, .artifact = release->artifacts[j], .sha256 = l->sha256,
                                                          .size = l->size, .locked = l->first_use };
                 }
+                r = collect_rims(w, release, w->locks[i], e);
+                if (r < 0)
+                        return r;
         }
         return 0;
+}
+
+static void add_json(json_t *all, const Store *store, const Release *release, const char *artifact, const char *sha256, bool fetched) {
+        _cleanup_free_ char *name = release_name(release), *path = store_path(store, sha256);
+
+        if (name && path)
+                (void) json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s, s:b}", "release", name, "artifact", artifact, "sha256", sha256, "path",
+                                                            path, "fetched", (int) fetched));
 }
 
 static void print_json(const Store *store, const Wanted *w) {
         json_t *all = json_array();
 
-        for (size_t i = 0; i < w->n_wants; i++) {
-                const Want *x = &w->wants[i];
-                _cleanup_free_ char *name = release_name(x->release), *path = store_path(store, x->sha256);
-
-                if (name && path)
-                        (void) json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s, s:b}", "release", name, "artifact",
-                                                                    x->artifact->name, "sha256", x->sha256, "path", path, "fetched",
-                                                                    (int) x->fetched));
-        }
+        for (size_t i = 0; i < w->n_wants; i++)
+                add_json(all, store, w->wants[i].release, w->wants[i].artifact->name, w->wants[i].sha256, w->wants[i].fetched);
+        for (size_t i = 0; i < w->n_rims; i++)
+                add_json(all, store, w->rim_releases[i], w->rims[i].id, w->rims[i].sha256, w->rims[i].fetched);
         (void) json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
         putchar('\n');
         json_decref(all);
@@ -85,13 +121,16 @@ static void print(const Repo *repo, const Store *store, const Wanted *w) {
                 STRV_FOREACH(s, w->wants[i].warnings)
                         log_warning("%s: it came, but not from every URL:\n%s", w->wants[i].artifact->filename, *s);
         }
+        for (size_t i = 0; i < w->n_rims; i++)
+                fetched += w->rims[i].fetched;
         if (repo->json)
                 print_json(store, w);
         else
-                log_info("%s: %zu artifacts (releases: %zu), %zu fetched now", store->path, w->n_wants, w->n_locks, fetched);
+                log_info("%s: %zu artifacts, %zu reference manifests (releases: %zu), %zu fetched now", store->path, w->n_wants, w->n_rims, w->n_locks,
+                         fetched);
 }
 
-static int fetch(Repo *repo, FetchOptions *options, Error *e) {
+static int fetch(Repo *repo, FetchOptions *options, const RimOptions *rims, Error *e) {
         _cleanup_(store_freep) Store *store = NULL;
         _cleanup_(wanted_clear) Wanted wanted = {};
         Progress progress;
@@ -102,6 +141,8 @@ static int fetch(Repo *repo, FetchOptions *options, Error *e) {
                 r = store_open(repo->workspace, true, &store, e);
         if (r >= 0)
                 r = store_lock(store, e);
+        if (r >= 0)
+                r = rims_obtain(store, wanted.rims, wanted.n_rims, rims, e);
         if (r < 0)
                 return r;
         fetching_begin(options, &progress, repo);
@@ -114,19 +155,25 @@ static int fetch(Repo *repo, FetchOptions *options, Error *e) {
 }
 
 int verb_fetch(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_TIMEOUT = 256, ARG_JSON };
+        enum { ARG_TIMEOUT = 256, ARG_RIM_URL, ARG_RIM_DIR, ARG_JSON };
         static const struct option options[] = {
+                { "rim-url", required_argument, NULL, ARG_RIM_URL },
+                { "rim-dir", required_argument, NULL, ARG_RIM_DIR },
                 { "parallel", required_argument, NULL, 'j' },
                 { "timeout", required_argument, NULL, ARG_TIMEOUT },
                 { "json", no_argument, NULL, ARG_JSON },
                 { "help", no_argument, NULL, 'h' },
                 {}
         };
+        _cleanup_strv_ char **urls = NULL;
         FetchOptions fetching = {};
+        RimOptions rims = {};
         int c, r = EXIT_OK;
 
         while ((c = getopt_long(argc, argv, "j:h", options, NULL)) >= 0) {
                 switch (c) {
+                case ARG_RIM_URL: r = fetching_rim_url("fetch", optarg, &urls); break;
+                case ARG_RIM_DIR: rims.directory = optarg; break;
                 case 'j': r = fetching_number("fetch", "parallel", optarg, 64, &fetching.parallel); break;
                 case ARG_TIMEOUT: r = fetching_number("fetch", "timeout", optarg, 3600, &fetching.timeout_sec); break;
                 case ARG_JSON: repo->json = true; break;
@@ -137,5 +184,7 @@ int verb_fetch(Repo *repo, int argc, char *argv[], Error *e) {
                         return r;
         }
         r = repo_load_releases(repo, argc - optind, argv + optind, e);
-        return r < 0 ? r : fetch(repo, &fetching, e);
+        rims.urls = urls;
+        rims.timeout_sec = MIN(fetching.timeout_sec, 600u);
+        return r < 0 ? r : fetch(repo, &fetching, &rims, e);
 }

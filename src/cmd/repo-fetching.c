@@ -12,6 +12,14 @@ int fetching_number(const char *verb, const char *option, const char *value, uns
         return EXIT_OK;
 }
 
+int fetching_rim_url(const char *verb, const char *value, char ***urls) {
+        if (!startswith(value, "http://") && !startswith(value, "https://"))
+                return verb_usage(verb, "--rim-url=%s: not an http or https URL", value);
+        if (strv_length(*urls) >= 8)
+                return verb_usage(verb, "--rim-url: more than 8");
+        return strv_append(urls, value) < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
 static void told(const FetchItem *item, void *userdata) {
         Progress *progress = userdata;
 

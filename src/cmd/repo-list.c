@@ -7,6 +7,7 @@
 #include "basic/fs.h"
 #include "cmd/repo.h"
 #include "repo/resolve.h"
+#include "repo/rims-package.h"
 #include "repo/store.h"
 
 static void help(void) {
@@ -24,8 +25,7 @@ static void help(void) {
 typedef enum State { STATE_NONE, STATE_NO, STATE_YES } State;
 
 typedef struct Row {
-        const Release *release;
-        const Artifact *artifact;
+        const char *name, *kind, *version; /* of an artifact or a locked manifest; version may be NULL */
         char *release_name, *lock, *sha256;
         uint64_t size;
         State stored, built, published;
@@ -34,6 +34,8 @@ typedef struct Row {
 typedef struct Rows {
         Row *rows;
         size_t n;
+        Lock **locks; /* of each release, or NULL: manifests are named by them */
+        size_t n_locks;
 } Rows;
 
 static void rows_clear(Rows *v) {
@@ -42,7 +44,10 @@ static void rows_clear(Rows *v) {
                 free(v->rows[i].lock);
                 free(v->rows[i].sha256);
         }
+        for (size_t i = 0; i < v->n_locks; i++)
+                (void) lock_free(v->locks[i]);
         free(v->rows);
+        free(v->locks);
 }
 
 static void dir_closep(DIR **d) {
@@ -96,9 +101,8 @@ static int load_lock(const Repo *repo, const Release *r, Lock **ret, const char 
         return 0;
 }
 
-static int fill_row(Row *row, const Store *store, const LockedArtifact *l, const char *word, char *const *built, char *const *published,
-                    Error *e) {
-        const Artifact *a = row->artifact;
+static int fill_row(Row *row, const Store *store, const Artifact *a, const LockedArtifact *l, const char *word, char *const *built,
+                    char *const *published, Error *e) {
         _cleanup_strv_ char **names = NULL;
         const char *sha256 = l ? l->sha256 : a->sha256;
         uint64_t size;
@@ -122,14 +126,71 @@ static int fill_row(Row *row, const Store *store, const LockedArtifact *l, const
         return 0;
 }
 
+/* Its package holds all of them: whether that is of this lock, verify finds out. */
+static State have_rims(char *const *files) {
+        STRV_FOREACH(f, files)
+                if (startswith(*f, RIMS_PACKAGE "-"))
+                        return STATE_YES;
+        return STATE_NO;
+}
+
+static int fill_rim(Row *row, const Store *store, const LockedArtifact *l, char *const *built, char *const *published, Error *e) {
+        row->name = l->name;
+        row->kind = l->kind;
+        row->version = l->version;
+        row->size = l->size;
+        row->lock = strdup(l->date);
+        row->sha256 = strdup(l->sha256);
+        row->stored = store && store_has(store, l->sha256) ? STATE_YES : STATE_NO;
+        row->built = have_rims(built);
+        row->published = have_rims(published);
+        return row->lock && row->sha256 ? 0 : error_oom(e);
+}
+
+/* The next row; NULL: out of memory. */
+static Row *add_row(Rows *v, const Release *release) {
+        Row *grown = reallocarray(v->rows, v->n + 1, sizeof(Row));
+
+        if (!grown)
+                return NULL;
+        v->rows = grown;
+        grown[v->n] = (Row){ .release_name = release_name(release) };
+        return grown[v->n++].release_name ? &grown[v->n - 1] : NULL;
+}
+
+static int collect_release(Rows *v, const Release *release, const Lock *lock, const char *word, const Store *store, char *const *built,
+                           char *const *published, Error *e) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < release->n_artifacts; i++) {
+                const Artifact *a = release->artifacts[i];
+                Row *row = add_row(v, release);
+
+                if (!row)
+                        return error_oom(e);
+                row->name = a->name;
+                row->kind = artifact_kind_to_string(a->kind);
+                row->version = a->version;
+                r = fill_row(row, store, a, lock ? lock_find(lock, a->name) : NULL, word, built, published, e);
+        }
+        for (size_t i = 0; r >= 0 && lock && i < lock->n_artifacts; i++) {
+                Row *row = locked_is_rim(lock->artifacts[i]) ? add_row(v, release) : NULL;
+
+                if (row)
+                        r = fill_rim(row, store, lock->artifacts[i], built, published, e);
+                else if (locked_is_rim(lock->artifacts[i]))
+                        return error_oom(e);
+        }
+        return r;
+}
+
 static int collect(const Repo *repo, const char *repo_dir, Rows *v, Error *e) {
         _cleanup_free_ char *packages = path_join(repo->workspace, "packages"), *published_dir = path_join(repo_dir, "packages");
         _cleanup_strv_ char **built = NULL, **published = NULL;
         _cleanup_(store_freep) Store *store = NULL;
-        size_t n = 0;
         int r;
 
-        if (!packages || !published_dir)
+        if (!packages || !published_dir || !(v->locks = calloc(repo->n_releases + 1, sizeof(Lock *))))
                 return error_oom(e);
         r = list_packages(packages, &built, e);
         if (r >= 0)
@@ -137,29 +198,14 @@ static int collect(const Repo *repo, const char *repo_dir, Rows *v, Error *e) {
         if (r < 0)
                 return r;
         (void) store_open(repo->workspace, false, &store, NULL); /* no store yet: nothing is in it */
-        for (size_t i = 0; i < repo->n_releases; i++)
-                n += repo->releases[i]->n_artifacts;
-        v->rows = calloc(n + 1, sizeof(Row));
-        if (!v->rows)
-                return error_oom(e);
-        for (size_t i = 0; i < repo->n_releases; i++) {
-                _cleanup_(lock_freep) Lock *lock = NULL;
-                const Release *release = repo->releases[i];
+        for (size_t i = 0; r >= 0 && i < repo->n_releases; i++) {
                 const char *word = NULL;
 
-                r = load_lock(repo, release, &lock, &word, e);
-                for (size_t j = 0; r >= 0 && j < release->n_artifacts; j++) {
-                        Row *row = &v->rows[v->n++];
-
-                        *row = (Row){ .release = release, .artifact = release->artifacts[j], .release_name = release_name(release) };
-                        if (!row->release_name)
-                                return error_oom(e);
-                        r = fill_row(row, store, lock ? lock_find(lock, row->artifact->name) : NULL, word, built, published, e);
-                }
-                if (r < 0)
-                        return r;
+                r = load_lock(repo, repo->releases[i], &v->locks[v->n_locks++], &word, e);
+                if (r >= 0)
+                        r = collect_release(v, repo->releases[i], v->locks[i], word, store, built, published, e);
         }
-        return 0;
+        return r;
 }
 
 static char *size_text(uint64_t n) {
@@ -184,24 +230,23 @@ static int print_table(const Rows *v, Error *e) {
         int release = 7, artifact = 8, version = 7;
 
         for (size_t i = 0; i < v->n; i++) {
-                const Artifact *a = v->rows[i].artifact;
+                const Row *row = &v->rows[i];
 
-                release = MAX(release, (int) strlen(v->rows[i].release_name));
-                artifact = MAX(artifact, (int) strlen(a->name));
-                version = MAX(version, (int) strlen(a->version ? a->version : "-"));
+                release = MAX(release, (int) strlen(row->release_name));
+                artifact = MAX(artifact, (int) strlen(row->name));
+                version = MAX(version, (int) strlen(row->version ? row->version : "-"));
         }
         printf("%-*s  %-*s  %-6s  %-*s  %9s  %-10s  %-5s  %-5s  %s\n", release, "RELEASE", artifact, "ARTIFACT", "KIND", version, "VERSION",
                "SIZE", "LOCK", "STORE", "BUILT", "REPO");
         for (size_t i = 0; i < v->n; i++) {
                 const Row *row = &v->rows[i];
-                const Artifact *a = row->artifact;
                 _cleanup_free_ char *size = size_text(row->size);
-                bool again = i > 0 && v->rows[i - 1].release == row->release;
+                bool again = i > 0 && streq(v->rows[i - 1].release_name, row->release_name);
 
                 if (!size)
                         return error_oom(e);
-                printf("%-*s  %-*s  %-6s  %-*s  %9s  %-10s  %-5s  %-5s  %s\n", release, again ? "" : row->release_name, artifact, a->name,
-                       artifact_kind_to_string(a->kind), version, a->version ? a->version : "-", size, row->lock,
+                printf("%-*s  %-*s  %-6s  %-*s  %9s  %-10s  %-5s  %-5s  %s\n", release, again ? "" : row->release_name, artifact, row->name,
+                       row->kind, version, row->version ? row->version : "-", size, row->lock,
                        state_text(row->stored), state_text(row->built), state_text(row->published));
         }
         return 0;
@@ -216,11 +261,10 @@ static void print_json(const Rows *v) {
 
         for (size_t i = 0; i < v->n; i++) {
                 const Row *row = &v->rows[i];
-                const Artifact *a = row->artifact;
 
                 (void) json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o}", "release", row->release_name,
-                                                            "artifact", a->name, "kind", artifact_kind_to_string(a->kind), "version",
-                                                            a->version ? json_string(a->version) : json_null(), "size",
+                                                            "artifact", row->name, "kind", row->kind, "version",
+                                                            row->version ? json_string(row->version) : json_null(), "size",
                                                             row->size > 0 ? json_integer((json_int_t) row->size) : json_null(), "sha256",
                                                             row->sha256 ? json_string(row->sha256) : json_null(), "lock", row->lock,
                                                             "stored", state_json(row->stored), "built", state_json(row->built),

@@ -12,13 +12,18 @@ static void help(void) {
                "Write locks/RELEASE.lock: every artifact with URLs, size and SHA-256. What the\n"
                "release pins is copied. What has no digest there is fetched, its signer checked,\n"
                "and frozen as it was first seen, with the date (SOURCE_DATE_EPOCH is heeded).\n\n"
+               "Also the reference manifests (RIM) that the release wants, so that its GPUs can\n"
+               "be attested: gn8v-tee-attest gets and judges them.\n\n"
                "      --refresh      take the digests of first use anew\n"
                "      --check        write nothing: say whether the locks are current\n"
+               "      --without-rims lock no manifests\n"
+               FETCHING_RIM_HELP
                FETCHING_HELP
                "      --json         one JSON array on standard output\n"
                "  -h, --help         this text\n\n"
                "Exit codes: 0 locked; 3 --check: a lock is missing or stale; 5 a file is not\n"
-               "what it should be; 7 no URL worked; 8 no space; 9 another run is at work.\n");
+               "what it should be; 7 no URL worked; 8 no space; 9 another run is at work; 11 a\n"
+               "manifest is not published.\n");
 }
 
 static int64_t now(void) {
@@ -63,14 +68,18 @@ static void print(const Repo *repo, const Resolution *v, size_t n) {
         for (size_t i = 0; i < n; i++) {
                 STRV_FOREACH(s, v[i].warnings)
                         log_warning("%s", *s);
+                if (v[i].n_rims == 0)
+                        log_warning("%s: no reference manifest is locked%s: without the network such an instance could not be attested", v[i].lock->release,
+                                    v[i].lock->without_rims ? " (--without-rims)" : ", as the release file says");
                 if (repo->json)
-                        (void) json_array_append_new(all, json_pack("{s:s, s:s, s:b, s:I, s:I}", "release", v[i].lock->release, "path",
+                        (void) json_array_append_new(all, json_pack("{s:s, s:s, s:b, s:I, s:I, s:I}", "release", v[i].lock->release, "path",
                                                                     v[i].lock->path, "changed", (int) v[i].changed, "artifacts",
-                                                                    (json_int_t) v[i].lock->n_artifacts, "fetched",
+                                                                    (json_int_t) (v[i].lock->n_artifacts - v[i].n_rims), "rims",
+                                                                    (json_int_t) v[i].n_rims, "fetched",
                                                                     (json_int_t) v[i].n_fetched));
                 else
-                        log_info("%s: %s (%zu artifacts)", v[i].lock->path, v[i].changed ? "written" : "is current",
-                                 v[i].lock->n_artifacts);
+                        log_info("%s: %s (%zu artifacts, %zu reference manifests)", v[i].lock->path, v[i].changed ? "written" : "is current",
+                                 v[i].lock->n_artifacts - v[i].n_rims, v[i].n_rims);
         }
         if (repo->json) {
                 (void) json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
@@ -79,7 +88,7 @@ static void print(const Repo *repo, const Resolution *v, size_t n) {
         json_decref(all);
 }
 
-static int lock(Repo *repo, bool refresh, FetchOptions *options, Error *e) {
+static int lock(Repo *repo, bool refresh, FetchOptions *options, const RimOptions *rims, Error *e) {
         _cleanup_(store_freep) Store *store = NULL;
         Resolution *v = NULL;
         Progress progress;
@@ -94,7 +103,7 @@ static int lock(Repo *repo, bool refresh, FetchOptions *options, Error *e) {
         if (!v)
                 return error_oom(e);
         fetching_begin(options, &progress, repo);
-        r = resolve_releases(repo->workspace, store, repo->releases, repo->n_releases, refresh, now(), options, v, e);
+        r = resolve_releases(repo->workspace, store, repo->releases, repo->n_releases, refresh, now(), options, rims, v, e);
         progress_end(&progress);
         if (r >= 0)
                 print(repo, v, repo->n_releases);
@@ -105,10 +114,13 @@ static int lock(Repo *repo, bool refresh, FetchOptions *options, Error *e) {
 }
 
 int verb_lock(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_REFRESH = 256, ARG_CHECK, ARG_TIMEOUT, ARG_JSON };
+        enum { ARG_REFRESH = 256, ARG_CHECK, ARG_WITHOUT_RIMS, ARG_RIM_URL, ARG_RIM_DIR, ARG_TIMEOUT, ARG_JSON };
         static const struct option options[] = {
                 { "refresh", no_argument, NULL, ARG_REFRESH },
                 { "check", no_argument, NULL, ARG_CHECK },
+                { "without-rims", no_argument, NULL, ARG_WITHOUT_RIMS },
+                { "rim-url", required_argument, NULL, ARG_RIM_URL },
+                { "rim-dir", required_argument, NULL, ARG_RIM_DIR },
                 { "parallel", required_argument, NULL, 'j' },
                 { "timeout", required_argument, NULL, ARG_TIMEOUT },
                 { "json", no_argument, NULL, ARG_JSON },
@@ -116,13 +128,18 @@ int verb_lock(Repo *repo, int argc, char *argv[], Error *e) {
                 {}
         };
         bool refresh = false, check_only = false;
+        _cleanup_strv_ char **urls = NULL;
         FetchOptions fetching = {};
+        RimOptions rims = {};
         int c, r = EXIT_OK;
 
         while ((c = getopt_long(argc, argv, "j:h", options, NULL)) >= 0) {
                 switch (c) {
                 case ARG_REFRESH: refresh = true; break;
                 case ARG_CHECK: check_only = true; break;
+                case ARG_WITHOUT_RIMS: rims.without = true; break;
+                case ARG_RIM_URL: r = fetching_rim_url("lock", optarg, &urls); break;
+                case ARG_RIM_DIR: rims.directory = optarg; break;
                 case 'j': r = fetching_number("lock", "parallel", optarg, 64, &fetching.parallel); break;
                 case ARG_TIMEOUT: r = fetching_number("lock", "timeout", optarg, 3600, &fetching.timeout_sec); break;
                 case ARG_JSON: repo->json = true; break;
@@ -134,8 +151,12 @@ int verb_lock(Repo *repo, int argc, char *argv[], Error *e) {
         }
         if (refresh && check_only)
                 return verb_usage("lock", "--refresh and --check exclude each other");
+        if (rims.without && (rims.directory || urls))
+                return verb_usage("lock", "--without-rims excludes --rim-url and --rim-dir");
+        rims.urls = urls;
+        rims.timeout_sec = MIN(fetching.timeout_sec, 600u);
         r = repo_load_releases(repo, argc - optind, argv + optind, e);
         if (r < 0)
                 return r;
-        return check_only ? check(repo, e) : lock(repo, refresh, &fetching, e);
+        return check_only ? check(repo, e) : lock(repo, refresh, &fetching, &rims, e);
 }

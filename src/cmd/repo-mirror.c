@@ -26,20 +26,34 @@ static void help(void) {
                "What to copy:\n"
                "      --package=NAME       this one and what it needs, not everything; may be\n"
                "                           repeated\n"
-               "      --also=URL           another repository that it may be taken from; may be\n"
+               "      --also=URL           another repository, of which the same is copied; may\n"
+               "                           be repeated. Modules, advisories and groups of all\n"
+               "                           are merged\n"
+               "      --exclude=GLOB       not these names, or NAME-VERSION-RELEASE.ARCH; may be\n"
                "                           repeated\n"
-               "      --weak               and what packages recommend\n"
-               "      --platform=PATH      what the machines have already; see publish; may be\n"
-               "                           repeated\n"
-               "      --arch=ARCH          of the machines (default: x86_64)\n\n"
+               "      --newest             of everything only the newest version\n"
+               "      --arch=ARCH          with --package, of the machines (default: x86_64);\n"
+               "                           else only its packages and noarch, may be repeated\n"
+               "      --weak               with --package, also what packages recommend\n"
+               "      --platform=PATH      with --package, what the machines have already; see\n"
+               "                           publish; may be repeated\n"
+               "      --module=NAME:STREAM with --package, a stream that the machines have\n"
+               "                           enabled, beside the defaults; may be repeated\n"
+               "      --module-hotfixes    with --package, they do not filter by modules\n"
+               "      --dry-run            only tell what would be copied, and its size\n\n"
                "What to write:\n"
                "      --sign-key=FPR, --gnupghome=DIR, --passphrase-file=FILE,\n"
                "      --sign-key-file=URI, --user-id=TEXT, --key-created=DATE\n"
-               "                           who signs the metadata of --package; see publish\n"
+               "                           who signs metadata of our own, which any of the\n"
+               "                           options above makes; see publish\n"
                "      --mirror-url=URL     write repodata/metalink.xml, with this place of DIR;\n"
                "                           may be repeated\n"
                "      --keep=N             states kept, this one included (default: %d)\n\n"
                FETCHING_HELP
+               "      --limit-rate=N[kMG]  bytes a second, all downloads together\n"
+               "      --ca-file=FILE       who may have signed a server's certificate\n"
+               "      --client-cert=FILE, --client-key=FILE\n"
+               "                           shown to servers that ask for it\n"
                "      --json               one JSON document on standard output\n"
                "  -h, --help               this text\n\n"
                "Exit codes: 0 copied, or nothing new; 3 older or expired; 5 a key, signature or\n"
@@ -48,7 +62,7 @@ static void help(void) {
 }
 
 typedef struct Arguments {
-        char **keys, **key_files, **packages, **also, **platforms, **mirror_urls;
+        char **keys, **key_files, **packages, **also, **excludes, **arches, **modules, **platforms, **mirror_urls;
         SignerArguments signer;
 } Arguments;
 
@@ -57,13 +71,46 @@ static void arguments_done(Arguments *a) {
         strv_free(a->key_files);
         strv_free(a->packages);
         strv_free(a->also);
+        strv_free(a->excludes);
+        strv_free(a->arches);
+        strv_free(a->modules);
         strv_free(a->platforms);
         strv_free(a->mirror_urls);
+}
+
+static json_t *wanted_json(const MirrorReport *r) {
+        json_t *all = json_array();
+
+        for (size_t i = 0; i < r->n_wanted; i++) {
+                const MirrorWanted *w = &r->wanted[i];
+
+                (void) json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:I, s:b}", "nevra", w->nevra, "url", w->url, "location", w->href, "size",
+                                                            (json_int_t) w->size, "new", w->is_new));
+        }
+        return all;
+}
+
+static int report_dry(const Repo *repo, const MirrorOptions *o, const MirrorReport *r, Error *e) {
+        uint64_t all = 0;
+
+        for (size_t i = 0; i < r->n_wanted; i++)
+                all += r->wanted[i].size;
+        if (repo->json)
+                return print_json(json_pack("{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o}", "url", o->url, "dir", o->dir, "dry_run", true, "changed", true, "packages",
+                                            (json_int_t) r->n_wanted, "size", (json_int_t) all, "new", (json_int_t) r->new_packages, "new_bytes",
+                                            (json_int_t) r->new_bytes, "wanted", wanted_json(r)), e);
+        for (size_t i = 0; !repo->quiet && i < r->n_wanted; i++)
+                printf("%s %10.1f KiB  %s\n", r->wanted[i].is_new ? "+" : " ", (double) r->wanted[i].size / 1024, r->wanted[i].nevra);
+        printf("%s: %zu packages (%.1f MiB) would be there, %zu of them new (%.1f MiB)\n", o->dir, r->n_wanted, (double) all / (1024 * 1024), r->new_packages,
+               (double) r->new_bytes / (1024 * 1024));
+        return EXIT_OK;
 }
 
 static int report(const Repo *repo, const MirrorOptions *o, const MirrorReport *r, Error *e) {
         STRV_FOREACH(s, r->warnings)
                 log_warning("%s", *s);
+        if (o->dry_run && r->changed)
+                return report_dry(repo, o, r, e);
         if (repo->json)
                 return print_json(json_pack("{s:s, s:s, s:I, s:b, s:I, s:I, s:I, s:I, s:s?}", "url", o->url, "dir", o->dir, "generation", (json_int_t) r->generation,
                                             "changed", r->changed, "packages", (json_int_t) r->n_packages, "new", (json_int_t) r->new_packages, "new_bytes",
@@ -94,6 +141,12 @@ static int run(Repo *repo, Arguments *a, MirrorOptions *o, FetchOptions *fetchin
         o->key_files = a->key_files;
         o->packages = a->packages;
         o->also = a->also;
+        o->excludes = a->excludes;
+        o->modules = a->modules;
+        if (a->packages)
+                o->arch = a->arches ? a->arches[0] : "x86_64";
+        else
+                o->arches = a->arches;
         o->platforms = a->platforms;
         o->mirror_urls = a->mirror_urls;
         r = mirror(o, &result, e);
@@ -108,6 +161,19 @@ static int take_key(Arguments *a, const char *value, Error *e) {
         return r < 0 ? r : strv_append(&a->keys, fingerprint) < 0 ? error_oom(e) : 0;
 }
 
+/* "500k": bytes a second. */
+static int parse_rate(const char *s, uint64_t *ret) {
+        size_t n = strcspn(s, "kMG");
+        _cleanup_free_ char *digits = strndup(s, n);
+        unsigned shift = s[n] == 'k' ? 10 : s[n] == 'M' ? 20 : s[n] == 'G' ? 30 : 0;
+        uint64_t value;
+
+        if (!digits || parse_u64(digits, &value) < 0 || value == 0 || value > UINT64_C(1) << 33 || (s[n] && s[n + 1]))
+                return -EINVAL;
+        *ret = value << shift;
+        return 0;
+}
+
 /* What is wrong with the words together, or NULL. */
 static const char *wrong(const Arguments *a, const MirrorOptions *o) {
         bool keys = a->keys || a->key_files;
@@ -116,8 +182,12 @@ static const char *wrong(const Arguments *a, const MirrorOptions *o) {
                 return "--key or --key-file is missing: whose signature is to be trusted (--no-signatures: nobody's)";
         if (keys && o->no_signatures)
                 return "--no-signatures goes with neither --key nor --key-file";
-        if (!a->packages && (a->also || a->platforms || o->weak || signer_named(&a->signer)))
-                return "--also, --platform, --weak and --sign-key belong to --package: a whole copy keeps its own metadata";
+        if (!a->packages && (a->platforms || o->weak || a->modules || o->module_hotfixes))
+                return "--platform, --weak, --module and --module-hotfixes belong to --package";
+        if (a->packages && (o->newest || strv_length(a->arches) > 1))
+                return "with --package the newest that fits is taken, for one --arch";
+        if (!a->packages && !a->also && !a->excludes && !a->arches && !o->newest && signer_named(&a->signer))
+                return "--sign-key belongs to a selection: a whole copy keeps its own metadata";
         return signer_arguments_wrong(&a->signer);
 }
 
@@ -134,7 +204,8 @@ static int check_urls(const Arguments *a, const MirrorOptions *o, Error *e) {
 }
 
 int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_KEY = 256, ARG_KEY_FILE, ARG_NO_REPO_SIGNATURE, ARG_NO_SIGNATURES, ARG_ALLOW_OLDER, ARG_PACKAGE, ARG_ALSO, ARG_WEAK, ARG_PLATFORM, ARG_ARCH,
+        enum { ARG_KEY = 256, ARG_KEY_FILE, ARG_NO_REPO_SIGNATURE, ARG_NO_SIGNATURES, ARG_ALLOW_OLDER, ARG_PACKAGE, ARG_ALSO, ARG_EXCLUDE, ARG_NEWEST,
+               ARG_WEAK, ARG_PLATFORM, ARG_ARCH, ARG_MODULE, ARG_MODULE_HOTFIXES, ARG_DRY_RUN, ARG_LIMIT_RATE, ARG_CA_FILE, ARG_CLIENT_CERT, ARG_CLIENT_KEY,
                ARG_MIRROR_URL, ARG_KEEP, ARG_TIMEOUT, ARG_JSON };
         static const struct option options[] = {
                 { "key", required_argument, NULL, ARG_KEY },
@@ -144,9 +215,18 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 { "allow-older", no_argument, NULL, ARG_ALLOW_OLDER },
                 { "package", required_argument, NULL, ARG_PACKAGE },
                 { "also", required_argument, NULL, ARG_ALSO },
+                { "exclude", required_argument, NULL, ARG_EXCLUDE },
+                { "newest", no_argument, NULL, ARG_NEWEST },
                 { "weak", no_argument, NULL, ARG_WEAK },
                 { "platform", required_argument, NULL, ARG_PLATFORM },
                 { "arch", required_argument, NULL, ARG_ARCH },
+                { "module", required_argument, NULL, ARG_MODULE },
+                { "module-hotfixes", no_argument, NULL, ARG_MODULE_HOTFIXES },
+                { "dry-run", no_argument, NULL, ARG_DRY_RUN },
+                { "limit-rate", required_argument, NULL, ARG_LIMIT_RATE },
+                { "ca-file", required_argument, NULL, ARG_CA_FILE },
+                { "client-cert", required_argument, NULL, ARG_CLIENT_CERT },
+                { "client-key", required_argument, NULL, ARG_CLIENT_KEY },
                 { "sign-key", required_argument, NULL, ARG_SIGNER_KEY },
                 { "sign-key-file", required_argument, NULL, ARG_SIGNER_KEY_FILE },
                 { "gnupghome", required_argument, NULL, ARG_SIGNER_GNUPGHOME },
@@ -161,7 +241,7 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 { "help", no_argument, NULL, 'h' },
                 {}
         };
-        MirrorOptions o = { .keep = KEEP_DEFAULT, .arch = "x86_64" };
+        MirrorOptions o = { .keep = KEEP_DEFAULT, .arch = "" };
         _cleanup_(arguments_done) Arguments a = {};
         FetchOptions fetching = {};
         uint64_t keep;
@@ -178,7 +258,19 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_ALSO: r = strv_append(&a.also, optarg); break;
                 case ARG_WEAK: o.weak = true; break;
                 case ARG_PLATFORM: r = strv_append(&a.platforms, optarg); break;
-                case ARG_ARCH: o.arch = optarg; break;
+                case ARG_ARCH: r = strv_append(&a.arches, optarg); break;
+                case ARG_EXCLUDE: r = strv_append(&a.excludes, optarg); break;
+                case ARG_NEWEST: o.newest = true; break;
+                case ARG_MODULE: r = strv_append(&a.modules, optarg); break;
+                case ARG_MODULE_HOTFIXES: o.module_hotfixes = true; break;
+                case ARG_DRY_RUN: o.dry_run = true; break;
+                case ARG_LIMIT_RATE:
+                        if (parse_rate(optarg, &fetching.rate) < 0)
+                                return verb_usage("mirror", "--limit-rate %s: not a number of bytes, with k, M or G", optarg);
+                        break;
+                case ARG_CA_FILE: fetching.ca_file = optarg; break;
+                case ARG_CLIENT_CERT: fetching.client_cert = optarg; break;
+                case ARG_CLIENT_KEY: fetching.client_key = optarg; break;
                 case ARG_MIRROR_URL: r = strv_append(&a.mirror_urls, optarg); break;
                 case ARG_KEEP:
                         if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)

@@ -125,7 +125,8 @@ static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
                 return r;
         if (repo->json)
                 return report_json(&report, path, e);
-        report_text(&report, path);
+        if (!repo->quiet)
+                report_text(&report, path);
         return EXIT_OK;
 }
 

@@ -3,9 +3,11 @@
 #include <inttypes.h>
 
 #include "basic/fs.h"
+#include "basic/strings.h"
 #include "cmd/output.h"
 #include "cmd/repo-signer.h"
 #include "cmd/repo.h"
+#include "repo/repo-file.h"
 #include "repo/rollback.h"
 
 static void help(void) {
@@ -20,6 +22,7 @@ static void help(void) {
                "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
                "      --keep=N         generations kept (default: %d)\n"
                "      --valid-days=N   see publish\n"
+               "      --mirror-url=URL see publish (default: those of the metalink that is there)\n"
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"
                "Exit codes: 0 published; 1 no such generation; 5 its packages are not as they\n"
@@ -47,12 +50,13 @@ static int run(const Repo *repo, const SignerArguments *signer, RollbackOptions 
 }
 
 int verb_rollback(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_REPO = 256, ARG_JSON, ARG_KEEP, ARG_VALID_DAYS };
+        enum { ARG_REPO = 256, ARG_JSON, ARG_KEEP, ARG_VALID_DAYS, ARG_MIRROR_URL };
         static const struct option options[] = {
                 SIGNER_OPTIONS,
                 { "repo", required_argument, NULL, ARG_REPO },
                 { "keep", required_argument, NULL, ARG_KEEP },
                 { "valid-days", required_argument, NULL, ARG_VALID_DAYS },
+                { "mirror-url", required_argument, NULL, ARG_MIRROR_URL },
                 { "json", no_argument, NULL, ARG_JSON },
                 { "help", no_argument, NULL, 'h' },
                 {}
@@ -61,7 +65,8 @@ int verb_rollback(Repo *repo, int argc, char *argv[], Error *e) {
         RollbackOptions o = { .workspace = repo->workspace, .keep = KEEP_DEFAULT };
         SignerArguments signer = {};
         uint64_t keep;
-        int c;
+        _cleanup_strv_ char **mirror_urls = NULL;
+        int c, r;
 
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
@@ -74,6 +79,12 @@ int verb_rollback(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_VALID_DAYS:
                         if (parse_days(optarg, &o.valid_sec) < 0)
                                 return verb_usage("rollback", "--valid-days %s: not a number from 1 to %d", optarg, VALID_DAYS_MAX);
+                        break;
+                case ARG_MIRROR_URL:
+                        if ((r = repo_url_check("--mirror-url", optarg, e)) < 0)
+                                return r;
+                        if (strv_append(&mirror_urls, optarg) < 0)
+                                return error_oom(e);
                         break;
                 case ARG_JSON: repo->json = true; break;
                 case 'h': help(); return EXIT_OK;
@@ -91,5 +102,6 @@ int verb_rollback(Repo *repo, int argc, char *argv[], Error *e) {
         if (!path)
                 return error_oom(e);
         o.repo = path;
+        o.mirror_urls = mirror_urls;
         return run(repo, &signer, &o, e);
 }

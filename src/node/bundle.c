@@ -8,6 +8,7 @@
 #include "basic/fs.h"
 #include "basic/process.h"
 #include "node/tar.h"
+#include "node/units.h"
 
 #define TOP        "gn8v-tee-support/"
 #define FILE_MAX   ((size_t) 512 * 1024)  /* of one member but the log */
@@ -239,14 +240,12 @@ static int add_gpus(Bundle *b) {
 }
 
 static int add_units(Bundle *b) {
-        static const char *const directories[] = { "/etc/systemd/system", "/usr/lib/systemd/system", "/run/systemd/system" };
-
-        for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
+        for (size_t i = 0; i < n_unit_dirs; i++) {
                 _cleanup_strv_ char **names = NULL;
-                int k = node_list(b->node, directories[i], &names);
+                int k = startswith(unit_dirs[i], "/lib/") ? 0 : node_list(b->node, unit_dirs[i], &names); /* /lib is a link */
 
                 STRV_FOREACH(name, names) {
-                        _cleanup_free_ char *path = format("%s/%s", directories[i], *name);
+                        _cleanup_free_ char *path = format("%s/%s", unit_dirs[i], *name);
                         bool ours = startswith(*name, "nvidia-") || startswith(*name, "gn8v-tee");
 
                         if (!path)

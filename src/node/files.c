@@ -302,21 +302,6 @@ int node_remove(Node *n, const char *path) {
         return remove_at(n, path, 0);
 }
 
-/* The names that write_file_atomic() gives: .NAME.PID.tmp */
-static bool is_leftover(const char *file, const char *name) {
-        size_t n = strlen(file), digits;
-
-        if (file[0] != '.' || !endswith(file, ".tmp"))
-                return false;
-        n -= strlen(".tmp");
-        for (digits = 0; n > digits && file[n - digits - 1] >= '0' && file[n - digits - 1] <= '9';)
-                digits++;
-        if (digits == 0 || n < digits + 2 || file[n - digits - 1] != '.')
-                return false;
-        n -= digits + 2; /* what is left of the name between the dots */
-        return n > 0 && (!name || (strlen(name) == n && strncmp(file + 1, name, n) == 0));
-}
-
 int node_sweep(Node *n, const char *directory, const char *name) {
         _cleanup_strv_ char **files = NULL;
         int r;
@@ -325,7 +310,7 @@ int node_sweep(Node *n, const char *directory, const char *name) {
         STRV_FOREACH(file, files) {
                 _cleanup_free_ char *path = NULL;
 
-                if (r < 0 || !is_leftover(*file, name))
+                if (r < 0 || !is_temporary(*file, name))
                         continue;
                 path = format("%s/%s", directory, *file);
                 r = path ? node_remove(n, path) : -ENOMEM;

@@ -195,6 +195,39 @@ static char *mask_userinfo(const char *s) {
         return text_take(&t);
 }
 
+/* -u USER:PASSWORD, --user, --proxy-user; and -p PASSWORD, -pPASSWORD of the programs that take one so. */
+static char *mask_switches(const char *s) {
+        static const char *const users[] = { "--proxy-user", "--user", "-u", "-U" }, *const programs[] = { "mysql", "mariadb", "sshpass", " login " };
+        _cleanup_text_ Text t = {};
+        bool password = false;
+
+        for (size_t i = 0; i < ELEMENTSOF(programs); i++)
+                password = password || strstr(s, programs[i]);
+        for (const char *p = s; *p;) {
+                const char *value = NULL;
+                size_t n = 0;
+
+                if (*p == '-' && (p == s || strchr(" \t\"'[,=", p[-1]))) {
+                        for (size_t i = 0; i < ELEMENTSOF(users) && !value; i++)
+                                value = startswith(p, users[i]) ? p + strlen(users[i]) : NULL;
+                        value = value ? value : password && startswith(p, "-p") ? p + 2 : NULL;
+                }
+                if (value) {
+                        value += strspn(value, "\\= \t\"',");
+                        n = strcspn(value, "\\ \t\"'");
+                }
+                /* UID:GID is no secret, and no password begins as the next switch does. */
+                if (n == 0 || *value == '-' || (p[1] != 'p' && (!memchr(value, ':', n) || strspn(value, "0123456789:") >= n))) {
+                        text_append_n(&t, p++, 1);
+                        continue;
+                }
+                text_append_n(&t, p, (size_t) (value - p));
+                text_append(&t, MASKED);
+                p = value + n;
+        }
+        return text_take(&t);
+}
+
 static bool is_token(const char *s, size_t n) {
         static const struct {
                 const char *prefix;
@@ -354,7 +387,8 @@ static char *mask_line(const char *line, size_t size, const Mask *m, unsigned *i
         if (was)
                 return replace(&s, strdup(*continued ? MASKED " \\" : MASKED)) ? s : NULL;
         if (!replace(&s, mask_pem(s, in_pem)) || !replace(&s, mask_environment(s)) || !replace(&s, mask_named(s)) ||
-            !replace(&s, mask_userinfo(s)) || (m->tokens && !replace(&s, mask_tokens(s))) ||
+            !replace(&s, mask_userinfo(s)) || !replace(&s, mask_switches(s)) ||
+            (m->tokens && !replace(&s, mask_tokens(s))) ||
             (m->addresses && !replace(&s, mask_addresses(s))) || (m->identities && !replace(&s, mask_identities(s, m->words))))
                 return NULL;
         return s;

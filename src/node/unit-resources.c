@@ -9,7 +9,8 @@
 
 static const char drop_in_text[] = "# Written by gn8v-tee; 'gn8v-tee revert' removes it.\n"
                                    "[Unit]\n"
-                                   "After=" PERSISTENCED_UNIT "\n";
+                                   "After=" PERSISTENCED_UNIT "\n"
+                                   "After=" RELEASE_GATE_UNIT "\n";
 
 static char *drop_in_path(const char *unit) {
         return format("/etc/systemd/system/%s.d/" DROP_IN_NAME, unit);

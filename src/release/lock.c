@@ -22,6 +22,7 @@ static void locked_artifact_free(LockedArtifact *a) {
         free(a->sha256);
         free(a->date);
         free(a->signer);
+        free(a->expires);
         free(a->licence);
         free(a);
 }
@@ -44,6 +45,10 @@ LockedArtifact *lock_find(const Lock *l, const char *name) {
                 if (streq(l->artifacts[i]->name, name))
                         return l->artifacts[i];
         return NULL;
+}
+
+bool locked_is_rim(const LockedArtifact *a) {
+        return streq(a->kind, LOCKED_RIM);
 }
 
 LockedArtifact *lock_add(Lock *l, const char *name) {
@@ -97,7 +102,7 @@ static int parse_artifact(Lock *l, const char *name, const json_t *object, const
         struct { const char *key; bool required; char **p; } strings[] = {
                 { "kind", true, &a->kind }, { "version", false, &a->version }, { "filename", true, &a->filename },
                 { "checksum", true, &checksum }, { "first_use", false, &a->date }, { "signer", false, &a->signer },
-                { "licence", true, &a->licence },
+                { "licence", true, &a->licence }, { "expires", false, &a->expires },
         };
         for (i = 0; i < ELEMENTSOF(strings); i++) {
                 *ret_bad = strings[i].key;
@@ -124,6 +129,9 @@ static int parse_artifact(Lock *l, const char *name, const json_t *object, const
                 return -EBADMSG;
         a->redistributable = json_is_true(redistributable);
         a->first_use = a->date != NULL;
+        *ret_bad = "first_use";
+        if (locked_is_rim(a) && !a->first_use)
+                return -EBADMSG;
         *ret_bad = "urls";
         if (!json_is_array(urls) || json_array_size(urls) == 0)
                 return -EBADMSG;
@@ -143,6 +151,7 @@ static int parse(Lock *l, const json_t *root, Error *e) {
         if (take_string(root, "release", true, &l->release) < 0 || take_string(root, "release_sha256", true, &l->release_sha256) < 0 ||
             !json_is_object(artifacts))
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: release, release_sha256 or artifacts is missing", l->path);
+        l->without_rims = json_is_true(json_object_get(root, "without_rims"));
         json_object_foreach(artifacts, name, object) {
                 r = parse_artifact(l, name, object, &bad);
                 if (r == -ENOMEM)
@@ -194,11 +203,15 @@ static json_t *artifact_to_json(const LockedArtifact *a) {
                            "checksum", checksum, "kind", a->kind, "version", optional_string(a->version), "filename", a->filename,
                            "urls", urls, "size", (json_int_t) a->size, "first_use", optional_string(a->date),
                            "signer", optional_string(a->signer), "licence", a->licence, "redistributable", (int) a->redistributable);
+        if (object && a->expires && json_object_set_new(object, "expires", json_string(a->expires)) < 0) {
+                json_decref(object);
+                return NULL;
+        }
         return object;
 }
 
 int lock_save(const Lock *l, Error *e) {
-        _cleanup_free_ char *text = NULL, *line = NULL;
+        _cleanup_free_ char *text = NULL, *line = NULL, *dir = NULL;
         json_t *artifacts = json_object(), *root;
         int r = 0;
 
@@ -207,18 +220,41 @@ int lock_save(const Lock *l, Error *e) {
                         r = -ENOMEM;
         root = json_pack("{s:i, s:s, s:s, s:o}", "version", LOCK_VERSION, "release", l->release,
                          "release_sha256", l->release_sha256, "artifacts", artifacts);
+        if (root && l->without_rims && json_object_set_new(root, "without_rims", json_true()) < 0)
+                r = -ENOMEM;
         text = root && r == 0 ? json_dumps(root, JSON_INDENT(2) | JSON_SORT_KEYS) : NULL;
         json_decref(root);
         line = text ? format("%s\n", text) : NULL;
         if (!line)
                 return error_oom(e);
-        r = write_file_atomic(AT_FDCWD, l->path, line, strlen(line), 0644);
+        dir = strndup(l->path, (size_t) (path_basename(l->path) - l->path));
+        if (!dir)
+                return error_oom(e);
+        if ((r = remove_temporaries(AT_FDCWD, *dir ? dir : ".", path_basename(l->path))) >= 0)
+                r = write_file_atomic(AT_FDCWD, l->path, line, strlen(line), 0644);
         return r < 0 ? error_errno(e, -r, "%s", l->path) : 0;
 }
 
 static int stale(const Lock *l, Error *e, const char *what) {
         return error_hint(e, error_set(e, ESTALE, EXIT_DIFFERS, "%s: the lock is stale: %s", l->path, what),
                           "write it anew: gn8v-tee-repo lock %s", l->release);
+}
+
+static int check_rims(const Lock *l, const Release *r, Error *e) {
+        _cleanup_strv_ char **ids = NULL;
+
+        if (l->without_rims)
+                return 0;
+        if (release_rims(r, &ids) < 0)
+                return error_oom(e);
+        STRV_FOREACH(id, ids) {
+                const LockedArtifact *locked = lock_find(l, *id);
+                _cleanup_free_ char *what = locked && locked_is_rim(locked) ? NULL : format("reference manifest %s is new", *id);
+
+                if (what)
+                        return stale(l, e, what);
+        }
+        return 0;
 }
 
 int lock_check(const Lock *l, const Release *r, const char *release_sha256, Error *e) {
@@ -242,5 +278,7 @@ int lock_check(const Lock *l, const Release *r, const char *release_sha256, Erro
                 if (what)
                         return stale(l, e, what);
         }
+        if (check_rims(l, r, e) < 0)
+                return -ESTALE;
         return streq(l->release_sha256, release_sha256) ? 0 : stale(l, e, "the release file has changed since");
 }

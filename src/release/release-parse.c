@@ -10,6 +10,7 @@
 
 #define ARTIFACTS_MAX     64
 #define DEVICES_MAX       64
+#define RIMS_MAX          64
 
 /* What a value may be. They end in unit files, spec files and modprobe.d, so no type lets a quote, '%', '$', '`' or '\' through
  * but where its format needs one. */
@@ -35,6 +36,8 @@ typedef enum Type {
         TYPE_MODE,
         TYPE_SPAN,      /* systemd time span */
         TYPE_LICENCE,
+        TYPE_CHIP,      /* capital letters and digits */
+        TYPE_RIMS,      /* list of reference manifests' ids, appends */
 } Type;
 
 typedef struct Key {
@@ -75,6 +78,9 @@ static const Key keys[] = {
         { "Expect", "NVSwitches", TYPE_COUNT, true, offsetof(Release, nvswitches) },
         { "Expect", "Mode", TYPE_MODE, true, offsetof(Release, mode) },
         { "Expect", "DevTools", TYPE_BOOL, true, offsetof(Release, devtools) },
+        { "Attestation", "GPU", TYPE_CHIP, false, offsetof(Release, gpu) },
+        { "Attestation", "DriverRim", TYPE_BOOL, false, offsetof(Release, driver_rim) },
+        { "Attestation", "Rim", TYPE_RIMS, false, offsetof(Release, rims) },
         { "Verifier", "Index", TYPE_ONE_URL, false, offsetof(Release, verifier_index) },
         { "Verifier", "Wheel", TYPE_WHEEL, false, offsetof(Release, verifier_wheels) },
         { "Verifier", "SHA256", TYPE_SHA256, false, SIZE_MAX }, /* only "first-use": pip checks nothing here, and the file says so */
@@ -164,6 +170,15 @@ static bool is_option(const char *s) {
         return quotes % 2 == 0 && isalpha((unsigned char) s[0]) && only(s, NAME_CHARS "=,:;\"/");
 }
 
+static bool is_chip(const char *s) {
+        return only(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") && strlen(s) <= 16;
+}
+
+/* It becomes the end of a URL and a file's name. */
+static bool is_rim_id(const char *s) {
+        return startswith(s, "NV_") && strlen(s) <= 128 && only(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+}
+
 static int set_string(char **p, const char *value) {
         char *s = strdup(value);
 
@@ -243,6 +258,8 @@ static int set_value(Type type, void *p, const char *v) {
         case TYPE_KIND: return set_kind(p, v);
         case TYPE_MODE: return set_mode(p, v);
         case TYPE_SPAN: return only(v, "0123456789abcdefghijklmnopqrstuvwxyz ") ? set_string(p, v) : -EINVAL;
+        case TYPE_CHIP: return is_chip(v) ? set_string(p, v) : -EINVAL;
+        case TYPE_RIMS: return all_words(v, is_rim_id) ? strv_append_words(p, v) : -EINVAL;
         case TYPE_LICENCE: return only(v, NAME_CHARS " ()") ? set_string(p, v) : -EINVAL;
         }
         return -EINVAL;
@@ -250,7 +267,7 @@ static int set_value(Type type, void *p, const char *v) {
 
 static bool type_appends(Type type) {
         return type == TYPE_NAMES || type == TYPE_UNITS || type == TYPE_ARGUMENT || type == TYPE_OPTION ||
-               type == TYPE_URL || type == TYPE_REFERER || type == TYPE_WHEEL;
+               type == TYPE_URL || type == TYPE_REFERER || type == TYPE_WHEEL || type == TYPE_RIMS;
 }
 
 static int add_artifact(Parser *p, const char *name, unsigned line, Error *e) {
@@ -391,6 +408,23 @@ static int check_signers(Parser *p, Error *e) {
         return 0;
 }
 
+/* Whoever has the section wants the driver's manifest, and for that it takes the chip. A manifest's id is a name in the lock, as an artifact's is. */
+static int finish_attestation(Parser *p, Error *e) {
+        Release *r = p->release;
+
+        if (strv_contains(p->sections, "Attestation") && !strv_contains(p->seen, "Attestation DriverRim"))
+                r->driver_rim = true;
+        if (r->driver_rim && !r->gpu)
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: [Attestation]: GPU= is missing (or DriverRim=no)", p->path);
+        if (strv_length(r->rims) > RIMS_MAX)
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: [Attestation]: more than %d manifests", p->path, RIMS_MAX);
+        for (size_t i = 0; i < r->n_artifacts; i++)
+                if (startswith(r->artifacts[i]->name, "NV_"))
+                        return error_set(e, EBADMSG, EXIT_INVALID, "%s: [Artifact %s]: names with NV_ are those of reference manifests", p->path,
+                                         r->artifacts[i]->name);
+        return 0;
+}
+
 static int finish(Parser *p, Error *e) {
         Release *r = p->release;
         int k;
@@ -414,6 +448,9 @@ static int finish(Parser *p, Error *e) {
         }
         if (!release_artifact_of_kind(r, ARTIFACT_DRIVER))
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: no artifact of Kind=driver", p->path);
+        k = finish_attestation(p, e);
+        if (k < 0)
+                return k;
         return check_signers(p, e);
 }
 

@@ -56,11 +56,11 @@ Release *release_free(Release *r) {
                 return NULL;
 
         char **strings[] = { &r->path, &r->profile, &r->version, &r->revision, &r->summary, &r->minimum_kernel,
-                             &r->persistenced_options, &r->timeout_start_sec, &r->timeout_stop_sec, &r->verifier_index };
+                             &r->persistenced_options, &r->timeout_start_sec, &r->timeout_stop_sec, &r->verifier_index, &r->gpu };
         char ***lists[] = { &r->regions, &r->zones, &r->images, &r->instance_types, &r->kernel_config, &r->platform_packages,
                             &r->kernel_arguments, &r->soft_dependencies, &r->load_before, &r->module_options,
                             &r->initramfs_modules, &r->blacklist, &r->persistenced_before, &r->persistenced_after,
-                            &r->clients, &r->paused, &r->verifier_wheels };
+                            &r->clients, &r->paused, &r->verifier_wheels, &r->rims };
 
         for (size_t i = 0; i < ELEMENTSOF(strings); i++)
                 free(*strings[i]);
@@ -109,6 +109,25 @@ const Artifact *release_artifact_of_kind(const Release *r, ArtifactKind kind) {
                 if (r->artifacts[i]->kind == kind)
                         return r->artifacts[i];
         return NULL;
+}
+
+/* Hopper's have a name of their own. */
+char *driver_rim_id(const char *chip, const char *version) {
+        return format(startswith(chip, "GH") ? "NV_GPU_DRIVER_%s_%s" : "NV_GPU_CC_DRIVER_%s_%s", chip, version);
+}
+
+int release_rims(const Release *r, char ***ret) {
+        const Artifact *driver = release_artifact_of_kind(r, ARTIFACT_DRIVER);
+        _cleanup_free_ char *own = r->driver_rim && driver ? driver_rim_id(r->gpu, driver->version) : NULL;
+        _cleanup_strv_ char **ids = NULL;
+
+        if (r->driver_rim && driver && (!own || strv_append(&ids, own) < 0))
+                return -ENOMEM;
+        STRV_FOREACH(id, r->rims)
+                if (!strv_contains(ids, *id) && strv_append(&ids, *id) < 0)
+                        return -ENOMEM;
+        *ret = TAKE_PTR(ids);
+        return 0;
 }
 
 static int append_format(char ***v, char *name) {

@@ -6,6 +6,8 @@
 #include "basic/strings.h"
 
 #define RELEASE_INSTALLED_PATH "/usr/share/gn8v-tee/release.conf"
+/* Whoever is ordered after the persistence daemon comes after this, too: it is started only where GPUs become ready once they were attested. */
+#define RELEASE_GATE_UNIT "gn8v-tee-attest.service"
 #define RELEASE_MAX_BYTES ((size_t) 256 * 1024)
 /* Made by the first boot's apply when what it configured needs a reboot: the GPUs' services, whose session is made once, wait for that. */
 #define RELEASE_REBOOT_FIRST_PATH "/run/gn8v-tee/reboot-first"
@@ -68,6 +70,10 @@ typedef struct Release {
         unsigned gpus, nvswitches;
         Mode mode;
         bool devtools;
+        /* [Attestation] */
+        char *gpu;       /* the chip, as NVIDIA's reference manifests are named ("GH100"), or NULL */
+        bool driver_rim; /* the driver's manifest is wanted */
+        char **rims;     /* ids of others that are */
         /* [Artifact ...], in file order */
         Artifact **artifacts;
         size_t n_artifacts;
@@ -94,6 +100,11 @@ char *version_major_minor(const char *version) _must_check_;
 
 const Artifact *release_artifact(const Release *r, const char *name);
 const Artifact *release_artifact_of_kind(const Release *r, ArtifactKind kind); /* the first, or NULL */
+
+/* What NVIDIA's service calls the reference manifest (RIM) of a driver on a chip, owned by the caller; NULL: out of memory. */
+char *driver_rim_id(const char *chip, const char *version) _must_check_;
+/* Ids of all reference manifests that a release wants, the driver's first, each once, owned by the caller; none: NULL. -ENOMEM. */
+int release_rims(const Release *r, char ***ret);
 
 /* The names of the RPMs that come from an artifact (driver: two; key: none), owned by the caller; -ENOMEM. Each has the artifact's
  * version and revision. */

@@ -130,6 +130,7 @@ typedef struct Flow {
         const ArchiveMember *member;
         const ArchiveVisitor *visitor;
         void *userdata;
+        bool is_sized;       /* the member's size was announced */
         uint64_t at, *total; /* bytes given of this member, of the archive */
 } Flow;
 
@@ -167,6 +168,8 @@ static int member_data(struct archive *a, Flow *f, Error *e) {
                         break;
                 if (r < ARCHIVE_WARN || offset < 0 || (uint64_t) offset < f->at)
                         return read_error(f->name, a, f->member->name, e);
+                if (f->is_sized && ((uint64_t) offset > f->member->size || size > f->member->size - (uint64_t) offset))
+                        return refuse(f->name, f->member->name, "it is longer than announced", e);
                 if (((uint64_t) offset > f->at && (r = flow_hole(f, (uint64_t) offset, e)) < 0) || (r = flow_count(f, size, e)) < 0)
                         return r;
                 if (size > 0 && (r = f->visitor->data(f->userdata, data, size, e)) < 0)
@@ -230,6 +233,7 @@ static int one_member(const char *name, struct archive *a, struct archive_entry 
                 return r;
         if (!wanted)
                 return flow_count(&f, m.size, e); /* what is skipped is unpacked as well */
+        f.is_sized = archive_entry_size_is_set(entry);
         if (m.kind == ARCHIVE_FILE && (r = member_data(a, &f, e)) < 0)
                 return r;
         return v->end(userdata, e);
@@ -344,7 +348,7 @@ int archive_stream(const char *name, int fd, uint64_t offset, uint64_t size, Arc
                 r = archive_read_next_header(a, &entry);
                 if (r == ARCHIVE_EOF)
                         break;
-                if (r < ARCHIVE_WARN)
+                if (r < ARCHIVE_WARN || r == ARCHIVE_RETRY) /* to go on behind a damaged header would be to guess */
                         return read_error(name, a, NULL, e);
                 if (n >= ARCHIVE_MEMBERS_MAX)
                         return error_set(e, EBADMSG, EXIT_INVALID, "%s: more than %u members", name, ARCHIVE_MEMBERS_MAX);

@@ -7,12 +7,14 @@
 
 #include "basic/fs.h"
 #include "repo/repo-file.h"
+#include "repo/rims-package.h"
 #include "repo/vendor-keys.h"
 #include "repo/spec.h"
 
 static const char *const spec_names[_BUILD_KIND_MAX] = {
         [BUILD_PROGRAMS] = "gn8v-tee", [BUILD_REPOSITORY] = "release", [BUILD_DRIVER] = "driver",
         [BUILD_CUDA] = "cuda",         [BUILD_CUBLAS] = "cublas",      [BUILD_META] = "meta",
+        [BUILD_RIMS] = "rims",
 };
 
 static void job_clear(BuildJob *j) {
@@ -21,6 +23,7 @@ static void job_clear(BuildJob *j) {
                 free(j->sources[i].path);
                 free(j->sources[i].text);
         }
+        free(j->sources);
         free(j->name);
         free(j->spec);
         free(j->artifact);
@@ -51,11 +54,15 @@ static BuildJob *add_job(BuildPlan *p, BuildKind kind) {
 
 /* The next free source of a job. */
 static BuildSource *add_source(BuildJob *j, Error *e) {
-        if (j->n_sources >= ELEMENTSOF(j->sources)) {
-                (void) error_set(e, E2BIG, EXIT_FAILED, "a package has more sources than there is room for");
+        BuildSource *grown = reallocarray(j->sources, j->n_sources + 1, sizeof(BuildSource));
+
+        if (!grown) {
+                (void) error_oom(e);
                 return NULL;
         }
-        return &j->sources[j->n_sources++];
+        j->sources = grown;
+        grown[j->n_sources] = (BuildSource){};
+        return &grown[j->n_sources++];
 }
 
 static int add_file(BuildJob *j, const char *name, const char *path, const char *sha256, Error *e) {
@@ -64,7 +71,7 @@ static int add_file(BuildJob *j, const char *name, const char *path, const char 
         int r;
 
         if (!s)
-                return -E2BIG;
+                return -ENOMEM;
         if (stat(path, &st) < 0)
                 return error_errno(e, errno, "%s", path);
         if (!S_ISREG(st.st_mode))
@@ -83,7 +90,7 @@ static int add_text(BuildJob *j, const char *name, const char *text, Error *e) {
         BuildSource *s = add_source(j, e);
 
         if (!s)
-                return -E2BIG;
+                return -ENOMEM;
         s->name = strdup(name);
         s->text = strdup(text);
         s->size = strlen(text);
@@ -333,6 +340,128 @@ static int plan_one(const BuildPlanOptions *o, BuildPlan *p, Store *store, const
         return plan_release(o, p, release, e);
 }
 
+static bool is_among(Release *const *releases, size_t n, const Release *release) {
+        for (size_t i = 0; i < n; i++)
+                if (streq(releases[i]->profile, release->profile) && streq(releases[i]->version, release->version))
+                        return true;
+        return false;
+}
+
+/* Whether all manifests of a lock are in the store; the first that is not in *ret_missing. */
+static bool rims_stored(const Store *store, const Lock *lock, const LockedArtifact **ret_missing) {
+        for (size_t i = 0; i < lock->n_artifacts; i++)
+                if (locked_is_rim(lock->artifacts[i]) && !store_has(store, lock->artifacts[i]->sha256)) {
+                        *ret_missing = lock->artifacts[i];
+                        return false;
+                }
+        return true;
+}
+
+/* The locks whose manifests are taken, one a release of o->all, NULL where there is nothing to take. What is not built now need not be complete. */
+static int rims_locks(const BuildPlanOptions *o, const Store *store, Release *const *releases, size_t n, Lock **locks, Error *e) {
+        for (size_t i = 0; i < o->n_all; i++) {
+                bool built = is_among(releases, n, o->all[i]);
+                _cleanup_error_ Error ignored = ERROR_INIT;
+                const LockedArtifact *missing = NULL;
+                int r = load_lock(o->workspace, o->all[i], &locks[i], built ? e : &ignored);
+
+                if (r < 0 && (built || r == -ENOMEM))
+                        return r;
+                if (r < 0 || rims_stored(store, locks[i], &missing))
+                        continue;
+                if (built)
+                        return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: reference manifest %s is not in the store", locks[i]->release, missing->name),
+                                          "run 'gn8v-tee-repo fetch %s'", locks[i]->release);
+                locks[i] = lock_free(locks[i]);
+        }
+        return 0;
+}
+
+/* What the spec needs of them: sources, their names, what the package provides. */
+static int define_rims(BuildJob *j, Text *t, const Store *store, const LockedArtifact *const *rims, size_t n, Error *e) {
+        _cleanup_text_ Text names = {}, provides = {};
+        _cleanup_free_ char *all = NULL, *provided = NULL;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                _cleanup_free_ char *path = store_path(store, rims[i]->sha256);
+
+                if (!path)
+                        return error_oom(e);
+                r = add_file(j, rims[i]->filename, path, rims[i]->sha256, e);
+                text_printf(t, "Source%zu: %s\n", i, rims[i]->filename);
+                text_printf(&names, "%s%s", i > 0 ? " " : "", rims[i]->filename);
+                text_printf(&provides, "%sgn8v-tee-rim(%s)", i > 0 ? ", " : "", rims[i]->name);
+        }
+        if (r < 0)
+                return r;
+        all = text_take(&names);
+        provided = text_take(&provides);
+        if (!all || !provided)
+                return error_oom(e);
+        if ((r = spec_define(t, "reference manifests", "gn8v_rims", all, e)) < 0 ||
+            (r = spec_define(t, "reference manifests", "gn8v_provides", provided, e)) < 0)
+                return r;
+        return spec_define(t, rims[0]->name, "gn8v_licence", rims[0]->licence, e);
+}
+
+/* Its version is the day on which the newest was locked. */
+static int name_rims(BuildJob *j, Text *t, const LockedArtifact *const *rims, size_t n, Error *e) {
+        const char *newest = rims[0]->date;
+        _cleanup_free_ char *version = NULL, *revision = format("%zu", n);
+        int r;
+
+        for (size_t i = 1; i < n; i++)
+                newest = strcmp(rims[i]->date, newest) > 0 ? rims[i]->date : newest;
+        if (parse_date(newest, &j->date) < 0)
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: its lock has no date, but '%s'", rims[0]->name, newest);
+        version = format("%.4s%.2s%.2s", newest, newest + 5, newest + 8);
+        if (!version || !revision || !(j->name = format(RIMS_PACKAGE "-%s-%s", version, revision)) || strv_append(&j->packages, RIMS_PACKAGE) < 0)
+                return error_oom(e);
+        r = spec_define(t, rims[0]->name, "gn8v_version", version, e);
+        return r < 0 ? r : spec_define(t, rims[0]->name, "gn8v_revision", revision, e);
+}
+
+static int plan_rims_of(const BuildPlanOptions *o, BuildPlan *p, const Store *store, Lock *const *locks, Error *e) {
+        _cleanup_free_ const LockedArtifact **rims = NULL;
+        _cleanup_text_ Text t = {};
+        size_t n_rims = 0;
+        BuildJob *j;
+        int r;
+
+        if (rims_select((const Lock *const *) locks, o->n_all, &rims, &n_rims) < 0)
+                return error_oom(e);
+        if (n_rims == 0)
+                return 0;
+        j = add_job(p, BUILD_RIMS);
+        if (!j)
+                return error_oom(e);
+        for (size_t i = 0; i < o->n_all; i++)
+                for (size_t k = 0; locks[i] && k < locks[i]->n_artifacts; k++)
+                        if (locked_is_rim(locks[i]->artifacts[k])) {
+                                if (strv_append(&j->releases, locks[i]->release) < 0)
+                                        return error_oom(e);
+                                break;
+                        }
+        if ((r = name_rims(j, &t, rims, n_rims, e)) < 0 || (r = define_rims(j, &t, store, rims, n_rims, e)) < 0)
+                return r;
+        return finish_job(o, j, &t, "The manifests as they were locked", e);
+}
+
+static int plan_rims(const BuildPlanOptions *o, BuildPlan *p, const Store *store, Release *const *releases, size_t n, Error *e) {
+        _cleanup_free_ Lock **locks = calloc(o->n_all + 1, sizeof(Lock *));
+        int r;
+
+        if (!locks)
+                return error_oom(e);
+        r = rims_locks(o, store, releases, n, locks, e);
+        if (r >= 0)
+                r = plan_rims_of(o, p, store, locks, e);
+        for (size_t i = 0; i < o->n_all; i++)
+                (void) lock_free(locks[i]);
+        return r;
+}
+
 static int compare_dates(const void *a, const void *b) {
         const Release *x = *(Release *const *) a, *y = *(Release *const *) b;
 
@@ -382,6 +511,8 @@ int build_plan_make(const BuildPlanOptions *options, Release *const *releases, s
                 if (r < 0)
                         return r;
         }
+        if (n > 0 && (r = plan_rims(o, p, store, sorted, n, e)) < 0)
+                return r;
         qsort(p->jobs, p->n_jobs, sizeof(BuildJob), compare_sizes);
         *ret = TAKE_PTR(p);
         return 0;

@@ -7,7 +7,7 @@
 #include "release/lock.h"
 #include "repo/store.h"
 
-typedef enum BuildKind { BUILD_PROGRAMS, BUILD_REPOSITORY, BUILD_DRIVER, BUILD_CUDA, BUILD_CUBLAS, BUILD_META, _BUILD_KIND_MAX } BuildKind;
+typedef enum BuildKind { BUILD_PROGRAMS, BUILD_REPOSITORY, BUILD_DRIVER, BUILD_CUDA, BUILD_CUBLAS, BUILD_META, BUILD_RIMS, _BUILD_KIND_MAX } BuildKind;
 
 typedef struct BuildSource {
         char *name;                   /* of the file in rpmbuild's SOURCES */
@@ -22,7 +22,7 @@ typedef struct BuildJob {
         char *name;     /* for people: the main package's NAME-VERSION-REVISION */
         char *spec;     /* the concrete spec's text */
         int64_t date;   /* SOURCE_DATE_EPOCH */
-        BuildSource sources[4]; /* no kind of job has more */
+        BuildSource *sources;
         size_t n_sources;
         char **packages;                     /* names of the RPMs that must come out; others may (debuginfo) */
         char *artifact;                      /* its name in releases[0], or NULL */
@@ -55,7 +55,8 @@ typedef struct BuildPlanOptions {
 
 /* Makes the plan from releases and their locks (-ESTALE or -ENOENT with an error that says to run lock, or fetch). An artifact that several
  * releases share is one job, with the name, date and file of the oldest release that has it: a package has the same bytes whichever
- * releases are asked for, and a newer release changes none. Two artifacts that would make one package from different bytes are an error. */
+ * releases are asked for, and a newer release changes none. Two artifacts that would make one package from different bytes are an error.
+ * Reference manifests are one package: those of the releases to build, and of all others that are locked and fetched. */
 int build_plan_make(const BuildPlanOptions *o, Release *const *releases, size_t n, BuildPlan **ret, Error *e);
 
 /* Name, version and date (its newest member's) of a tarball whose files are all below NAME-VERSION/. For unit tests and the plan. */

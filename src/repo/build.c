@@ -12,6 +12,7 @@
 #include "repo/build-record.h"
 #include "repo/interrupt.h"
 #include "repo/repo-file.h"
+#include "repo/rims-package.h"
 #include "repo/rpmbuild.h"
 #include "repo/vendor-keys.h"
 
@@ -94,10 +95,12 @@ static int save_records(const Pool *p, const BuildJob *job, char **files, Error 
         return 0;
 }
 
-/* The same version that another way of building has made under another file name (a distribution's tag, or none) must not be published beside
+/* Of manifests there is one package in a workspace: one that was locked before is not published beside it.
+ * The same version that another way of building has made under another file name (a distribution's tag, or none) must not be published beside
  * this one. Its record goes first: without it a package counts for nothing. */
 static int remove_superseded(const Pool *p, const BuildJob *job, char **files, Error *e) {
         const char *version = job->name + strlen(job->packages[0]); /* "-VERSION-REVISION" */
+        bool only_one = job->kind == BUILD_RIMS;
         _cleanup_strv_ char **old = NULL;
         DIR *d = opendir(p->packages);
         struct dirent *entry;
@@ -107,7 +110,10 @@ static int remove_superseded(const Pool *p, const BuildJob *job, char **files, E
                 STRV_FOREACH(name, job->packages) {
                         const char *rest = startswith(entry->d_name, *name);
 
-                        rest = rest ? startswith(rest, version) : NULL;
+                        if (rest && only_one)
+                                rest = rest[0] == '-' && rest[1] >= '0' && rest[1] <= '9' ? strrchr(rest, '.') : NULL;
+                        else
+                                rest = rest ? startswith(rest, version) : NULL;
                         if (rest && rest[0] == '.' && endswith(rest, ".rpm") && !strv_contains(files, entry->d_name) &&
                             strv_append(&old, entry->d_name) < 0)
                                 r = error_oom(e);
@@ -123,6 +129,17 @@ static int remove_superseded(const Pool *p, const BuildJob *job, char **files, E
                         return error_errno(e, errno, "%s", path);
         }
         return r;
+}
+
+/* No release wants manifests any more, or they were locked without: what an earlier run has built is not published. */
+static int remove_rims(const Pool *p, Error *e) {
+        char *names[] = { (char *) RIMS_PACKAGE, NULL };
+        const BuildJob none = { .kind = BUILD_RIMS, .name = (char *) RIMS_PACKAGE, .packages = names };
+
+        for (size_t i = 0; i < p->plan->n_jobs; i++)
+                if (p->plan->jobs[i].kind == BUILD_RIMS)
+                        return 0;
+        return remove_superseded(p, &none, NULL, e);
 }
 
 /* The wrapping packages are built in mock with our own gn8v-tee-repo, from a repository that holds only that. */
@@ -372,7 +389,7 @@ static int lock_packages(const char *packages, Error *e) {
         fd = lock_file(AT_FDCWD, path);
         if (fd == -EWOULDBLOCK)
                 return error_hint(e, error_set(e, EWOULDBLOCK, EXIT_LOCKED, "%s: another build is at work in this workspace", packages),
-                                  "wait for it to end, or use another workspace (-C DIR)");
+                                  "wait for it to end (--lock-timeout=SECONDS does), or use another workspace (-C DIR)");
         return fd < 0 ? error_errno(e, -fd, "%s", path) : fd;
 }
 
@@ -485,6 +502,8 @@ int build_run(const BuildOptions *o, Release *const *releases, size_t n, BuildRe
         if (lock < 0)
                 return lock;
         remove_stale(workspace);
+        if ((r = remove_temporaries(AT_FDCWD, packages, NULL)) < 0)
+                return error_errno(e, -r, "%s", packages);
         r = make_plan(&options, program, releases, n, &plan, e);
         if (r < 0)
                 return r;
@@ -499,7 +518,9 @@ int build_run(const BuildOptions *o, Release *const *releases, size_t n, BuildRe
         };
         (void) pthread_mutex_init(&pool.mutex, NULL);
         (void) pthread_cond_init(&pool.changed, NULL);
-        r = run_plan(&options, &pool, ret, e);
+        r = n > 0 ? remove_rims(&pool, e) : 0;
+        if (r >= 0)
+                r = run_plan(&options, &pool, ret, e);
         (void) pthread_cond_destroy(&pool.changed);
         (void) pthread_mutex_destroy(&pool.mutex);
         if (o->mock)

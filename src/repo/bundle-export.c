@@ -5,7 +5,6 @@
 #include <archive_entry.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "basic/fs.h"
@@ -17,6 +16,7 @@
 
 #define CHUNK      (1024 * 1024)
 #define REPOMD_MAX (4 * 1024 * 1024)
+#define OPEN_TRIES 5
 
 typedef struct Export {
         const ExportOptions *o;
@@ -164,11 +164,24 @@ static int sign(Export *x, Error *e) {
         return x->signature ? 0 : error_oom(e);
 }
 
+/* -ESTALE: that of another run, which has been moved to its place since it was opened. */
+static int open_locked(Export *x) {
+        struct stat a, b;
+        int r;
+
+        x->out_fd = openat(x->dir_fd, x->temporary, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (x->out_fd < 0)
+                return -errno;
+        if ((r = lock_fd(x->out_fd)) < 0)
+                return r;
+        return fstat(x->out_fd, &a) < 0 || fstatat(x->dir_fd, x->temporary, &b, AT_SYMLINK_NOFOLLOW) < 0 || a.st_ino != b.st_ino || a.st_dev != b.st_dev ? -ESTALE : 0;
+}
+
 /* Beside its place: .NAME.new, locked. What a killed run left is written over. */
 static int open_output(Export *x, Error *e) {
         const char *name = path_basename(x->o->file);
         _cleanup_free_ char *dir = strndup(x->o->file, (size_t) (name - x->o->file));
-        struct stat a, b;
+        int r = -ESTALE;
 
         if (!dir || !(x->temporary = format(".%s.new", name)))
                 return error_oom(e);
@@ -177,15 +190,17 @@ static int open_output(Export *x, Error *e) {
         x->dir_fd = open(*dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (x->dir_fd < 0)
                 return error_errno(e, errno, "%s", *dir ? dir : ".");
-        x->out_fd = openat(x->dir_fd, x->temporary, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (x->out_fd < 0)
-                return error_errno(e, errno, "%s%s", dir, x->temporary);
-        /* Somebody else's may have been moved to its place, and unlocked, since it was opened. */
-        if (flock(x->out_fd, LOCK_EX | LOCK_NB) < 0 || fstat(x->out_fd, &a) < 0 || fstatat(x->dir_fd, x->temporary, &b, AT_SYMLINK_NOFOLLOW) < 0 ||
-            a.st_ino != b.st_ino || a.st_dev != b.st_dev) {
-                free(TAKE_PTR(x->temporary));
-                return error_hint(e, error_set(e, EWOULDBLOCK, EXIT_LOCKED, "%s: another run is exporting to it", x->o->file), "try again when that run has ended");
+        for (unsigned i = 0; i < OPEN_TRIES && r == -ESTALE; i++) {
+                x->out_fd = safe_close(x->out_fd);
+                r = open_locked(x);
         }
+        if (r == -ESTALE || r == -EWOULDBLOCK) {
+                free(TAKE_PTR(x->temporary)); /* another's: not to be removed */
+                return error_hint(e, error_set(e, EWOULDBLOCK, EXIT_LOCKED, "%s: another run is exporting to it", x->o->file),
+                                  "try again when that run has ended, or wait for it: gn8v-tee-repo --lock-timeout=SECONDS");
+        }
+        if (r < 0)
+                return error_errno(e, -r, "%s%s", dir, x->temporary);
         return ftruncate(x->out_fd, 0) < 0 || fchmod(x->out_fd, 0644) < 0 ? error_errno(e, errno, "%s", x->o->file) : 0;
 }
 

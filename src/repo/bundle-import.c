@@ -11,11 +11,13 @@
 #include "repo/diff.h"
 #include "repo/keyring.h"
 #include "repo/metadata.h"
+#include "repo/metalink.h"
 #include "repo/parallel.h"
 #include "repo/repo-file.h"
 #include "repo/repository.h"
 #include "repo/rpm-file.h"
 #include "repo/seal.h"
+#include "repo/serials.h"
 #include "repo/vendor-keys.h"
 
 /* Where the member that is being read goes. */
@@ -104,13 +106,26 @@ static int find_pin(Import *x, Error *e) {
         return x->pin ? 0 : error_oom(e);
 }
 
+/* What was published or imported there, even if the directory was lost, or somebody put an older one in its place. */
+static int check_serial(const Import *x, Error *e) {
+        uint64_t known;
+        int r = serial_known(x->o->workspace, x->o->repo, x->pin, &known, e);
+
+        if (r < 0 || x->manifest->generation >= known)
+                return r;
+        return error_hint(e, error_set(e, ESTALE, EXIT_DIFFERS, "%s: its generation is %" PRIu64 ", and %s had %" PRIu64 " before", x->o->file,
+                                       x->manifest->generation, x->o->repo, known), "import a newer one; if you mean to go back: --allow-older");
+}
+
 static int check_newer(Import *x, Error *e) {
         const Generation *c = x->repo->current, *g = c ? c : x->repo->n_generations > 0 ? x->repo->generations[x->repo->n_generations - 1] : NULL;
         bool same = g && g->number == x->manifest->generation && streq(g->repomd_sha256, x->manifest->repomd_sha256);
 
         x->same = same && c;
-        if (!g || same || x->manifest->generation > g->number || x->o->allow_older)
+        if (x->o->allow_older)
                 return 0;
+        if (!g || same || x->manifest->generation > g->number)
+                return check_serial(x, e);
         return error_hint(e, error_set(e, ESTALE, EXIT_DIFFERS, "%s: its generation %" PRIu64 " is not newer than generation %" PRIu64 ", which %s has", x->o->file,
                                        x->manifest->generation, g->number, x->o->repo), "if you mean to go back: --allow-older");
 }
@@ -459,16 +474,30 @@ static int write_tops(Import *x, const char *repo_file, Error *e) {
         return repo_file ? seal_top(x->repo, REPO_FILE, repo_file, e) : 0;
 }
 
+static int stage_metalink(Import *x, Error *e) {
+        _cleanup_free_ char *repomd = NULL;
+        int r = read_file(x->repo->stage_fd, "repodata/repomd.xml", METADATA_MAX, &repomd, NULL);
+
+        return r < 0 ? error_errno(e, -r, "%s/" STAGE "/repodata/repomd.xml", x->o->repo)
+                     : metalink_carry(x->repo, repomd, x->next->revision, x->o->mirror_urls, e);
+}
+
+static int remember(const Import *x, Error *e) {
+        return (x->o->allow_older ? serial_go_back : serial_remember)(x->o->workspace, x->o->repo, x->pin, x->manifest->generation, e);
+}
+
 static int run(Import *x, Error *e) {
         _cleanup_free_ char *repo_file = NULL;
         int r;
 
         if ((r = find_pin(x, e)) < 0 || (r = read_bundle(x, e)) < 0 || (r = render_repo_file(x, &repo_file, e)) < 0)
                 return r;
-        if (!x->same && ((r = check_staged(x, e)) < 0 || (r = seal_generation(x->repo, x->next, e)) < 0 || (r = repository_sync(x->repo, e)) < 0 ||
+        if (!x->same && ((r = check_staged(x, e)) < 0 || (r = stage_metalink(x, e)) < 0 || (r = seal_generation(x->repo, x->next, e)) < 0 || (r = repository_sync(x->repo, e)) < 0 ||
                          (r = repository_link_metadata(x->repo, x->o->keep, e)) < 0 || (r = repository_switch(x->repo, x->next, e)) < 0))
                 return r;
-        if ((r = write_tops(x, repo_file, e)) < 0)
+        if (x->same && (r = metalink_refresh(x->repo, x->repo->current->revision, x->o->mirror_urls, e)) < 0)
+                return r;
+        if ((r = remember(x, e)) < 0 || (r = write_tops(x, repo_file, e)) < 0)
                 return r;
         return repository_clean(x->repo, x->same ? x->repo->current : x->next, x->o->keep, &x->report.removed_packages, e);
 }

@@ -57,11 +57,13 @@ typedef struct ExportOptions {
 int bundle_export(const ExportOptions *o, BundleManifest **ret, uint64_t *ret_size, Error *e);
 
 typedef struct ImportOptions {
+        const char *workspace; /* its serials/ remember what was seen: see serials.h */
         const char *repo, *file;
         const char *key;      /* full fingerprint; NULL: that of the key that signed the state which is there */
         const char *baseurl;  /* NULL: the one that is there, else file:// and the repository's path */
         unsigned keep;        /* generations, this one included; at least 1 */
         bool allow_older;
+        char **mirror_urls;   /* for a metalink; NULL: those of the one that is there */
         Progress *progress;   /* begun and ended here; may be NULL */
 } ImportOptions;
 

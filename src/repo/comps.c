@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/comps.h"
 
-static bool has(const Generation *g, const char *name) {
-        for (size_t i = 0; i < g->n_packages; i++)
-                if (streq(g->packages[i]->name, name))
-                        return true;
-        return false;
-}
+#include "basic/strings.h"
 
-char *comps_render(const Generation *g, char *const *metapackages) {
+char *comps_render(bool (*has)(const void *data, const char *name), const void *data, char *const *metapackages) {
         _cleanup_text_ Text t = {};
 
         text_append(&t, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
@@ -16,10 +11,10 @@ char *comps_render(const Generation *g, char *const *metapackages) {
                         "<comps>\n  <group>\n    <id>gn8v-tee</id>\n    <name>Confidential GPU</name>\n"
                         "    <description>NVIDIA confidential computing on gn8v-tee instances. Take one of the metapackages.</description>\n"
                         "    <default>false</default>\n    <uservisible>true</uservisible>\n    <packagelist>\n");
-        if (has(g, "gn8v-tee"))
+        if (has(data, "gn8v-tee"))
                 text_append(&t, "      <packagereq type=\"mandatory\">gn8v-tee</packagereq>\n");
         STRV_FOREACH(s, metapackages)
-                if (has(g, *s))
+                if (has(data, *s))
                         text_printf(&t, "      <packagereq type=\"optional\">%s</packagereq>\n", *s);
         text_append(&t, "    </packagelist>\n  </group>\n</comps>\n");
         return text_take(&t);

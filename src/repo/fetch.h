@@ -40,6 +40,9 @@ typedef struct FetchOptions {
         unsigned timeout_sec;  /* to connect, and to go without 1 KB a second; 0: 30 */
         unsigned attempts;     /* per URL, for what may pass (no connection, broken off, 5xx); 0: 3 */
         unsigned backoff_ms;   /* before the second attempt, doubled for each further one; 0: 250 */
+        uint64_t rate;         /* bytes a second, of all downloads together; 0: as fast as it goes */
+        const char *ca_file;   /* PEM: who may have signed a server's certificate; NULL: whom the system trusts */
+        const char *client_cert, *client_key; /* PEM: what a server is shown that asks for it; or NULL */
         Progress *progress;    /* or NULL */
         void (*done)(const FetchItem *item, void *userdata); /* told of each finished item; or NULL */
         void *userdata;

@@ -155,14 +155,16 @@ bool href_is_safe(const char *s) {
 static int load_one(int repo_fd, const char *repo_path, uint64_t number, const Generation *base, Generation **ret, Error *e) {
         _cleanup_free_ char *path = format("generations/%" PRIu64 "/manifest.json", number), *text = NULL, *name = NULL;
         _cleanup_(generation_freep) Generation *g = NULL;
+        _cleanup_close_ int fd = -1;
         size_t size;
         int r;
 
         if (!path || !(name = path_join(repo_path, path)))
                 return error_oom(e);
-        r = read_file(repo_fd, path, MANIFEST_MAX, &text, &size);
-        if (r == -ENOENT)
+        fd = open_beneath(repo_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+        if (fd == -ENOENT)
                 return 0;
+        r = fd < 0 ? fd : read_fd(fd, MANIFEST_MAX, &text, &size);
         if (r < 0)
                 return error_errno(e, -r, "%s", name);
         if ((r = generation_read(text, size, name, base, !base, &g, e)) < 0)
@@ -174,6 +176,10 @@ static int load_one(int repo_fd, const char *repo_path, uint64_t number, const G
                 g->text = TAKE_PTR(text);
         *ret = TAKE_PTR(g);
         return 0;
+}
+
+int generation_load(int repo_fd, const char *repo_path, uint64_t number, Generation **ret, Error *e) {
+        return load_one(repo_fd, repo_path, number, NULL, ret, e);
 }
 
 typedef struct Loading {
@@ -201,7 +207,7 @@ static int by_number(const void *a, const void *b) {
         return (x > y) - (x < y);
 }
 
-static int list_numbers(Loading *l, int fd, Error *e) {
+static int list_numbers(Loading *l, int fd, size_t max, Error *e) {
         DIR *dir = fdopendir(fd);
         struct dirent *d;
         int r = 0;
@@ -215,6 +221,10 @@ static int list_numbers(Loading *l, int fd, Error *e) {
 
                 if (parse_u64(d->d_name, &number) < 0)
                         continue;
+                if (l->n == max) {
+                        r = error_set(e, EFBIG, EXIT_INVALID, "%s/generations: more than %zu", l->repo_path, max);
+                        break;
+                }
                 grown = reallocarray(l->numbers, l->n + 1, sizeof(*grown));
                 if (!grown) {
                         r = error_oom(e);
@@ -229,19 +239,31 @@ static int list_numbers(Loading *l, int fd, Error *e) {
         return r;
 }
 
+static int list_generations(Loading *l, size_t max, Error *e) {
+        int fd = openat(l->repo_fd, "generations", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0)
+                return errno == ENOENT ? 0 : error_errno(e, errno, "%s/generations", l->repo_path);
+        return list_numbers(l, fd, max, e);
+}
+
+int generations_list(int repo_fd, const char *repo_path, size_t max, uint64_t **ret, size_t *ret_n, Error *e) {
+        _cleanup_(loading_done) Loading l = { .repo_fd = repo_fd, .repo_path = repo_path };
+        int r = list_generations(&l, max, e);
+
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(l.numbers);
+        *ret_n = l.n;
+        return 0;
+}
+
 int generations_load(int repo_fd, const char *repo_path, Generation ***ret, size_t *ret_n, Error *e) {
         _cleanup_(loading_done) Loading l = { .repo_fd = repo_fd, .repo_path = repo_path };
-        int fd = openat(repo_fd, "generations", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
         size_t n = 0;
+        int r;
 
-        if (fd < 0 && errno == ENOENT) {
-                *ret = NULL;
-                *ret_n = 0;
-                return 0;
-        }
-        if (fd < 0)
-                return error_errno(e, errno, "%s/generations", repo_path);
-        if ((r = list_numbers(&l, fd, e)) < 0)
+        if ((r = list_generations(&l, SIZE_MAX, e)) < 0)
                 return r;
         l.v = calloc(l.n + 1, sizeof(*l.v));
         if (!l.v)

@@ -84,6 +84,10 @@ int generation_read(const char *text, size_t size, const char *name, const Gener
 int generations_load(int repo_fd, const char *repo_path, Generation ***ret, size_t *ret_n, Error *e);
 /* Frees the last one; what the others share with it stays. */
 void generations_drop_last(Generation **v, size_t *n);
+/* The numbers of the directories there, ascending, owned by the caller; at most max, -EFBIG/EXIT_INVALID. */
+int generations_list(int repo_fd, const char *repo_path, size_t max, uint64_t **ret, size_t *ret_n, Error *e);
+/* One of them; NULL: that directory has no manifest. */
+int generation_load(int repo_fd, const char *repo_path, uint64_t number, Generation **ret, Error *e);
 /* The one whose repomd.xml is the published one; NULL: none is. */
 Generation *generations_current(Generation *const *v, size_t n, const char *repomd_sha256);
 

@@ -4,8 +4,13 @@
 
 #include "basic/error.h"
 
-/* Makes it below TMPDIR (else /tmp, as the path must be short); *ret is owned by the caller. */
-int gpg_home_new(char **ret, Error *e);
-/* Removes it with all that is in it, and frees the path; NULL is fine. Returns NULL. */
-char *gpg_home_free(char *home);
-DEFINE_CLEANUP(char, gpg_home_free);
+typedef struct GpgHome {
+        char *path;
+        int lock_fd; /* held while it is in use: others remove what nobody uses */
+} GpgHome;
+
+/* Removes it with all that is in it; NULL is fine. Returns NULL. */
+GpgHome *gpg_home_free(GpgHome *home);
+DEFINE_CLEANUP(GpgHome, gpg_home_free);
+/* Makes one below TMPDIR (else /tmp, as the path must be short), and removes those that killed runs left there. */
+int gpg_home_new(GpgHome **ret, Error *e);

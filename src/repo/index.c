@@ -11,6 +11,7 @@
 #include "basic/fs.h"
 #include "basic/strings.h"
 #include "repo/gzip.h"
+#include "repo/index-text.h"
 #include "repo/parallel.h"
 #include "repo/rpmmd.h"
 
@@ -91,6 +92,14 @@ void index_parts_clear(IndexParts *p) {
         *p = (IndexParts){};
 }
 
+/* What libcreaterepo_c said last in this thread, of a dependency that it would leave out. */
+static __thread char *complaint;
+
+static void keep_complaint(const char *domain, GLogLevelFlags level, const char *message, void *data) {
+        if (!complaint && message)
+                complaint = strdup(message);
+}
+
 void index_setup(void) {
         static bool ready;
 
@@ -98,6 +107,7 @@ void index_setup(void) {
                 return;
         cr_xml_dump_init();
         cr_package_parser_init();
+        (void) g_log_set_handler("C_CREATEREPOLIB", G_LOG_LEVEL_WARNING | G_LOG_LEVEL_CRITICAL, keep_complaint, NULL);
         ready = true;
 }
 
@@ -121,17 +131,32 @@ static int dump(cr_Package *p, const char *path, IndexEntry *ret, Error *e) {
         return r;
 }
 
-int index_describe(const RpmFile *f, const char *href, const char *sha256, IndexEntry *ret, Error *e) {
+/* Metadata that lack a dependency would be believed. */
+static int read_package(const RpmFile *f, cr_Package **ret, Error *e) {
+        _cleanup_free_ char *why = NULL;
         GError *err = NULL;
-        cr_Package *p;
-        int r;
+        cr_Package *p = cr_package_from_header(f->header, CHANGELOG_ENTRIES, CR_HDRR_NONE, &err);
+        int r = 0;
 
-        p = cr_package_from_header(f->header, CHANGELOG_ENTRIES, CR_HDRR_NONE, &err);
-        if (!p) {
-                r = error_set(e, EBADMSG, EXIT_INVALID, "%s: createrepo_c does not understand its header: %s", f->path, err ? err->message : "?");
-                g_clear_error(&err);
+        why = TAKE_PTR(complaint);
+        if (!p || why)
+                r = error_set(e, EBADMSG, EXIT_INVALID, "%s: createrepo_c does not understand its header: %s", f->path, why ? why : err ? err->message : "?");
+        g_clear_error(&err);
+        if (r == 0)
+                r = index_text_clean(p, f->path, e);
+        if (r == 0)
+                *ret = p;
+        else if (p)
+                cr_package_free(p);
+        return r;
+}
+
+int index_describe(const RpmFile *f, const char *href, const char *sha256, IndexEntry *ret, Error *e) {
+        cr_Package *p = NULL;
+        int r = read_package(f, &p, e);
+
+        if (r < 0)
                 return r;
-        }
         p->pkgId = cr_safe_string_chunk_insert(p->chunk, sha256);
         p->checksum_type = cr_safe_string_chunk_insert(p->chunk, "sha256");
         p->location_href = cr_safe_string_chunk_insert(p->chunk, href);

@@ -223,6 +223,18 @@ static int load_record(void *data, size_t i, Error *e) {
         return r < 0 || p->memo ? r : read_record(p, all->workspace, all->dir_fd, name, e);
 }
 
+/* A source package may be there without being meant: rpmbuild writes one. */
+static bool is_input(const Records *all, const char *name) {
+        _cleanup_free_ char *record = NULL;
+
+        if (name[0] == '.' || !endswith(name, ".rpm"))
+                return false;
+        if (!endswith(name, "src.rpm"))
+                return true;
+        record = format("%s.json", name);
+        return !record || faccessat(all->dir_fd, record, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static int list_records(Records *all, const char *path, Error *e) {
         int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -235,7 +247,7 @@ static int list_records(Records *all, const char *path, Error *e) {
         }
         all->dir_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         while (r >= 0 && (errno = 0, d = readdir(dir))) {
-                if (d->d_name[0] == '.' || !endswith(d->d_name, ".rpm") || endswith(d->d_name, ".src.rpm"))
+                if (!is_input(all, d->d_name))
                         continue;
                 if (all->n == allocated) {
                         char **grown = reallocarray(all->files, allocated = 2 * allocated + 64, sizeof(*grown));

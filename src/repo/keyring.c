@@ -16,7 +16,7 @@
 #define KEY_MAX (1024 * 1024)
 
 struct Keyring {
-        char *home; /* a private GnuPG home with this key alone */
+        GpgHome *home; /* a private GnuPG home with this key alone */
         char *fingerprint;
         gpgme_ctx_t ctx;
         rpmKeyring keyring; /* rpm's, of this key alone */
@@ -53,8 +53,7 @@ Keyring *keyring_free(Keyring *k) {
                 gpgme_release(k->ctx);
         if (k->keyring)
                 rpmKeyringFree(k->keyring);
-        if (k->home)
-                (void) gpg_home_free(k->home);
+        (void) gpg_home_free(k->home);
         free(k->fingerprint);
         free(k);
         return NULL;
@@ -73,7 +72,7 @@ static int open_context(Keyring *k, Error *e) {
                 return r;
         if (gpgme_new(&k->ctx) != 0)
                 return error_oom(e);
-        if (gpgme_ctx_set_engine_info(k->ctx, GPGME_PROTOCOL_OpenPGP, NULL, k->home) != 0)
+        if (gpgme_ctx_set_engine_info(k->ctx, GPGME_PROTOCOL_OpenPGP, NULL, k->home->path) != 0)
                 return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "gpg is not installed"), "install gnupg2");
         (void) gpgme_set_offline(k->ctx, 1);
         return 0;

@@ -159,6 +159,16 @@ static int name_dir(Memo *m, const char *workspace, const char *repo, const char
         return m->solv && m->solv_new ? 0 : error_oom(e);
 }
 
+/* What a killed run was writing. */
+static void remove_half(const Memo *m) {
+        _cleanup_close_ int fd = open(m->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0)
+                return;
+        (void) unlinkat(fd, "state.new", 0);
+        (void) unlinkat(fd, "base.solv.new", 0);
+}
+
 int memo_open(const char *workspace, const char *repo, const char *signer, Memo **ret, Error *e) {
         _cleanup_(memo_freep) Memo *m = calloc(1, sizeof(*m));
         _cleanup_free_ char *boot = NULL;
@@ -174,6 +184,7 @@ int memo_open(const char *workspace, const char *repo, const char *signer, Memo 
         }
         memcpy(m->boot, boot, strlen(boot));
         memcpy(m->signer, signer, strlen(signer));
+        remove_half(m);
         m->state = map(m->dir, "state", &m->state_size);
         if (!m->state || !read_state(m) || !read_xml(m)) {
                 unmap(m);

@@ -78,8 +78,11 @@ static int check_packed(int fd, const char *name, const RepomdFile *f, Error *e)
 }
 
 int metadata_check(int fd, const char *name, const RepomdFile *f, char **ret_text, size_t *ret_size, Error *e) {
+        return metadata_check_up_to(fd, name, f, ret_text ? METADATA_TEXT_MAX : METADATA_OPEN_MAX, ret_text, ret_size, e);
+}
+
+int metadata_check_up_to(int fd, const char *name, const RepomdFile *f, uint64_t max, char **ret_text, size_t *ret_size, Error *e) {
         _cleanup_(unpacking_done) Unpacking u = { .is_kept = ret_text };
-        uint64_t max = ret_text ? METADATA_TEXT_MAX : METADATA_OPEN_MAX;
         _cleanup_free_ char *hex = NULL;
         int r;
 
@@ -124,7 +127,7 @@ static int load_file(int dir_fd, const char *where, const RepomdFile *f, Metadat
         if (fd < 0)
                 return error_hint(e, error_set(e, errno, EXIT_UNTRUSTED, "%s: repomd.xml names it, but it is not there", name), "fetch or export it again");
         r = metadata_check(fd, name, f, primary ? &text : NULL, &size, e);
-        return r < 0 || !primary ? r : primary_parse(text, size, name, &m->primary, e);
+        return r < 0 || !primary ? r : primary_parse(text, size, name, &m->primary, NULL, e);
 }
 
 int metadata_load(int dir_fd, const char *where, Keyring *keyring, Metadata *ret, Error *e) {

@@ -16,6 +16,9 @@
  * -EKEYREJECTED/EXIT_UNTRUSTED: another digest or size; -EBADMSG/EXIT_INVALID: it cannot be unpacked. */
 int metadata_check(int fd, const char *name, const RepomdFile *f, char **ret_text, size_t *ret_size, Error *e);
 
+/* The same with another bound of what it may unpack to. */
+int metadata_check_up_to(int fd, const char *name, const RepomdFile *f, uint64_t max, char **ret_text, size_t *ret_size, Error *e);
+
 typedef struct Metadata {
         char repomd_sha256[SHA256_HEX_SIZE];
         Repomd *repomd;

@@ -5,9 +5,12 @@
 #include <time.h>
 
 #include "basic/fs.h"
+#include "basic/strings.h"
 #include "repo/repo-file.h"
 #include "repo/seal.h"
+#include "repo/xml.h"
 
+#define METALINK_MAX (1024 * 1024)
 #define REPOMD_MAX (4u * 1024 * 1024)
 
 /* RFC 822, as that format has it; without the locale's names. */
@@ -72,6 +75,54 @@ int metalink_render(const char *repomd, size_t size, int64_t timestamp, char *co
         return *ret ? 0 : error_oom(e);
 }
 
+/* What append_url() wrote: one on each line. */
+static int take_url(const char *line, size_t n, char ***urls) {
+        static const struct { const char *entity; char c; } entities[] = { { "&amp;", '&' }, { "&lt;", '<' }, { "&gt;", '>' } };
+        const char *p = memmem(line, n, "<url ", strlen("<url ")), *end = memmem(line, n, "/repodata/repomd.xml</url>", strlen("/repodata/repomd.xml</url>"));
+        _cleanup_free_ char *url = NULL;
+        char *to;
+
+        if (!p || !end || !(p = memchr(p, '>', (size_t) (end - p))))
+                return 0;
+        if (!(url = to = malloc((size_t) (end - p))))
+                return -ENOMEM;
+        while (++p < end) {
+                *to = *p;
+                for (size_t i = 0; i < ELEMENTSOF(entities); i++)
+                        if (startswith(p, entities[i].entity)) {
+                                *to = entities[i].c;
+                                p += strlen(entities[i].entity) - 1;
+                                break;
+                        }
+                to++;
+        }
+        *to = '\0';
+        return strv_append(urls, url);
+}
+
+int metalink_urls(const Repository *r, char ***ret, Error *e) {
+        _cleanup_free_ char *text = NULL;
+        _cleanup_strv_ char **urls = NULL;
+        int k = read_file(r->fd, "repodata/" METALINK_FILE, METALINK_MAX, &text, NULL);
+
+        if (k < 0 && k != -ENOENT)
+                return error_errno(e, -k, "%s/repodata/" METALINK_FILE, r->path);
+        for (const char *p = text; p && *p; p += strcspn(p, "\n"), p += *p == '\n')
+                if (take_url(p, strcspn(p, "\n"), &urls) < 0)
+                        return error_oom(e);
+        *ret = TAKE_PTR(urls);
+        return 0;
+}
+
+int metalink_carry(Repository *r, const char *repomd, int64_t timestamp, char *const *urls, Error *e) {
+        _cleanup_strv_ char **published = NULL;
+        int k;
+
+        if (strv_length(urls) == 0 && (k = metalink_urls(r, &published, e)) < 0)
+                return k;
+        return metalink_stage(r, repomd, timestamp, published ? published : urls, e);
+}
+
 int metalink_stage(Repository *r, const char *repomd, int64_t timestamp, char *const *urls, Error *e) {
         _cleanup_free_ char *text = NULL;
         int k;
@@ -94,4 +145,77 @@ int metalink_refresh(Repository *r, int64_t timestamp, char *const *urls, Error 
                 return error_errno(e, -k, "%s/repodata/repomd.xml", r->path);
         k = metalink_render(repomd, strlen(repomd), timestamp, urls, &text, e);
         return k < 0 ? k : seal_top(r, "repodata/" METALINK_FILE, text, e);
+}
+
+typedef struct MetalinkCheck {
+        Xml xml;
+        char sha256[SHA256_HEX_SIZE];
+        size_t size;
+        unsigned files, sizes, hashes, urls;
+} MetalinkCheck;
+
+static int differs(MetalinkCheck *c, const char *what) {
+        return error_hint(c->xml.e, error_set(c->xml.e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: %s", c->xml.name, what),
+                          "publish again with --mirror-url, or remove it: clients would skip, or take, the wrong mirrors");
+}
+
+static int check_hash(MetalinkCheck *c) {
+        _cleanup_free_ char *type = NULL, *hash = NULL;
+        int r;
+
+        if ((r = xml_take_attribute(&c->xml, "type", &type, "a digest without a type")) < 0 || (r = xml_take_text(&c->xml, &hash, "a digest without digits")) < 0)
+                return r;
+        c->hashes++;
+        return !streq(type, "sha256") ? differs(c, "a digest that is not SHA-256 protects nothing") :
+               streq(hash, c->sha256) ? 0 : differs(c, "its SHA-256 is not the one of repomd.xml");
+}
+
+static int check_url(MetalinkCheck *c) {
+        _cleanup_free_ char *url = NULL;
+        int r = xml_take_text(&c->xml, &url, "a place without a URL");
+
+        if (r < 0)
+                return r;
+        c->urls++;
+        if ((r = repo_url_check(c->xml.name, url, c->xml.e)) < 0) {
+                c->xml.e->code = EXIT_INVALID;
+                return r;
+        }
+        return endswith(url, "/repodata/repomd.xml") ? 0 : differs(c, "one of its places is not that of a repomd.xml");
+}
+
+static int check_element(MetalinkCheck *c, const char *element) {
+        _cleanup_free_ char *name = NULL;
+        uint64_t size = 0;
+        int r;
+
+        if (streq(element, "file")) {
+                c->files++;
+                r = xml_take_attribute(&c->xml, "name", &name, "a file without a name");
+                return r < 0 ? r : streq(name, "repomd.xml") ? 0 : differs(c, "it is about another file than repomd.xml");
+        }
+        if (streq(element, "size")) {
+                c->sizes++;
+                r = xml_take_number(&c->xml, NULL, &size, "a size is not a number");
+                return r < 0 ? r : size == c->size ? 0 : differs(c, "its size is not the one of repomd.xml");
+        }
+        if (streq(element, "alternates"))
+                return differs(c, "it lets clients take older states (alternates)");
+        return streq(element, "hash") ? check_hash(c) : streq(element, "url") ? check_url(c) : 0;
+}
+
+int metalink_check(const char *text, size_t size, const char *name, const char *repomd, size_t repomd_size, Error *e) {
+        MetalinkCheck c = { .size = repomd_size };
+        int r;
+
+        if (sha256_buffer(repomd, repomd_size, c.sha256) < 0)
+                return error_oom(e);
+        if ((r = xml_open(&c.xml, text, size, name, e)) < 0)
+                return r;
+        while ((r = xml_next(&c.xml)) > 0 && (r = check_element(&c, xml_element(&c.xml))) >= 0)
+                ;
+        if (r == 0 && (c.files != 1 || c.sizes != 1 || c.hashes == 0 || c.urls == 0))
+                r = xml_bad(&c.xml, "not one file with size, SHA-256 and a place");
+        xml_done(&c.xml);
+        return r;
 }

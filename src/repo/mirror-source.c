@@ -299,17 +299,17 @@ const MirrorFile *mirror_source_find(const MirrorSource *s, const char *type) {
         return NULL;
 }
 
-static int check_file(const MirrorSource *s, const MirrorFile *f, char **ret, size_t *ret_size, Error *e) {
+static int check_file(const MirrorSource *s, const MirrorFile *f, uint64_t max, char **ret, size_t *ret_size, Error *e) {
         _cleanup_close_ int fd = open(f->path, O_RDONLY | O_CLOEXEC);
         _cleanup_free_ char *name = path_join(s->url, f->f->href);
 
         if (!name)
                 return error_oom(e);
-        return fd < 0 ? error_errno(e, errno, "%s", f->path) : metadata_check(fd, name, f->f, ret, ret_size, e);
+        return fd < 0 ? error_errno(e, errno, "%s", f->path) : metadata_check_up_to(fd, name, f->f, max, ret, ret_size, e);
 }
 
-int mirror_file_text(const MirrorSource *s, const MirrorFile *f, char **ret, size_t *ret_size, Error *e) {
-        return check_file(s, f, ret, ret_size, e);
+int mirror_file_text(const MirrorSource *s, const MirrorFile *f, uint64_t max, char **ret, size_t *ret_size, Error *e) {
+        return check_file(s, f, max, ret, ret_size, e);
 }
 
 int mirror_source_load(MirrorSource *s, Store *store, int dir_fd, const char *dir, bool fragments, const MirrorOptions *o, Error *e) {
@@ -326,9 +326,9 @@ int mirror_source_load(MirrorSource *s, Store *store, int dir_fd, const char *di
         if (!primary)
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: its repomd.xml names no primary", s->url);
         for (size_t i = 0; i < s->n_files; i++)
-                if (&s->files[i] != primary && (!fragments || mirror_type_is_whole(s->files[i].f->type)) && (r = check_file(s, &s->files[i], NULL, NULL, e)) < 0)
+                if (&s->files[i] != primary && (!fragments || mirror_type_is_whole(s->files[i].f->type)) && (r = check_file(s, &s->files[i], METADATA_OPEN_MAX, NULL, NULL, e)) < 0)
                         return r;
-        if ((r = mirror_file_text(s, primary, &s->primary_text, &size, e)) < 0)
+        if ((r = mirror_file_text(s, primary, METADATA_TEXT_MAX, &s->primary_text, &size, e)) < 0)
                 return r;
         return primary_parse_foreign(s->primary_text, size, name, &s->primary, fragments ? &s->fragments : NULL, e);
 }

@@ -50,7 +50,7 @@ int mirror_source_open(MirrorSource *s, const char *url, Store *store, MirrorKey
 int mirror_source_load(MirrorSource *s, Store *store, int dir_fd, const char *dir, bool fragments, const MirrorOptions *o, Error *e);
 /* The file of a type, or NULL. */
 const MirrorFile *mirror_source_find(const MirrorSource *s, const char *type);
-/* Its text, unpacked, owned by the caller. */
-int mirror_file_text(const MirrorSource *s, const MirrorFile *f, char **ret, size_t *ret_size, Error *e);
+/* Its text, unpacked, owned by the caller; more than max bytes are EXIT_INVALID. */
+int mirror_file_text(const MirrorSource *s, const MirrorFile *f, uint64_t max, char **ret, size_t *ret_size, Error *e);
 /* What is not made anew for a selection, but passed on: updateinfo, modules, groups. */
 bool mirror_type_is_whole(const char *type);

@@ -8,23 +8,11 @@
 #include "basic/fs.h"
 #include "basic/strings.h"
 #include "repo/metalink.h"
-#include "repo/mirror-select.h"
-#include "repo/mirror-source.h"
-#include "repo/parallel.h"
-#include "repo/rpm-file.h"
+#include "repo/mirror-packages.h"
 #include "repo/seal.h"
 
 #define WORK       ".mirror"
-#define BATCH      256 /* downloads that are set up at a time */
 #define ROUNDS_MAX 3   /* a source may change while it is read */
-
-typedef struct MirrorPackage {
-        const PrimaryPackage *p;
-        const MirrorSource *source;
-        const PublishedPackage *old; /* it is here already */
-        char *path;                  /* else: what was fetched */
-        PublishedPackage *published;
-} MirrorPackage;
 
 typedef struct Mirror {
         const MirrorOptions *o;
@@ -35,14 +23,20 @@ typedef struct Mirror {
         MirrorSource *sources;
         size_t n_sources;
         MirrorPick *picks;
-        MirrorPackage *packages;
-        size_t n_packages;
+        size_t n_picks;
+        MirrorPackages packages;
         char **locks;
         Generation *next;
         MirrorReport report;
 } Mirror;
 
 void mirror_report_clear(MirrorReport *r) {
+        for (size_t i = 0; i < r->n_wanted; i++) {
+                free(r->wanted[i].nevra);
+                free(r->wanted[i].href);
+                free(r->wanted[i].url);
+        }
+        free(r->wanted);
         free(r->key);
         strv_free(r->warnings);
         *r = (MirrorReport){};
@@ -50,17 +44,13 @@ void mirror_report_clear(MirrorReport *r) {
 
 /* What belongs to one reading of the sources. */
 static void forget_round(Mirror *m) {
-        for (size_t i = 0; i < m->n_packages; i++) {
-                published_package_free(m->packages[i].published);
-                free(m->packages[i].path);
-        }
+        mirror_packages_clear(&m->packages);
         for (size_t i = 0; i < m->n_sources; i++)
                 mirror_source_clear(&m->sources[i]);
-        free(TAKE_PTR(m->packages));
         free(TAKE_PTR(m->picks));
         free(TAKE_PTR(m->sources));
         m->locks = strv_free(m->locks);
-        m->n_packages = m->n_sources = 0;
+        m->n_picks = m->n_sources = 0;
 }
 
 static void mirror_done(Mirror *m) {
@@ -73,8 +63,11 @@ static void mirror_done(Mirror *m) {
         mirror_report_clear(&m->report);
 }
 
+/* Whether it has metadata of its own, and not the source's. */
 static bool is_selection(const Mirror *m) {
-        return strv_length(m->o->packages) > 0;
+        const MirrorOptions *o = m->o;
+
+        return o->packages || o->also || o->excludes || o->arches || o->newest;
 }
 
 static int open_places(Mirror *m, Error *e) {
@@ -112,16 +105,28 @@ static int add_lock(Mirror *m, char *lock, Error *e) {
         return s && strv_append(&m->locks, s) >= 0 ? 0 : error_oom(e);
 }
 
+static int add_locks(Mirror *m, const char *what, char *const *words, Error *e) {
+        int r = 0;
+
+        STRV_FOREACH(s, words)
+                if (r >= 0)
+                        r = add_lock(m, format("%s %s", what, *s), e);
+        return r;
+}
+
 /* What this copy is of: the same again means that there is nothing to do. */
 static int make_locks(Mirror *m, Error *e) {
+        const MirrorOptions *o = m->o;
         int r = add_lock(m, format(MIRROR_LOCK "%s", m->sources[0].url), e);
 
         for (size_t i = 0; r >= 0 && i < m->n_sources; i++)
                 r = add_lock(m, format("%s %s", m->sources[i].repomd_sha256, m->sources[i].url), e);
-        STRV_FOREACH(s, m->o->packages)
-                if (r >= 0)
-                        r = add_lock(m, format("package %s", *s), e);
-        return r >= 0 && is_selection(m) ? add_lock(m, format("%s%s", m->o->arch, m->o->weak ? " weak" : ""), e) : r;
+        if (r < 0 || !is_selection(m))
+                return r;
+        if ((r = add_locks(m, "package", o->packages, e)) < 0 || (r = add_locks(m, "exclude", o->excludes, e)) < 0 || (r = add_locks(m, "arch", o->arches, e)) < 0 ||
+            (r = add_locks(m, "module", o->modules, e)) < 0)
+                return r;
+        return add_lock(m, format("%s%s%s%s", o->arch, o->weak ? " weak" : "", o->newest ? " newest" : "", o->module_hotfixes ? " module-hotfixes" : ""), e);
 }
 
 static const char *key_of(const Mirror *m) {
@@ -180,180 +185,16 @@ static int load_sources(Mirror *m, Error *e) {
         return r;
 }
 
-static int pick_packages(Mirror *m, Error *e) {
+static int pick_closure(Mirror *m, Error *e) {
         _cleanup_free_ char *scratch = format("%s/" STAGE "/solve", m->o->dir);
         int r;
 
         if (!scratch)
                 return error_oom(e);
-        if (is_selection(m)) {
-                if ((r = mirror_select(m->sources, m->n_sources, m->o, scratch, &m->picks, &m->n_packages, e)) < 0)
-                        return r;
-                if ((r = remove_tree(AT_FDCWD, scratch)) < 0)
-                        return error_errno(e, -r, "%s", scratch);
-        } else {
-                m->n_packages = m->sources[0].primary->n_packages;
-                if (!(m->picks = calloc(m->n_packages + 1, sizeof(*m->picks))))
-                        return error_oom(e);
-                for (size_t i = 0; i < m->n_packages; i++)
-                        m->picks[i] = (MirrorPick){ .at = i };
-        }
-        return 0;
-}
-
-static int by_href(const void *a, const void *b) {
-        return strcmp((*(const MirrorPackage *const *) a)->p->href, (*(const MirrorPackage *const *) b)->p->href);
-}
-
-static int check_places(const Mirror *m, Error *e) {
-        _cleanup_free_ const MirrorPackage **sorted = calloc(m->n_packages + 1, sizeof(*sorted));
-
-        if (!sorted)
-                return error_oom(e);
-        for (size_t i = 0; i < m->n_packages; i++) {
-                if (!href_is_safe(m->packages[i].p->href))
-                        return error_set(e, EBADMSG, EXIT_INVALID, "%s: %s is no place for a package", m->packages[i].source->url, m->packages[i].p->href);
-                sorted[i] = &m->packages[i];
-        }
-        qsort(sorted, m->n_packages, sizeof(*sorted), by_href);
-        for (size_t i = 1; i < m->n_packages; i++)
-                if (by_href(&sorted[i - 1], &sorted[i]) == 0)
-                        return error_set(e, EEXIST, EXIT_INVALID, "%s and %s both have %s", sorted[i - 1]->source->url, sorted[i]->source->url, sorted[i]->p->href);
-        return 0;
-}
-
-/* Whether it lies at its place; a digest that is not the manifest's has to be taken anew. */
-static bool is_here(const Mirror *m, const MirrorPackage *x, const PublishedPackage *q) {
-        _cleanup_error_ Error ignored = ERROR_INIT;
-        _cleanup_close_ int fd = -1;
-
-        if (q->size != x->p->size || !repository_has_intact(m->repo, q))
-                return false;
-        if (streq(x->p->digest, "sha256"))
-                return streq(q->sha256, x->p->checksum);
-        fd = openat(m->repo->fd, q->href, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-        return fd >= 0 && metadata_check(fd, q->href, &(RepomdFile){ .digest = x->p->digest, .checksum = x->p->checksum }, NULL, NULL, &ignored) >= 0;
-}
-
-static void find_old(const Mirror *m, MirrorPackage *x) {
-        for (size_t i = m->repo->n_generations; i-- > 0;) {
-                const PublishedPackage *q = generation_find_href(m->repo->generations[i], x->p->href);
-
-                if (q) {
-                        x->old = is_here(m, x, q) ? q : NULL;
-                        return;
-                }
-        }
-}
-
-static int plan(Mirror *m, Error *e) {
-        uint64_t need = 0, available;
-        int r;
-
-        m->packages = calloc(m->n_packages + 1, sizeof(*m->packages));
-        if (!m->packages)
-                return error_oom(e);
-        for (size_t i = 0; i < m->n_packages; i++) {
-                const MirrorSource *s = &m->sources[m->picks[i].source];
-
-                m->packages[i] = (MirrorPackage){ .p = s->primary->packages[m->picks[i].at], .source = s };
-        }
-        if ((r = check_places(m, e)) < 0)
+        if ((r = mirror_select(m->sources, m->n_sources, m->o, scratch, &m->picks, &m->n_picks, &m->report.warnings, e)) < 0)
                 return r;
-        for (size_t i = 0; i < m->n_packages; i++) {
-                MirrorPackage *x = &m->packages[i];
-
-                find_old(m, x);
-                if (x->old || (streq(x->p->digest, "sha256") && store_has(m->store, x->p->checksum)))
-                        continue;
-                if (__builtin_add_overflow(need, x->p->size, &need))
-                        need = UINT64_MAX;
-        }
-        if ((r = free_space(m->o->dir, &available)) < 0)
-                return error_errno(e, -r, "%s", m->o->dir);
-        if (need > available)
-                return error_hint(e, error_set(e, ENOSPC, EXIT_NO_SPACE, "%s: %" PRIu64 " MiB are needed there, %" PRIu64 " MiB are free", m->o->dir, (need >> 20) + 1,
-                                               available >> 20), "make room, or mirror only some packages: --package");
-        return 0;
-}
-
-static int check_other_digest(FetchItem *item, const char *path, Error *e) {
-        const MirrorPackage *x = item->userdata;
-        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-        if (fd < 0)
-                return error_errno(e, errno, "%s", path);
-        return metadata_check(fd, path, &(RepomdFile){ .digest = x->p->digest, .checksum = x->p->checksum, .size = x->p->size }, NULL, NULL, e);
-}
-
-typedef struct Batch {
-        FetchItem items[BATCH];
-        char **urls[BATCH];
-        MirrorPackage *packages[BATCH];
-        size_t n;
-} Batch;
-
-static int add_to_batch(Batch *b, MirrorPackage *x, Error *e) {
-        bool known = streq(x->p->digest, "sha256");
-        _cleanup_free_ char *url = mirror_url(x->source->url, x->p->href);
-
-        b->urls[b->n] = NULL;
-        if (!url || strv_append(&b->urls[b->n], url) < 0)
-                return error_oom(e);
-        b->packages[b->n] = x;
-        b->items[b->n] = (FetchItem){ .label = path_basename(x->p->href), .filename = path_basename(x->p->href), .urls = b->urls[b->n], .size = x->p->size,
-                                      .size_max = x->p->size, .sha256 = known ? x->p->checksum : NULL, .check = known ? NULL : check_other_digest, .userdata = x,
-                                      .hint = "the repository may be in the middle of a change: try again; if it stays so, do not trust this source" };
-        b->n++;
-        return 0;
-}
-
-static int fetch_batch(Mirror *m, Batch *b, Error *e) {
-        int r = fetch_all(m->store, b->items, b->n, m->o->fetch, e);
-
-        for (size_t i = 0; i < b->n; i++) {
-                const char *hex = b->items[i].ret_sha256 ? b->items[i].ret_sha256 : b->items[i].sha256;
-
-                if (r >= 0 && !(b->packages[i]->path = store_path(m->store, hex)))
-                        r = error_oom(e);
-                fetch_item_clear(&b->items[i]);
-                strv_free(b->urls[i]);
-        }
-        b->n = 0;
-        return r;
-}
-
-/* No two items of one batch may have one digest: the later one finds it in the store. */
-static bool is_in_batch(const Batch *b, const MirrorPackage *x) {
-        for (size_t i = 0; i < b->n; i++)
-                if (streq(b->packages[i]->p->checksum, x->p->checksum))
-                        return true;
-        return false;
-}
-
-static int fetch_packages(Mirror *m, Error *e) {
-        _cleanup_free_ Batch *b = calloc(1, sizeof(*b));
-        int r = 0;
-
-        if (!b)
-                return error_oom(e);
-        for (size_t i = 0; r >= 0 && i < m->n_packages; i++) {
-                MirrorPackage *x = &m->packages[i];
-
-                if (x->old)
-                        continue;
-                if (b->n == BATCH || is_in_batch(b, x))
-                        r = fetch_batch(m, b, e);
-                if (r >= 0)
-                        r = add_to_batch(b, x, e);
-                m->report.new_packages++;
-                m->report.new_bytes += x->p->size;
-        }
-        if (r >= 0)
-                return fetch_batch(m, b, e);
-        for (size_t i = 0; i < b->n; i++)
-                strv_free(b->urls[i]);
-        return r;
+        r = remove_tree(AT_FDCWD, scratch);
+        return r < 0 ? error_errno(e, -r, "%s", scratch) : 0;
 }
 
 /* One reading of the sources: 1 when they are what is here already. */
@@ -364,9 +205,18 @@ static int read_round(Mirror *m, Error *e) {
                 return r;
         if (is_same(m))
                 return 1;
-        if ((r = check_newer(m, e)) < 0 || (r = load_sources(m, e)) < 0 || (r = pick_packages(m, e)) < 0 || (r = plan(m, e)) < 0)
+        if ((r = check_newer(m, e)) < 0 || (r = load_sources(m, e)) < 0)
                 return r;
-        return fetch_packages(m, e);
+        r = m->o->packages ? pick_closure(m, e) : mirror_pick(m->sources, m->n_sources, m->o, &m->picks, &m->n_picks, e);
+        m->packages.o = m->o;
+        m->packages.repo = m->repo;
+        m->packages.store = m->store;
+        m->packages.keys = &m->keys;
+        if (r < 0 || (r = mirror_packages_plan(&m->packages, m->sources, m->picks, m->n_picks, e)) < 0)
+                return r;
+        m->report.new_packages = m->packages.n_new;
+        m->report.new_bytes = m->packages.new_bytes;
+        return m->o->dry_run ? 0 : mirror_packages_fetch(&m->packages, e);
 }
 
 /* Whether the sources say something else now than they did when the round began. */
@@ -392,6 +242,7 @@ static int read_sources(Mirror *m, Error *e) {
 
                 m->report.new_packages = 0;
                 m->report.new_bytes = 0;
+                m->report.warnings = strv_free(m->report.warnings);
                 r = read_round(m, &why);
                 if (r >= 0)
                         return r;
@@ -404,53 +255,6 @@ static int read_sources(Mirror *m, Error *e) {
                 why = ERROR_INIT;
                 return r;
         }
-}
-
-static int describe(const RpmFile *f, const PrimaryPackage *p, const char *sha256, const char *signer, PublishedPackage *q, Error *e) {
-        q->href = strdup(p->href);
-        q->file = strdup(path_basename(p->href));
-        q->name = strdup(p->name);
-        q->evr = strdup(p->evr);
-        q->arch = strdup(p->arch);
-        q->nevra = strdup(p->nevra);
-        q->sha256 = strdup(sha256);
-        q->header_sha256 = strdup(f->header_sha256);
-        q->signer = strdup(signer ? signer : "none");
-        q->size = f->size;
-        q->vendor = true;
-        return q->href && q->file && q->name && q->evr && q->arch && q->nevra && q->sha256 && q->header_sha256 && q->signer ? 0 : error_oom(e);
-}
-
-static int take_package(void *data, size_t i, Error *e) {
-        Mirror *m = data;
-        MirrorPackage *x = &m->packages[i];
-        PublishedPackage *q = x->published = calloc(1, sizeof(*q));
-        _cleanup_(rpm_file_freep) RpmFile *f = NULL;
-        _cleanup_free_ char *to = NULL;
-        const char *signer = NULL;
-        int r;
-
-        if (!q)
-                return error_oom(e);
-        if ((r = x->old ? rpm_file_open(m->repo->fd, x->old->href, &f, e) : rpm_file_open(AT_FDCWD, x->path, &f, e)) < 0)
-                return error_hint(e, r, "it is %s/%s", x->source->url, x->p->href);
-        free(f->path); /* a digest tells nobody anything */
-        if (!(f->path = path_join(x->source->url, x->p->href)))
-                return error_oom(e);
-        if (!rpm_file_is_source(f) && !streq(f->nevra, x->p->nevra))
-                return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: it is %s, not %s as primary.xml says", f->path, f->nevra, x->p->nevra);
-        if (!m->o->no_signatures && (r = mirror_keys_verify_package(&m->keys, f, &signer, e)) < 0)
-                return error_hint(e, r, "if another key signs its packages, name that, too: --key-file");
-        if ((r = describe(f, x->p, x->old ? x->old->sha256 : path_basename(x->path), signer, q, e)) < 0 || x->old)
-                return r;
-        q->staged = true;
-        q->stage = format("%zu", i);
-        to = q->stage ? path_join("packages", q->stage) : NULL;
-        if (!to)
-                return error_oom(e);
-        if (linkat(AT_FDCWD, x->path, m->repo->stage_fd, to, 0) < 0 || fchmodat(m->repo->stage_fd, to, 0644, 0) < 0)
-                return error_errno(e, errno, "%s/" STAGE "/%s", m->o->dir, to);
-        return 0;
 }
 
 static int start_generation(Mirror *m, Error *e) {
@@ -501,14 +305,15 @@ static int make_next(Mirror *m, Error *e) {
         _cleanup_free_ char *repomd = NULL;
         int r;
 
-        if ((r = start_generation(m, e)) < 0 || (r = parallel_run(m->n_packages, take_package, m, e)) < 0)
+        repository_watch_readers(m->repo);
+        if ((r = start_generation(m, e)) < 0 || (r = mirror_packages_stage(&m->packages, e)) < 0)
                 return r;
-        for (size_t i = 0; i < m->n_packages; i++)
-                if ((r = generation_add(m->next, &m->packages[i].published, e)) < 0)
+        for (size_t i = 0; i < m->packages.n; i++)
+                if ((r = generation_add(m->next, &m->packages.v[i].published, e)) < 0)
                         return r;
         if ((r = generation_sort(m->next, e)) < 0)
                 return r;
-        r = is_selection(m) ? mirror_write_selection(m->repo, m->next, m->sources, m->n_sources, m->picks, m->n_packages, m->o->signer, &repomd, &m->report.warnings, e)
+        r = is_selection(m) ? mirror_write_selection(m->repo, m->next, m->sources, m->n_sources, m->picks, m->n_picks, m->o->signer, &repomd, &m->report.warnings, e)
                             : stage_copy(m, &repomd, e);
         if (r < 0 || (r = metalink_stage(m->repo, repomd, m->next->revision, m->o->mirror_urls, e)) < 0 || (r = seal_generation(m->repo, m->next, e)) < 0 || (r = repository_sync(m->repo, e)) < 0 ||
             (r = repository_link_metadata(m->repo, m->o->keep, e)) < 0)
@@ -516,9 +321,51 @@ static int make_next(Mirror *m, Error *e) {
         return repository_switch(m->repo, m->next, e);
 }
 
+static int take_wanted(Mirror *m, Error *e) {
+        MirrorReport *report = &m->report;
+
+        if (!(report->wanted = calloc(m->packages.n + 1, sizeof(*report->wanted))))
+                return error_oom(e);
+        for (size_t i = 0; i < m->packages.n; i++) {
+                const MirrorPackage *x = &m->packages.v[i];
+                MirrorWanted *w = &report->wanted[report->n_wanted++];
+
+                *w = (MirrorWanted){ .nevra = strdup(x->p->nevra), .href = strdup(x->p->href), .url = strdup(x->source->url), .size = x->p->size, .is_new = !x->old };
+                if (!w->nevra || !w->href || !w->url)
+                        return error_oom(e);
+        }
+        return 0;
+}
+
+/* Nothing but what was there before is left, with what an interrupted run has fetched already. */
+static int try(Mirror *m, Error *e) {
+        bool was_there = access(m->o->dir, F_OK) == 0;
+        _cleanup_free_ char *work = path_join(m->o->dir, WORK), *lock = path_join(m->o->dir, ".lock");
+        bool was_begun;
+        int r;
+
+        if (!work || !lock)
+                return error_oom(e);
+        was_begun = access(work, F_OK) == 0;
+        if ((r = open_places(m, e)) >= 0 && (r = read_sources(m, e)) >= 0) {
+                m->report.changed = r == 0;
+                r = m->report.changed ? take_wanted(m, e) : 0;
+        }
+        if (m->repo && !was_begun)
+                (void) remove_tree(m->repo->fd, WORK);
+        if (m->repo && !was_there) {
+                (void) remove_tree(m->repo->fd, STAGE);
+                (void) unlink(lock);
+                (void) rmdir(m->o->dir);
+        }
+        return r;
+}
+
 static int run(Mirror *m, Error *e) {
         int r;
 
+        if (m->o->dry_run)
+                return (r = mirror_keys_load(&m->keys, m->o->key_files, m->o->fingerprints, e)) < 0 ? r : try(m, e);
         if ((r = mirror_keys_load(&m->keys, m->o->key_files, m->o->fingerprints, e)) < 0 || (r = open_places(m, e)) < 0 || (r = read_sources(m, e)) < 0)
                 return r;
         m->report.changed = r == 0;
@@ -538,9 +385,9 @@ int mirror(const MirrorOptions *o, MirrorReport *ret, Error *e) {
         if (r < 0)
                 return r;
         g = m.report.changed ? m.next : m.repo->current;
-        m.report.generation = g->number;
-        m.report.n_packages = g->n_packages;
-        if (!streq(g->key, "none") && !(m.report.key = strdup(g->key)))
+        m.report.generation = g ? g->number : 0;
+        m.report.n_packages = g ? g->n_packages : m.report.n_wanted;
+        if (g && !streq(g->key, "none") && !(m.report.key = strdup(g->key)))
                 return error_oom(e);
         *ret = m.report;
         m.report = (MirrorReport){};

@@ -15,7 +15,12 @@
 typedef struct MirrorOptions {
         const char *url, *dir;
         char *const *also;          /* URLs: other repositories that a closure may be taken from */
-        char *const *packages;      /* names; none: everything */
+        char *const *packages;      /* names; none: everything that the four below leave */
+        char *const *excludes;      /* globs: of names, or of NEVRAs */
+        char *const *arches;        /* only these and noarch; none: all. Not for a closure */
+        bool newest;                /* of each name and architecture, and of each module's stream. Not for a closure */
+        char *const *modules;       /* "NAME:STREAM" that clients enable, besides the defaults; for a closure */
+        bool module_hotfixes;       /* clients do not filter by modules */
         char *const *platforms;     /* what the machines have already: see prove.h */
         const char *arch;           /* of the closure */
         bool weak;                  /* weak dependencies belong to the closure */
@@ -27,12 +32,21 @@ typedef struct MirrorOptions {
         Signer *signer;             /* of metadata of our own; NULL: they are not signed */
         char *const *mirror_urls;   /* for metalink.xml; none: there is none */
         unsigned keep;              /* generations, this one included; at least 1 */
+        bool dry_run;               /* find out what would be copied, and leave dir as it was */
         const FetchOptions *fetch;
 } MirrorOptions;
 
+typedef struct MirrorWanted {
+        char *nevra, *href, *url; /* url: of the repository */
+        uint64_t size;
+        bool is_new;              /* it has to be fetched */
+} MirrorWanted;
+
 typedef struct MirrorReport {
-        uint64_t generation;
+        uint64_t generation; /* 0 of a dry run */
         bool changed;
+        MirrorWanted *wanted; /* of a dry run: every package */
+        size_t n_wanted;
         char *key; /* fingerprint of who signed the metadata; NULL: nobody */
         size_t n_packages, new_packages, removed_packages;
         uint64_t new_bytes;

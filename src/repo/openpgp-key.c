@@ -143,7 +143,7 @@ static int export_packets(gpgme_ctx_t ctx, const char *path, OpenpgpKey *k, Erro
 
 int openpgp_key_load(const char *path, const char *fingerprint, OpenpgpKey **ret, Error *e) {
         _cleanup_(openpgp_key_freep) OpenpgpKey *k = NULL;
-        _cleanup_(gpg_home_freep) char *home = NULL;
+        _cleanup_(gpg_home_freep) GpgHome *home = NULL;
         _cleanup_(releasep) gpgme_ctx_t ctx = NULL;
         _cleanup_(key_unrefp) gpgme_key_t key = NULL;
         _cleanup_free_ char *bytes = NULL;
@@ -158,7 +158,7 @@ int openpgp_key_load(const char *path, const char *fingerprint, OpenpgpKey **ret
         r = gpg_home_new(&home, e);
         if (r < 0)
                 return r;
-        r = context_new(path, home, &ctx, e);
+        r = context_new(path, home->path, &ctx, e);
         if (r >= 0)
                 r = import(ctx, path, bytes, size, e);
         if (r >= 0)

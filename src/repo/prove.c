@@ -111,9 +111,10 @@ static int gather_sources(Prove *p, Error *e) {
 /* Every package alone: nothing is in the repository that cannot be used. */
 static int check_each(Prove *p, Error *e) {
         char **problems = NULL;
-        int r = world_install_each(p->world, &problems, e);
+        size_t tried;
+        int r = world_install_each(p->world, &tried, &problems, e);
 
-        return r < 0 ? r : add_check(p, "installable", format("each of %zu packages", world_count(p->world)), problems, e);
+        return r < 0 ? r : add_check(p, "installable", format("each of %zu packages", tried), problems, e);
 }
 
 /* That a set of packages has the metapackage and every pin of a release. */

@@ -245,8 +245,6 @@ static int check_name(const InputPackage *in, const RpmFile *f, Error *e) {
 
         if (!name)
                 return error_oom(e);
-        if (rpm_file_is_source(f))
-                return error_set(e, EBADMSG, EXIT_INVALID, "%s: it is a source package", in->path);
         if (!streq(name, in->file))
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: the package in it would be called %s", in->file, name);
         if (!in->signer && f->signature_packet)

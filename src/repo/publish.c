@@ -154,6 +154,15 @@ static int take_locks(Publish *p, Error *e) {
         return 0;
 }
 
+static bool has_package(const void *data, const char *name) {
+        const Generation *g = data;
+
+        for (size_t i = 0; i < g->n_packages; i++)
+                if (streq(g->packages[i]->name, name))
+                        return true;
+        return false;
+}
+
 static int render_comps(Publish *p, char **ret, Error *e) {
         _cleanup_strv_ char **metapackages = NULL;
         _cleanup_free_ char *comps = NULL;
@@ -165,7 +174,7 @@ static int render_comps(Publish *p, char **ret, Error *e) {
                 if (!name || (!strv_contains(metapackages, name) && strv_append(&metapackages, name) < 0))
                         return error_oom(e);
         }
-        comps = comps_render(p->next, metapackages);
+        comps = comps_render(has_package, p->next, metapackages);
         if (!comps)
                 return error_oom(e);
         if (sha256_buffer(comps, strlen(comps), hex) < 0 || !(p->next->comps_sha256 = strdup(hex)))
@@ -456,10 +465,10 @@ static int run(Publish *p, Error *e) {
         int r;
 
         p->started_ns = file_id_now();
-        if ((r = memo_open(p->o->workspace, p->o->repo, p->o->signer->fingerprint, &p->memo, e)) < 0 ||
-            (r = inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e)) < 0 ||
+        /* The lock first: what is remembered is one run's at a time. */
+        if ((r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = check_apart(p->o, e)) < 0 ||
+            (r = memo_open(p->o->workspace, p->o->repo, p->o->signer->fingerprint, &p->memo, e)) < 0 || (r = inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e)) < 0 ||
             (r = keyring_new_own(p->o->signer->public_key, p->o->signer->public_key_size, p->o->signer->fingerprint, &p->keyring, e)) < 0 ||
-            (r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = check_apart(p->o, e)) < 0 ||
             (r = vendor_keys_load(p->o->workspace, p->o->releases, p->o->n_releases, &p->vendor_keys, e)) < 0 ||
             (r = signed_store_open(p->o->workspace, p->o->signer->fingerprint, &p->packages.known, e)) < 0 ||
             (r = render_repo_file(p, &repo_file, e)) < 0 || (r = next_generation(p, e)) < 0 ||

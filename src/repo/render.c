@@ -147,7 +147,7 @@ static int clients(Render *r, Error *e) {
                 _cleanup_text_ Text t = {};
                 int k;
 
-                text_append(&t, "# The first process that opens a GPU must be the persistence daemon.\n[Unit]\nAfter=" PERSISTENCED "\n");
+                text_append(&t, "# The first process that opens a GPU must be the persistence daemon.\n[Unit]\nAfter=" PERSISTENCED " " RELEASE_GATE_UNIT "\n");
                 if ((k = drop_in(r, *s, &t, e)) < 0)
                         return k;
         }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "basic/fs.h"
+#include "repo/readers.h"
 #include "repo/rpm-file.h"
 #include "repo/sync.h"
 
@@ -15,9 +16,10 @@
 Repository *repository_free(Repository *r) {
         if (!r)
                 return NULL;
-        /* An unfinished run's staging area is useless; a finished one's is gone already. */
-        if (r->stage_fd >= 0)
-                (void) remove_tree(r->fd, STAGE);
+        /* An unfinished run's staging area is useless; a finished one's is gone already. That it was there tells the next run that it has to clean up. */
+        if (r->staged && remove_tree(r->fd, STAGE) >= 0 && r->unclean)
+                (void) mkdirat(r->fd, STAGE, 0755);
+        safe_close(r->readers_fd);
         safe_close(r->stage_fd);
         safe_close(r->lock_fd);
         safe_close(r->fd);
@@ -49,8 +51,17 @@ static int open_root(Repository *r, Error *e) {
 static int lock(Repository *r, Error *e) {
         r->lock_fd = lock_file(r->fd, ".lock");
         if (r->lock_fd == -EWOULDBLOCK)
-                return error_hint(e, error_set(e, EWOULDBLOCK, EXIT_LOCKED, "%s: somebody else is publishing to it", r->path), "try again when that run has ended");
+                return error_hint(e, error_set(e, EWOULDBLOCK, EXIT_LOCKED, "%s: somebody else is publishing to it", r->path), "try again when that run has ended, or wait for it: gn8v-tee-repo --lock-timeout=SECONDS");
         return r->lock_fd < 0 ? error_errno(e, -r->lock_fd, "%s/.lock", r->path) : 0;
+}
+
+/* Moves a generation to the staging area, from where it goes with all the rest: one without its manifest would never go. */
+static int retire(Repository *r, uint64_t number, Error *e) {
+        _cleanup_free_ char *from = format("generations/%" PRIu64, number), *to = format(STAGE "/gone-%" PRIu64, number);
+
+        if (!from || !to)
+                return error_oom(e);
+        return renameat(r->fd, from, r->fd, to) < 0 ? error_errno(e, errno, "%s/%s", r->path, from) : 0;
 }
 
 /* Generations behind the published one were never switched to: they are of a run that was killed. */
@@ -71,14 +82,9 @@ static int find_current(Repository *r, Error *e) {
         if (!r->current && k >= 0)
                 return 0; /* repomd.xml was changed by somebody: everything is kept, and published anew */
         while (r->n_generations > 0 && (!r->current || r->generations[r->n_generations - 1]->number > r->current->number)) {
-                _cleanup_free_ char *path = format("generations/%" PRIu64, r->generations[r->n_generations - 1]->number);
-
-                if (!path)
-                        return error_oom(e);
                 r->unclean = true;
-                k = remove_tree(r->fd, path);
-                if (k < 0)
-                        return error_errno(e, -k, "%s/%s", r->path, path);
+                if ((k = retire(r, r->generations[r->n_generations - 1]->number, e)) < 0)
+                        return k;
                 generations_drop_last(r->generations, &r->n_generations);
         }
         return 0;
@@ -90,15 +96,22 @@ static int make_stage(Repository *r, Error *e) {
         int k;
 
         /* Of a run that was killed: it may have left package files, too. */
-        r->unclean = r->unclean || fstatat(r->fd, STAGE, &st, AT_SYMLINK_NOFOLLOW) == 0;
-        k = remove_tree(r->fd, STAGE);
-        if (k < 0)
+        r->unclean = fstatat(r->fd, STAGE, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        r->staged = true;
+        if ((k = remove_tree(r->fd, STAGE)) < 0)
                 return error_errno(e, -k, "%s/" STAGE, r->path);
+        if (r->unclean && (k = remove_temporaries(r->fd, ".", NULL)) < 0)
+                return error_errno(e, -k, "%s", r->path);
         for (size_t i = 0; i < ELEMENTSOF(dirs); i++)
                 if ((k = make_dir(r, dirs[i], e)) < 0)
                         return k;
         r->stage_fd = openat(r->fd, STAGE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         return r->stage_fd < 0 ? error_errno(e, errno, "%s/" STAGE, r->path) : 0;
+}
+
+void repository_watch_readers(Repository *r) {
+        safe_close(r->readers_fd);
+        r->readers_fd = readers_watch(r->fd);
 }
 
 int repository_open(const char *path, Repository **ret, Error *e) {
@@ -107,11 +120,12 @@ int repository_open(const char *path, Repository **ret, Error *e) {
 
         if (!r)
                 return error_oom(e);
-        r->fd = r->lock_fd = r->stage_fd = -1;
+        r->fd = r->lock_fd = r->stage_fd = r->readers_fd = -1;
         if (!(r->path = strdup(path)))
                 return error_oom(e);
-        if ((k = open_root(r, e)) < 0 || (k = lock(r, e)) < 0 || (k = find_current(r, e)) < 0 || (k = make_stage(r, e)) < 0)
+        if ((k = open_root(r, e)) < 0 || (k = lock(r, e)) < 0 || (k = make_stage(r, e)) < 0 || (k = find_current(r, e)) < 0)
                 return k;
+        repository_watch_readers(r);
         *ret = TAKE_PTR(r);
         return 0;
 }
@@ -231,6 +245,38 @@ static void unplace_generation(Repository *r, const Generation *g) {
                 (void) remove_tree(r->fd, path); /* nothing was there before */
 }
 
+static bool is_named(Repository *r, const Generation *published, size_t first, const char *href) {
+        if (published && generation_find_href(published, href))
+                return true;
+        for (size_t i = first; i < r->n_generations; i++)
+                if (generation_find_href(r->generations[i], href))
+                        return true;
+        return false;
+}
+
+/* Directories of a package that are empty without it. */
+static void remove_parents(Repository *r, const char *href) {
+        _cleanup_free_ char *dir = strdup(href);
+
+        for (char *slash; dir && (slash = strrchr(dir, '/'));) {
+                *slash = '\0';
+                if (streq(dir, "packages") || unlinkat(r->fd, dir, AT_REMOVEDIR) < 0)
+                        return;
+        }
+}
+
+/* Packages that were moved to their places, taken away again: no generation names them. */
+static void unplace_packages(Repository *r, const Generation *g) {
+        for (size_t i = 0; i < g->n_packages; i++) {
+                const PublishedPackage *p = g->packages[i];
+
+                if (!p->staged || is_named(r, NULL, 0, p->href))
+                        continue;
+                (void) unlinkat(r->fd, p->href, 0);
+                remove_parents(r, p->href);
+        }
+}
+
 bool repository_has_intact(const Repository *r, const PublishedPackage *p) {
         _cleanup_(rpm_file_freep) RpmFile *f = NULL;
         _cleanup_error_ Error ignored = ERROR_INIT;
@@ -241,9 +287,13 @@ bool repository_has_intact(const Repository *r, const PublishedPackage *p) {
 int repository_switch(Repository *r, const Generation *g, Error *e) {
         int k;
 
-        if ((k = place_packages(r, g, e)) < 0 || (k = place_generation(r, g, e)) < 0)
+        if ((k = place_packages(r, g, e)) < 0 || (k = place_generation(r, g, e)) < 0) {
+                unplace_packages(r, g);
                 return k;
-        if (fsync(r->fd) < 0)
+        }
+        k = fsync(r->fd);
+        readers_wait(r->readers_fd);
+        if (k < 0)
                 k = error_errno(e, errno, "%s", r->path);
         else if (renameat2(r->fd, STAGE "/repodata", r->fd, "repodata", RENAME_EXCHANGE) == 0)
                 k = 0;
@@ -256,18 +306,10 @@ int repository_switch(Repository *r, const Generation *g, Error *e) {
                 k = error_errno(e, errno, "%s/repodata", r->path);
         if (k < 0) {
                 unplace_generation(r, g);
+                unplace_packages(r, g);
                 return k;
         }
         return fsync(r->fd) < 0 || fsync(r->stage_fd) < 0 ? error_errno(e, errno, "%s", r->path) : 0;
-}
-
-static bool is_named(Repository *r, const Generation *published, size_t first, const char *href) {
-        if (generation_find_href(published, href))
-                return true;
-        for (size_t i = first; i < r->n_generations; i++)
-                if (generation_find_href(r->generations[i], href))
-                        return true;
-        return false;
 }
 
 static bool is_directory(int fd, const struct dirent *d) {
@@ -337,7 +379,7 @@ static int sweep_metadata(Repository *r, const Generation *published, size_t fir
                 return k;
         }
         while (k >= 0 && (d = readdir(dir)))
-                if (d->d_name[0] != '.' && !is_kept_metadata(r, published, first, d->d_name) && unlinkat(fd, d->d_name, 0) < 0)
+                if (!streq(d->d_name, ".") && !streq(d->d_name, "..") && !is_kept_metadata(r, published, first, d->d_name) && unlinkat(fd, d->d_name, 0) < 0)
                         k = error_errno(e, errno, "%s/repodata/%s", r->path, d->d_name);
         (void) closedir(dir);
         return k;
@@ -351,17 +393,6 @@ static bool is_mirror(const Repository *r, const Generation *published) {
                 if (generation_is_mirror(r->generations[i]))
                         return true;
         return false;
-}
-
-/* packages/DIGITS/ of a package that had a namesake, if nothing is in it any more. */
-static void remove_parent(Repository *r, const char *href) {
-        _cleanup_free_ char *dir = strdup(href);
-
-        if (!dir)
-                return;
-        *strrchr(dir, '/') = '\0';
-        if (strchr(dir, '/'))
-                (void) unlinkat(r->fd, dir, AT_REMOVEDIR);
 }
 
 /* The packages of a generation that goes, as far as none that stays names them. */
@@ -382,7 +413,7 @@ static int drop_packages(Repository *r, const Generation *g, const Generation *p
                         (*removed)++;
                 else if (errno != ENOENT)
                         return error_errno(e, errno, "%s/%s", r->path, href);
-                remove_parent(r, href);
+                remove_parents(r, href);
         }
         return 0;
 }
@@ -393,19 +424,15 @@ int repository_clean(Repository *r, const Generation *published, unsigned keep, 
         bool mirror;
         int k;
 
-        for (size_t i = 0; i < first; i++) {
-                _cleanup_free_ char *path = format("generations/%" PRIu64, r->generations[i]->number);
-
-                if (!path)
-                        return error_oom(e);
-                if (r->generations[i]->number == published->number)
-                        continue;
-                if ((k = drop_packages(r, r->generations[i], published, first, &removed, e)) < 0)
+        /* All of them first, and for good: a generation that is kept has its packages. */
+        for (size_t i = 0; i < first; i++)
+                if (r->generations[i]->number != published->number && (k = retire(r, r->generations[i]->number, e)) < 0)
                         return k;
-                k = remove_tree(r->fd, path);
-                if (k < 0)
-                        return error_errno(e, -k, "%s/%s", r->path, path);
-        }
+        if (first > 0 && (k = sync_dir(r, "generations", e)) < 0)
+                return k;
+        for (size_t i = 0; i < first; i++)
+                if (r->generations[i]->number != published->number && (k = drop_packages(r, r->generations[i], published, first, &removed, e)) < 0)
+                        return k;
         mirror = is_mirror(r, published);
         /* Only then can there be a file that no generation names. */
         if ((r->unclean || !r->current || mirror) && (k = sweep(r, published, first, mirror ? "" : "packages", 0, &removed, e)) < 0)
@@ -416,6 +443,7 @@ int repository_clean(Repository *r, const Generation *published, unsigned keep, 
         if (k < 0)
                 return error_errno(e, -k, "%s/" STAGE, r->path);
         r->stage_fd = safe_close(r->stage_fd);
+        r->staged = false;
         *ret_removed = removed;
         return 0;
 }

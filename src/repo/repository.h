@@ -12,7 +12,8 @@
 
 typedef struct Repository {
         char *path; /* as given */
-        int fd, lock_fd, stage_fd;
+        int fd, lock_fd, stage_fd, readers_fd;
+        bool staged;              /* the staging area is ours, and to be removed */
         Generation **generations; /* that are on disk and count, by number */
         size_t n_generations;
         bool unclean;             /* a run that was killed left something: package files may be there that no generation names */
@@ -34,6 +35,9 @@ int repository_sync(Repository *r, Error *e);
 
 /* Whether a package that an older generation names is still what its manifest says, by its size and signed header. */
 bool repository_has_intact(const Repository *r, const PublishedPackage *p);
+
+/* From here on clients are watched, see readers.h: repository_open() does so already, and who has read repomd.xml since begins anew. */
+void repository_watch_readers(Repository *r);
 
 /* Makes the staged state the published one: g's staged packages to their places, .stage/generation to generations/N, and then, in one
  * step that cannot be seen half done, .stage/repodata to repodata. Everything is on disk before. After an error the old state stands. */

@@ -197,6 +197,23 @@ static CURLcode set_protocols(CURL *easy, bool redirected) {
 #endif
 }
 
+/* What a server is shown, it gets only where the request was for it, and not where that was led to. */
+static bool set_tls(CURL *c, const FetchOptions *o, bool redirected) {
+        if (o->ca_file && curl_easy_setopt(c, CURLOPT_CAINFO, o->ca_file) != CURLE_OK)
+                return false;
+        if (!o->client_cert || redirected)
+                return true;
+        return curl_easy_setopt(c, CURLOPT_SSLCERT, o->client_cert) == CURLE_OK &&
+                curl_easy_setopt(c, CURLOPT_SSLKEY, o->client_key ? o->client_key : o->client_cert) == CURLE_OK;
+}
+
+/* Its share, with all of them at work. */
+static bool set_rate(CURL *c, const FetchOptions *o) {
+        uint64_t share = o->rate / (o->parallel > 0 ? o->parallel : 4);
+
+        return o->rate == 0 || curl_easy_setopt(c, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t) MAX(share, UINT64_C(2048))) == CURLE_OK;
+}
+
 int request_prepare(Transfer *t, Error *e) {
         _cleanup_free_ char *range = t->start > 0 ? format("%ju-", (uintmax_t) t->start) : NULL;
         _cleanup_free_ char *referer = referer_for(t->item->referers, t->url);
@@ -208,7 +225,7 @@ int request_prepare(Transfer *t, Error *e) {
         (void) curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 262144L); /* refused after some failures: only slower */
         /* Redirects are followed here, one by one: each hop's scheme is judged, and the Referer is for one host only. */
         if (curl_easy_setopt(c, CURLOPT_URL, t->url) != CURLE_OK ||
-            set_protocols(c, t->redirected) != CURLE_OK ||
+            set_protocols(c, t->redirected) != CURLE_OK || !set_tls(c, t->options, t->redirected) || !set_rate(c, t->options) ||
             curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_USERAGENT, "gn8v-tee-repo/" GN8V_VERSION) != CURLE_OK ||

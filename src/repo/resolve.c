@@ -8,6 +8,9 @@
 #include "basic/fs.h"
 #include "repo/obtain.h"
 
+/* NVIDIA states none with the manifests. */
+#define RIM_LICENCE "LicenseRef-NVIDIA-RIM"
+
 typedef struct Resolve {
         const char *workspace;
         Store *store;
@@ -15,8 +18,11 @@ typedef struct Resolve {
         char date[sizeof("YYYY-MM-DD")];
         Want *wants;
         LockedArtifact **to;  /* wants[i] fills to[i]; NULL: a key that is needed, but locked already */
+        const RimOptions *rim_options; /* NULL: no manifests */
+        RimWant *rims;        /* each id once */
+        char **rim_ids;       /* their ids, owned */
         Lock **old;           /* per release, or NULL */
-        size_t n_wants, n_releases;
+        size_t n_wants, n_rims, n_releases;
 } Resolve;
 
 char *resolve_lock_path(const char *workspace, const Release *r) {
@@ -64,6 +70,10 @@ static void resolve_clear(Resolve *x) {
                 want_clear(&x->wants[i]);
         for (size_t i = 0; i < x->n_releases; i++)
                 lock_free(x->old[i]);
+        for (size_t i = 0; i < x->n_rims; i++)
+                rim_want_clear(&x->rims[i]);
+        free(x->rims);
+        strv_free(x->rim_ids);
         free(x->wants);
         free(x->to);
         free(x->old);
@@ -160,10 +170,112 @@ static int load_old(const char *path, Lock **ret, Error *e) {
         return error_hint(e, lock_load(path, ret, e), "Restore it, or remove it to lock anew");
 }
 
+static const LockedArtifact *find_rim(const Lock *l, const char *id) {
+        const LockedArtifact *a = l ? lock_find(l, id) : NULL;
+
+        return a && locked_is_rim(a) ? a : NULL;
+}
+
+static int want_rim(Resolve *x, const char *id) {
+        RimWant *grown;
+
+        if (strv_contains(x->rim_ids, id))
+                return 0;
+        grown = reallocarray(x->rims, x->n_rims + 1, sizeof(RimWant));
+        if (!grown)
+                return -ENOMEM;
+        x->rims = grown;
+        if (strv_append(&x->rim_ids, id) < 0)
+                return -ENOMEM;
+        x->rims[x->n_rims] = (RimWant) { .id = x->rim_ids[x->n_rims] };
+        x->n_rims++;
+        return 0;
+}
+
+/* A manifest as it was locked stands, whatever was signed since. */
+static int copy_rim(LockedArtifact *to, const LockedArtifact *from) {
+        if (duplicate(&to->kind, from->kind) < 0 || duplicate(&to->version, from->version) < 0 || duplicate(&to->filename, from->filename) < 0 ||
+            duplicate(&to->sha256, from->sha256) < 0 || duplicate(&to->date, from->date) < 0 || duplicate(&to->signer, from->signer) < 0 ||
+            duplicate(&to->expires, from->expires) < 0 || duplicate(&to->licence, from->licence) < 0)
+                return -ENOMEM;
+        STRV_FOREACH(url, from->urls)
+                if (strv_append(&to->urls, *url) < 0)
+                        return -ENOMEM;
+        to->size = from->size;
+        to->first_use = true;
+        to->redistributable = from->redistributable;
+        return 0;
+}
+
+/* An entry for each manifest that the release wants, filled from the old lock, or with nothing but its kind: take_rims() fills that. */
+static int resolve_rims(Resolve *x, const Release *r, const Lock *old, Lock *lock, Error *e) {
+        _cleanup_strv_ char **ids = NULL;
+
+        if (release_rims(r, &ids) < 0)
+                return error_oom(e);
+        lock->without_rims = ids && (!x->rim_options || x->rim_options->without);
+        STRV_FOREACH(id, ids) {
+                const LockedArtifact *before = find_rim(old, *id);
+                LockedArtifact *to;
+                int k;
+
+                if (lock->without_rims)
+                        break;
+                to = lock_add(lock, *id);
+                k = !to ? -ENOMEM : before && !x->refresh ? copy_rim(to, before) : duplicate(&to->kind, LOCKED_RIM) < 0 ? -ENOMEM : want_rim(x, *id);
+                if (k < 0)
+                        return error_oom(e);
+        }
+        return 0;
+}
+
+static const RimWant *find_want(const Resolve *x, const char *id) {
+        for (size_t i = 0; i < x->n_rims; i++)
+                if (streq(x->rims[i].id, id))
+                        return &x->rims[i];
+        return NULL;
+}
+
+/* As take_want(): the same bytes again keep their date. */
+static int take_rim(const Resolve *x, const RimWant *w, LockedArtifact *to, const Lock *old, Resolution *res, Error *e) {
+        const LockedArtifact *first = find_rim(old, w->id);
+        bool same = first && streq(first->sha256, w->ret_sha256);
+        _cleanup_free_ char *file = format("%s.xml", w->id), *note = NULL;
+
+        if (same)
+                return copy_rim(to, first) < 0 ? error_oom(e) : 0;
+        if (!file || duplicate(&to->version, w->ret_version) < 0 || duplicate(&to->filename, file) < 0 || duplicate(&to->sha256, w->ret_sha256) < 0 ||
+            duplicate(&to->date, x->date) < 0 || duplicate(&to->signer, w->ret_signer) < 0 || duplicate(&to->expires, w->ret_expires) < 0 ||
+            duplicate(&to->licence, RIM_LICENCE) < 0 || strv_append(&to->urls, w->ret_url) < 0)
+                return error_oom(e);
+        to->size = w->ret_size;
+        to->first_use = true;
+        if (!first)
+                return 0;
+        note = format("%s: %s: it is signed anew: sha256 was %s (%s), is now %s", res->lock->release, w->id, first->sha256, first->date, w->ret_sha256);
+        return note && strv_append(&res->warnings, note) >= 0 ? 0 : error_oom(e);
+}
+
+static int take_rims(const Resolve *x, const Lock *old, Resolution *res, Error *e) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < res->lock->n_artifacts; i++) {
+                LockedArtifact *to = res->lock->artifacts[i];
+                const RimWant *w = locked_is_rim(to) && !to->sha256 ? find_want(x, to->name) : NULL;
+
+                res->n_rims += locked_is_rim(to);
+                if (!w)
+                        continue;
+                res->n_fetched += w->fetched;
+                r = take_rim(x, w, to, old, res, e);
+        }
+        return r;
+}
+
 static int resolve_release(Resolve *x, const Release *r, size_t i, Resolution *to, Error *e) {
         bool rpm_wanted = false;
         char hex[SHA256_HEX_SIZE];
-        size_t wanted = x->n_wants;
+        size_t wanted = x->n_wants, rims_before = 0, rims_wanted = 0;
         int k;
 
         to->release = r;
@@ -183,7 +295,15 @@ static int resolve_release(Resolve *x, const Release *r, size_t i, Resolution *t
                 if (k < 0)
                         return k;
         }
-        to->changed = x->n_wants > wanted || !x->old[i] || lock_check(x->old[i], r, hex, NULL) < 0;
+        k = resolve_rims(x, r, x->old[i], to->lock, e);
+        if (k < 0)
+                return k;
+        for (size_t j = 0; j < to->lock->n_artifacts; j++)
+                rims_wanted += locked_is_rim(to->lock->artifacts[j]) && to->lock->artifacts[j]->sha256;
+        for (size_t j = 0; x->old[i] && j < x->old[i]->n_artifacts; j++)
+                rims_before += locked_is_rim(x->old[i]->artifacts[j]);
+        to->changed = x->n_wants > wanted || !x->old[i] || lock_check(x->old[i], r, hex, NULL) < 0 || rims_wanted != rims_before ||
+                      x->old[i]->without_rims != to->lock->without_rims;
         return rpm_wanted ? want_keys(x, r, to->lock, e) : 0;
 }
 
@@ -232,7 +352,12 @@ static int resolve_all(Resolve *x, Release *const *releases, size_t n, const Fet
                 if (r < 0)
                         return r;
         }
-        r = obtain(x->store, x->wants, x->n_wants, options, e);
+        /* Manifests first: they are small, and without them there is nothing to fetch the rest for. */
+        r = rims_obtain(x->store, x->rims, x->n_rims, x->rim_options, e);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = take_rims(x, x->old[i], &v[i], e);
+        if (r >= 0)
+                r = obtain(x->store, x->wants, x->n_wants, options, e);
         for (size_t i = 0; r >= 0 && i < x->n_wants; i++)
                 for (size_t j = 0; r >= 0 && x->to[i] && j < n; j++)
                         if (releases[j] == x->wants[i].release)
@@ -241,8 +366,8 @@ static int resolve_all(Resolve *x, Release *const *releases, size_t n, const Fet
 }
 
 int resolve_releases(const char *workspace, Store *store, Release *const *releases, size_t n, bool refresh, int64_t now,
-                     const FetchOptions *options, Resolution *ret, Error *e) {
-        _cleanup_(resolve_clear) Resolve x = { .workspace = workspace, .store = store, .refresh = refresh };
+                     const FetchOptions *options, const RimOptions *rims, Resolution *ret, Error *e) {
+        _cleanup_(resolve_clear) Resolve x = { .workspace = workspace, .store = store, .refresh = refresh, .rim_options = rims };
         Resolution *v = calloc(MAX(n, (size_t) 1), sizeof(Resolution));
         time_t t = (time_t) now;
         struct tm tm;

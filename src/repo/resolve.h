@@ -4,6 +4,7 @@
 
 #include "release/lock.h"
 #include "repo/fetch.h"
+#include "repo/rims.h"
 #include "repo/store.h"
 
 /* WORKSPACE/locks/NAME.lock, owned by the caller; NULL when out of memory. */
@@ -16,13 +17,14 @@ typedef struct Resolution {
         const Release *release;
         Lock *lock;
         bool changed;      /* the lock file was written */
-        size_t n_fetched;  /* artifacts that were fetched for their digest */
+        size_t n_fetched;  /* artifacts and manifests that were fetched for their digest */
+        size_t n_rims;     /* manifests in the lock */
         char **warnings;
 } Resolution;
 
 void resolution_clear(Resolution *r);
 
 /* Writes the locks of n releases, all or, on any error, none. refresh: first-use digests are taken anew. now: the date of a first use.
- * ret has n elements, for resolution_clear(). */
+ * rims: how reference manifests are got; NULL: none is locked. ret has n elements, for resolution_clear(). */
 int resolve_releases(const char *workspace, Store *store, Release *const *releases, size_t n, bool refresh, int64_t now,
-                     const FetchOptions *options, Resolution *ret, Error *e);
+                     const FetchOptions *options, const RimOptions *rims, Resolution *ret, Error *e);

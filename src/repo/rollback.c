@@ -5,6 +5,8 @@
 #include <inttypes.h>
 
 #include "basic/fs.h"
+#include "basic/strings.h"
+#include "repo/metalink.h"
 #include "repo/rpmmd.h"
 #include "repo/seal.h"
 #include "repo/serials.h"
@@ -108,13 +110,45 @@ static int make_next(Repository *r, const RollbackOptions *o, const Generation *
         return 0;
 }
 
-int rollback(const RollbackOptions *o, Generation **ret, Error *e) {
-        _cleanup_(repository_freep) Repository *r = NULL;
+/* Whether it was published again already: the same packages, and a date of expiry that need not be set anew. */
+static int is_done(const Repository *r, const RollbackOptions *o, const Generation *from, bool *ret, Error *e) {
+        const Generation *c = r->current;
+        int64_t now;
+        int k;
+
+        *ret = o->generation != 0 && generation_same(c, from) && strv_length(c->metadata) == strv_length(from->metadata) &&
+               (o->valid_sec > 0) == (c->freshness.expires > 0);
+        for (size_t i = 0; *ret && from->metadata && from->metadata[i]; i++)
+                *ret = streq(c->metadata[i], from->metadata[i]);
+        if (!*ret || o->valid_sec == 0)
+                return 0;
+        if ((k = freshness_now(&now, e)) < 0)
+                return k;
+        *ret = c->freshness.expires >= now + o->valid_sec / 2;
+        return 0;
+}
+
+static int stage_next(Repository *r, const RollbackOptions *o, const Generation *from, Generation **ret, Error *e) {
         _cleanup_(generation_freep) Generation *next = NULL;
         _cleanup_(keyring_freep) Keyring *keyring = NULL;
         _cleanup_free_ char *repomd = NULL;
+        int k;
+
+        if ((k = keyring_new(o->signer->public_key, o->signer->public_key_size, "signing key", &keyring, e)) < 0 ||
+            (k = make_next(r, o, from, &next, e)) < 0 || (k = link_metadata(r, from, e)) < 0 || (k = stage_repomd(r, from, next, keyring, &repomd, e)) < 0 ||
+            (k = seal_repomd(r, next, o->signer, keyring, repomd, e)) < 0 || (k = metalink_carry(r, repomd, next->revision, o->mirror_urls, e)) < 0 ||
+            (k = seal_generation(r, next, e)) < 0 || (k = repository_sync(r, e)) < 0 || (k = repository_link_metadata(r, o->keep, e)) < 0)
+                return k;
+        *ret = TAKE_PTR(next);
+        return 0;
+}
+
+int rollback(const RollbackOptions *o, Generation **ret, Error *e) {
+        _cleanup_(repository_freep) Repository *r = NULL;
+        _cleanup_(generation_freep) Generation *next = NULL;
         const Generation *from;
         size_t removed;
+        bool done;
         int k;
 
         if (access(o->repo, F_OK) < 0)
@@ -123,10 +157,8 @@ int rollback(const RollbackOptions *o, Generation **ret, Error *e) {
                 return k;
         if (from == r->current)
                 return error_set(e, EALREADY, EXIT_USAGE, "%s: generation %" PRIu64 " is the published one", o->repo, from->number);
-        if ((k = keyring_new(o->signer->public_key, o->signer->public_key_size, "signing key", &keyring, e)) < 0 ||
-            (k = make_next(r, o, from, &next, e)) < 0 || (k = link_metadata(r, from, e)) < 0 || (k = stage_repomd(r, from, next, keyring, &repomd, e)) < 0 ||
-            (k = seal_repomd(r, next, o->signer, keyring, repomd, e)) < 0 || (k = seal_generation(r, next, e)) < 0 || (k = repository_sync(r, e)) < 0 ||
-            (k = repository_link_metadata(r, o->keep, e)) < 0 || (k = repository_switch(r, next, e)) < 0 ||
+        if ((k = is_done(r, o, from, &done, e)) < 0 || (k = done ? copy_generation(r->current, &next, e) : stage_next(r, o, from, &next, e)) < 0 ||
+            (k = done ? metalink_refresh(r, next->revision, o->mirror_urls, e) : repository_switch(r, next, e)) < 0 ||
             (k = serial_remember(o->workspace, o->repo, next->key, next->number, e)) < 0 || (k = repository_clean(r, next, o->keep, &removed, e)) < 0)
                 return k;
         *ret = TAKE_PTR(next);

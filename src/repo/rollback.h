@@ -11,8 +11,10 @@ typedef struct RollbackOptions {
         Signer *signer;       /* must be the key of that generation */
         int64_t valid_sec;    /* see publish.h */
         unsigned keep;        /* see publish.h */
+        char **mirror_urls;   /* for a metalink; NULL: those of the one that is there */
 } RollbackOptions;
 
-/* *ret: what is published now, owned by the caller. Refused, and nothing changed: a generation that is not kept, whose packages are not
+/* A named generation whose packages are what is published already is only finished: what a killed run left to be done is done.
+ * *ret: what is published now, owned by the caller. Refused, and nothing changed: a generation that is not kept, whose packages are not
  * all there as they were, or that another key signed. */
 int rollback(const RollbackOptions *o, Generation **ret, Error *e);

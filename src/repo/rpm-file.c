@@ -174,6 +174,11 @@ static int take_identity(RpmFile *f, Error *e) {
             (r = take_string(f, RPMTAG_RELEASE, "+._~^", &f->release, e)) < 0 ||
             (r = take_string(f, RPMTAG_ARCH, "_", &f->arch, e)) < 0)
                 return r;
+        if (rpm_file_is_source(f)) {
+                free(f->arch);
+                if (!(f->arch = strdup("src")))
+                        return error_oom(e);
+        }
         f->epoch = (uint32_t) headerGetNumber(f->header, RPMTAG_EPOCH);
         f->archive_size = headerGetNumber(f->signature, RPMSIGTAG_LONGARCHIVESIZE);
         if (f->archive_size == 0)
@@ -214,6 +219,27 @@ static void take_signature(RpmFile *f) {
         }
 }
 
+/* As rpm reads old headers, and those of others: whole names of files, and neither the one nor the other tag that tells what a source package is. */
+static int modernize(RpmFile *f, Error *e) {
+        bool source = false;
+        struct rpmtd_s td;
+
+        if (headerIsEntry(f->header, RPMTAG_OLDFILENAMES) && headerConvert(f->header, HEADERCONV_COMPRESSFILELIST) != 1)
+                return malformed(f, e, "its list of files is damaged");
+        if (headerIsEntry(f->header, RPMTAG_SOURCERPM) || headerIsEntry(f->header, RPMTAG_SOURCEPACKAGE))
+                return 0;
+        /* All that such a package has lies in one folder without a name. */
+        if (headerGet(f->header, RPMTAG_DIRNAMES, &td, HEADERGET_MINMEM)) {
+                const char *s = rpmtdNextString(&td);
+
+                source = rpmtdCount(&td) == 1 && s && !*s;
+                rpmtdFreeData(&td);
+        }
+        if (source ? headerPutUint32(f->header, RPMTAG_SOURCEPACKAGE, &(uint32_t){ 1 }, 1) : headerPutString(f->header, RPMTAG_SOURCERPM, "(none)"))
+                return 0;
+        return malformed(f, e, "its header cannot be completed");
+}
+
 static int read_headers(RpmFile *f, Error *e) {
         _cleanup_free_ void *signature_bytes = NULL;
         unsigned char lead[LEAD_SIZE];
@@ -235,7 +261,8 @@ static int read_headers(RpmFile *f, Error *e) {
                 return r;
         f->header_start = offset;
         f->header_end = offset + size;
-        return sha256_buffer(f->header_bytes, size, f->header_sha256);
+        r = modernize(f, e);
+        return r < 0 ? r : sha256_buffer(f->header_bytes, size, f->header_sha256);
 }
 
 int rpm_file_open(int dir_fd, const char *path, RpmFile **ret, Error *e) {
@@ -267,7 +294,9 @@ int rpm_file_open(int dir_fd, const char *path, RpmFile **ret, Error *e) {
 }
 
 char *rpm_file_canonical_name(const RpmFile *f) {
-        return format("%s-%s-%s.%s.rpm", f->name, f->version, f->release, f->arch);
+        bool incomplete = rpm_file_is_source(f) && (headerIsEntry(f->header, RPMTAG_NOSOURCE) || headerIsEntry(f->header, RPMTAG_NOPATCH));
+
+        return format("%s-%s-%s.%s.rpm", f->name, f->version, f->release, incomplete ? "nosrc" : f->arch);
 }
 
 bool rpm_file_is_source(const RpmFile *f) {

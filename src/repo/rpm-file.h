@@ -10,7 +10,8 @@
 typedef struct RpmFile {
         char *path; /* for messages */
         int fd;
-        char *name, *version, *release, *arch;
+        char *name, *version, *release;
+        char *arch;           /* "src" of a source package */
         uint32_t epoch;
         char *evr;            /* [EPOCH:]VERSION-RELEASE */
         char *nevra;          /* NAME-EVR.ARCH */
@@ -33,10 +34,10 @@ int rpm_file_open(int dir_fd, const char *path, RpmFile **ret, Error *e);
 RpmFile *rpm_file_free(RpmFile *f);
 DEFINE_CLEANUP(RpmFile, rpm_file_free);
 
-/* "NAME-VERSION-RELEASE.ARCH.rpm", what the file has to be called, owned by the caller. */
+/* "NAME-VERSION-RELEASE.ARCH.rpm", what the file has to be called ("nosrc" for a source package without all its sources), owned by the caller. */
 char *rpm_file_canonical_name(const RpmFile *f) _must_check_;
 
-/* The source package's bit: no such file is published. */
+/* Whether it is a source package: its Requires are what building needs. */
 bool rpm_file_is_source(const RpmFile *f);
 
 /* rpm's messages are kept for errors instead of being printed; the configuration is read. Once per process; later calls do nothing. */

@@ -40,15 +40,17 @@ typedef struct Primary {
 } Primary;
 Primary *primary_free(Primary *p);
 DEFINE_CLEANUP(Primary, primary_free);
-/* -EBADMSG/EXIT_INVALID: malformed, something missing, a package or a path twice, a count that is not the announced one. */
-int primary_parse(const char *text, size_t size, const char *name, Primary **ret, Error *e);
-/* The same for anybody's: better digests than SHA-256 are fine, one version may be there several times, in several places; and so may one file in
- * one place, which is then told once. With ret_fragments each package's own XML, from "<package" to its end, in the same order: where in text
- * it begins, and its size; owned by the caller. A text that does not allow that (comments, CDATA) is -EBADMSG/EXIT_INVALID. */
+/* A package's own XML, from "<package" to its end. */
 typedef struct XmlFragment {
         const char *text; /* not a copy */
         size_t size;
 } XmlFragment;
+/* -EBADMSG/EXIT_INVALID: malformed, something missing, a package or a path twice, a count that is not the announced one, anything but packages.
+ * With ret_fragments each package's own XML, in the same order, owned by the caller: where in text it begins, and its size. A text that does not
+ * allow that (comments, CDATA) is -EBADMSG/EXIT_INVALID. */
+int primary_parse(const char *text, size_t size, const char *name, Primary **ret, XmlFragment **ret_fragments, Error *e);
+/* The same for anybody's: better digests than SHA-256 are fine, one version may be there several times, in several places; and so may one file in
+ * one place, which is then told once. */
 int primary_parse_foreign(const char *text, size_t size, const char *name, Primary **ret, XmlFragment **ret_fragments, Error *e);
 
 /* filelists.xml or other.xml: each package's own XML and its pkgid, which is the package's checksum, both owned by the caller. root is the

@@ -42,16 +42,34 @@ int serial_known(const char *workspace, const char *repo, const char *fingerprin
         return r < 0 ? r : read_known(path, ret, e);
 }
 
-int serial_remember(const char *workspace, const char *repo, const char *fingerprint, uint64_t serial, Error *e) {
-        _cleanup_free_ char *dir = path_join(workspace, "serials"), *path = NULL, *text = format("%" PRIu64 "\n", serial);
-        uint64_t known;
+static int write_serial(const char *workspace, const char *path, uint64_t serial, Error *e) {
+        _cleanup_free_ char *dir = path_join(workspace, "serials"), *text = format("%" PRIu64 "\n", serial);
         int r;
 
         if (!dir || !text)
                 return error_oom(e);
-        if ((r = known_path(workspace, repo, fingerprint, &path, e)) < 0 || (r = read_known(path, &known, e)) < 0 || known >= serial)
-                return r;
-        if ((r = mkdir_parents(AT_FDCWD, dir, 0755)) < 0 || (r = write_file_atomic(AT_FDCWD, path, text, strlen(text), 0644)) < 0)
+        if ((r = mkdir_parents(AT_FDCWD, dir, 0755)) < 0 || (r = remove_temporaries(AT_FDCWD, dir, path_basename(path))) < 0 ||
+            (r = write_file_atomic(AT_FDCWD, path, text, strlen(text), 0644)) < 0)
                 return error_errno(e, -r, "%s", path);
         return 0;
+}
+
+int serial_remember(const char *workspace, const char *repo, const char *fingerprint, uint64_t serial, Error *e) {
+        _cleanup_free_ char *path = NULL;
+        uint64_t known;
+        int r;
+
+        if ((r = known_path(workspace, repo, fingerprint, &path, e)) < 0 || (r = read_known(path, &known, e)) < 0 || known >= serial)
+                return r;
+        return write_serial(workspace, path, serial, e);
+}
+
+int serial_go_back(const char *workspace, const char *repo, const char *fingerprint, uint64_t serial, Error *e) {
+        _cleanup_free_ char *path = NULL;
+        uint64_t known;
+        int r;
+
+        if ((r = known_path(workspace, repo, fingerprint, &path, e)) < 0 || (r = read_known(path, &known, e)) < 0 || known == serial)
+                return r;
+        return write_serial(workspace, path, serial, e);
 }

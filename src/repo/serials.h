@@ -7,5 +7,7 @@
 /* The highest serial that this workspace has published to, or found good in, the directory repo by the key; 0: none.
  * WORKSPACE/serials/FINGERPRINT-DIRECTORY, where DIRECTORY is a digest of its real path. */
 int serial_known(const char *workspace, const char *repo, const char *fingerprint, uint64_t *ret, Error *e);
+/* For somebody who means to go back: this one is what is known now. */
+int serial_go_back(const char *workspace, const char *repo, const char *fingerprint, uint64_t serial, Error *e);
 /* Remembers a higher one; a lower one changes nothing. */
 int serial_remember(const char *workspace, const char *repo, const char *fingerprint, uint64_t serial, Error *e);

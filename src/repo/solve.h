@@ -60,15 +60,37 @@ bool nevra_is(const char *nevra, const char *name, const char *version, const ch
  * *ret_result: NEVRAs, sorted; *ret_problems: libsolv's words, none when it solves. Both may be NULL, and are owned by the caller. */
 int world_solve(World *w, char *const *install, char ***ret_result, char ***ret_problems, Error *e);
 
-/* Whether each package of our repository can be installed, alone or beside others: *ret_problems has libsolv's words, none when all can, and is
- * owned by the caller. */
-int world_install_each(World *w, char ***ret_problems, Error *e);
+/* Whether each package of our repository that is for this architecture, and no source package, can be installed, alone or beside others: how many
+ * were tried; *ret_problems has libsolv's words, none when all can, and is owned by the caller. */
+int world_install_each(World *w, size_t *ret_tried, char ***ret_problems, Error *e);
 
 /* Whether one of the two packages says that it conflicts with the other. */
 bool world_conflict(World *w, const char *nevra_a, const char *nevra_b);
 
 /* < 0, 0, > 0, as rpm compares versions. */
 int world_compare(World *w, const char *evr_a, const char *evr_b);
+
+/* Sorted, and borrowed. */
+typedef struct Names {
+        char **v;
+        size_t n;
+} Names;
+bool names_have(const Names *names, const char *s);
+
+/* What modular filtering, as dnf does it, knows: packages of streams (NEVRAs), those of active ones, and the names of these. */
+typedef struct WorldModules {
+        Names all, active, names;
+} WorldModules;
+
+/* What is not chosen: by name or NEVRA, and because of modules; NULL: none. */
+typedef struct WorldHidden {
+        char *const *globs;
+        const WorldModules *modules;
+} WorldHidden;
+/* Whether one of the globs fits a package's name or NEVRA. */
+bool excluded(char *const *globs, const char *name, const char *nevra);
+/* Hides these, and nothing else, from world_close(). */
+int world_hide(World *w, const WorldHidden *h, Error *e);
 
 /* A package of some source, by its place among the sources and the checksum that its metadata say. */
 typedef struct WorldChoice {

@@ -112,6 +112,22 @@ static int pins(const Release *release, char **ret, Error *e) {
         return 0;
 }
 
+/* Only recommended: a mirror may have been locked without them, and attestation also asks the service. */
+static int recommend_rims(Text *t, const Release *release, Error *e) {
+        _cleanup_strv_ char **ids = NULL;
+        _cleanup_text_ Text list = {};
+        _cleanup_free_ char *s = NULL;
+
+        if (release_rims(release, &ids) < 0)
+                return error_oom(e);
+        if (!ids)
+                return 0;
+        STRV_FOREACH(id, ids)
+                text_printf(&list, "%sgn8v-tee-rim(%s)", list.size > 0 ? ", " : "", *id);
+        s = text_take(&list);
+        return s ? spec_define(t, release->path, "gn8v_recommends", s, e) : error_oom(e);
+}
+
 int spec_define_release(Text *t, const Release *release, Error *e) {
         _cleanup_free_ char *name = release_name(release), *requires = NULL, *platform = NULL;
         int r;
@@ -125,6 +141,8 @@ int spec_define_release(Text *t, const Release *release, Error *e) {
             (r = spec_define(t, release->path, "gn8v_summary", release->summary, e)) < 0)
                 return r;
         if (*requires && (r = spec_define(t, release->path, "gn8v_requires", requires, e)) < 0)
+                return r;
+        if ((r = recommend_rims(t, release, e)) < 0)
                 return r;
         if (*platform && (r = spec_define(t, release->path, "gn8v_platform_requires", platform, e)) < 0)
                 return r;

@@ -56,7 +56,7 @@ int store_lock(Store *s, Error *e) {
 
         if (fd == -EWOULDBLOCK) {
                 fd = error_set(e, EWOULDBLOCK, EXIT_LOCKED, "%s/lock: another gn8v-tee-repo is at work in this workspace", s->path);
-                return error_hint(e, fd, "Wait for it to end, or work in another workspace (-C DIR)");
+                return error_hint(e, fd, "Wait for it to end (--lock-timeout=SECONDS does), or work in another workspace (-C DIR)");
         }
         if (fd < 0)
                 return error_errno(e, -fd, "%s/lock: cannot take the lock", s->path);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of verify share: verify.c walks the chain, verify-workspace.c knows release file, lock, store and build record,
- * verify-metadata.c the key, repomd.xml and what it names, verify-packages.c each package and its payload. */
+ * verify-metadata.c the key, repomd.xml and what it names, verify-tops.c what lies beside that and nothing signs, verify-packages.c each package
+ * and its payload, verify-generations.c the generations, and files that nothing names. */
 #pragma once
 
 #include <pthread.h>
 
+#include "repo/index.h"
 #include "repo/inputs.h"
 #include "repo/keyring.h"
 #include "repo/rpmmd.h"
@@ -27,10 +29,16 @@ typedef struct Verify {
         Inputs *inputs;
         bool has_workspace;
         Keyring *keyring;
+        char *key_text;    /* repomd.xml.key */
         char *repomd_text;
         size_t repomd_size;
         Repomd *repomd;
+        char *texts[INDEX_STREAMS];            /* primary.xml, filelists.xml, other.xml */
         Primary *primary;
+        XmlFragment *fragments;                /* of primary.xml, a package each */
+        XmlPackage *others[INDEX_STREAMS];     /* of the other two, in the same order; NULL: the metadata are not ours */
+        size_t n_others;
+        char (*header_sha256)[SHA256_HEX_SIZE]; /* of each package's header, once that was read */
         Archives *archives;
         pthread_mutex_t *vendor; /* librpm's messages are one for all */
 } Verify;
@@ -54,6 +62,12 @@ int verify_key(Verify *v);
 int verify_signature(Verify *v);
 int verify_metadata(Verify *v);
 int verify_freshness(Verify *v);
+int verify_tops(Verify *v);
 int verify_releases(Verify *v);
 int verify_complete(Verify *v);
 int verify_packages(Verify *v);
+int verify_generations(Verify *v);
+
+/* A regular file of the repository, which may be anybody's: open, or whole and NUL-terminated. -errno with the error of the link. */
+int verify_open(Verify *v, const char *path, int *ret_fd);
+int verify_read(Verify *v, const char *path, size_t max, char **ret, size_t *ret_size);

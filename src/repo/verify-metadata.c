@@ -8,6 +8,7 @@
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/gzip.h"
 #include "repo/metadata.h"
 #include "repo/repo-file.h"
 #include "repo/serials.h"
@@ -15,8 +16,7 @@
 
 #define KEY_FILE_MAX (1024 * 1024)
 
-/* A small file of the repository; hostile. */
-static int open_repo_file(Verify *v, const char *path, int *ret_fd) {
+int verify_open(Verify *v, const char *path, int *ret_fd) {
         _cleanup_close_ int fd = open_beneath(v->repo_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
         struct stat st;
 
@@ -28,9 +28,9 @@ static int open_repo_file(Verify *v, const char *path, int *ret_fd) {
         return 0;
 }
 
-static int read_repo_file(Verify *v, const char *path, size_t max, char **ret, size_t *ret_size) {
+int verify_read(Verify *v, const char *path, size_t max, char **ret, size_t *ret_size) {
         _cleanup_close_ int fd = -1;
-        int r = open_repo_file(v, path, &fd);
+        int r = verify_open(v, path, &fd);
 
         if (r < 0)
                 return r;
@@ -42,7 +42,7 @@ static int read_repo_file(Verify *v, const char *path, size_t max, char **ret, s
 /* A key or a signature: if it is armored, then so that every client can read it. */
 static int read_armored(Verify *v, const char *path, char **ret, size_t *ret_size) {
         _cleanup_free_ char *text = NULL;
-        int r = read_repo_file(v, path, KEY_FILE_MAX, &text, ret_size);
+        int r = verify_read(v, path, KEY_FILE_MAX, &text, ret_size);
 
         if (r < 0)
                 return r == -ENOENT ? error_hint(verify_why(v), r, "publish first, or again") : r;
@@ -54,7 +54,7 @@ static int read_armored(Verify *v, const char *path, char **ret, size_t *ret_siz
 
 /* The fingerprint, which is all that has to be known beforehand. */
 int verify_key(Verify *v) {
-        _cleanup_free_ char *text = NULL, *wanted = NULL, *again = NULL;
+        _cleanup_free_ char *text = NULL, *wanted = NULL;
         _cleanup_(keyring_freep) Keyring *beside = NULL;
         size_t size;
         int r;
@@ -69,8 +69,8 @@ int verify_key(Verify *v) {
                 return error_oom(verify_why(v));
         if (wanted && !streq(wanted, v->report->fingerprint))
                 return verify_untrusted(v, "%s/%s: it is key %s, not %s", v->o->repo, REPO_KEY_FILE, v->report->fingerprint, wanted);
-        if ((r = read_armored(v, "repodata/repomd.xml.key", &again, &size)) < 0 ||
-            (r = keyring_new(again, size, "repodata/repomd.xml.key", &beside, verify_why(v))) < 0)
+        if ((r = read_armored(v, "repodata/repomd.xml.key", &v->key_text, &size)) < 0 ||
+            (r = keyring_new(v->key_text, size, "repodata/repomd.xml.key", &beside, verify_why(v))) < 0)
                 return r;
         if (!streq(keyring_fingerprint(beside), v->report->fingerprint))
                 return verify_untrusted(v, "%s/repodata/repomd.xml.key: it is key %s, not %s", v->o->repo, keyring_fingerprint(beside),
@@ -85,30 +85,103 @@ int verify_signature(Verify *v) {
         int r;
 
         (void) verify_begin(v, "signature", "repomd.xml");
-        if ((r = read_repo_file(v, "repodata/repomd.xml", REPOMD_MAX, &v->repomd_text, &v->repomd_size)) < 0 ||
+        if ((r = verify_read(v, "repodata/repomd.xml", REPOMD_MAX, &v->repomd_text, &v->repomd_size)) < 0 ||
             (r = read_armored(v, "repodata/repomd.xml.asc", &signature, &size)) < 0 ||
             (r = keyring_verify(v->keyring, v->repomd_text, v->repomd_size, signature, size, "repomd.xml", verify_why(v))) < 0)
                 return r;
         return verify_passed(v);
 }
 
-/* One metadata file: digest and size, packed and unpacked. The text is kept for whoever needs it. */
+/* As publish writes it: one gzip stream that ends where the file ends. What others read of more than that, nobody knows. */
+static int unpack_stream(Verify *v, int fd, const char *name, const RepomdFile *f, char **ret, size_t *ret_size) {
+        _cleanup_free_ char *packed = NULL, *text = NULL;
+        char hex[SHA256_HEX_SIZE];
+        size_t packed_size, size;
+        int r;
+
+        if (lseek(fd, 0, SEEK_SET) < 0 || (r = read_fd(fd, METADATA_MAX, &packed, &packed_size)) < 0)
+                return error_set(verify_why(v), EIO, EXIT_FAILED, "%s: cannot be read", name);
+        if (f->open_size > METADATA_TEXT_MAX)
+                return error_set(verify_why(v), EFBIG, EXIT_INVALID, "%s: it says that it unpacks to %" PRIu64 " bytes, which is too much", name, f->open_size);
+        r = gzip_unpack(packed, packed_size, f->open_size, &text, &size);
+        if (r == -ENOMEM)
+                return error_oom(verify_why(v));
+        if (r < 0)
+                return error_set(verify_why(v), -r, EXIT_INVALID, "%s: %s", name, r == -EFBIG ? "it unpacks to more than repomd.xml says" :
+                                 "it is not one gzip stream with nothing behind it");
+        if (size != f->open_size)
+                return verify_untrusted(v, "%s: its size, unpacked, is not what repomd.xml says", name);
+        if (sha256_buffer(text, size, hex) < 0)
+                return error_oom(verify_why(v));
+        if (!streq(hex, f->open_checksum))
+                return verify_untrusted(v, "%s: its content is not what repomd.xml says", name);
+        *ret = TAKE_PTR(text);
+        *ret_size = size;
+        return 0;
+}
+
+/* One metadata file: digest and size, packed and unpacked. With ret the text is kept. */
 static int check_metadata_file(Verify *v, const RepomdFile *f, char **ret, size_t *ret_size) {
+        bool strict = ret && endswith(f->href, ".xml.gz") && v->repomd->freshness.serial > 0 && f->open_checksum;
         _cleanup_free_ char *name = path_join(v->o->repo, f->href);
+        RepomdFile packed = *f;
         _cleanup_close_ int fd = -1;
         int r;
 
         (void) verify_begin(v, "repomd", "%s", f->href);
         if (!name)
                 return error_oom(verify_why(v));
-        if ((r = open_repo_file(v, f->href, &fd)) < 0 || (r = metadata_check(fd, name, f, ret, ret_size, verify_why(v))) < 0)
+        if (strict)
+                packed.open_checksum = NULL; /* nothing is unpacked */
+        if ((r = verify_open(v, f->href, &fd)) < 0 || (r = metadata_check(fd, name, &packed, strict ? NULL : ret, ret_size, verify_why(v))) < 0 ||
+            (strict && (r = unpack_stream(v, fd, name, f, ret, ret_size)) < 0))
                 return r;
         return verify_passed(v);
 }
 
+/* That a file of metadata tells of the packages of primary.xml, of each once, in the same order. */
+static int take_others(Verify *v, size_t stream, size_t size) {
+        static const char *const roots[] = { [INDEX_FILELISTS] = "filelists", [INDEX_OTHER] = "otherdata" };
+        static const char *const names[] = { [INDEX_FILELISTS] = "filelists.xml", [INDEX_OTHER] = "other.xml" };
+        size_t n;
+        int r;
+
+        (void) verify_begin(v, "primary", "%s", names[stream]);
+        if ((r = xml_packages_parse(v->texts[stream], size, names[stream], roots[stream], &v->others[stream], &n, verify_why(v))) < 0)
+                return r;
+        for (size_t i = 0; i < n && i < v->primary->n_packages; i++)
+                if (!streq(v->others[stream][i].pkgid, v->primary->packages[i]->checksum)) {
+                        xml_packages_free(v->others[stream], n);
+                        v->others[stream] = NULL;
+                        return verify_untrusted(v, "%s: where primary.xml has %s it has another package", names[stream], v->primary->packages[i]->nevra);
+                }
+        if (n != v->primary->n_packages) {
+                xml_packages_free(v->others[stream], n);
+                v->others[stream] = NULL;
+                return verify_untrusted(v, "%s: it has %zu packages, primary.xml has %zu", names[stream], n, v->primary->n_packages);
+        }
+        v->n_others = n;
+        return 0;
+}
+
+static int take_packages(Verify *v, const size_t sizes[static INDEX_STREAMS]) {
+        bool ours = v->repomd->freshness.serial > 0;
+        int r;
+
+        (void) verify_begin(v, "primary", "primary.xml");
+        r = primary_parse(v->texts[INDEX_PRIMARY], sizes[INDEX_PRIMARY], "primary.xml", &v->primary, ours ? &v->fragments : NULL, verify_why(v));
+        if (r < 0)
+                return r;
+        v->header_sha256 = calloc(v->primary->n_packages + 1, sizeof(*v->header_sha256));
+        if (!v->header_sha256)
+                return error_oom(verify_why(v));
+        index_setup();
+        return !ours ? 0 : (r = take_others(v, INDEX_FILELISTS, sizes[INDEX_FILELISTS])) < 0 ? r : take_others(v, INDEX_OTHER, sizes[INDEX_OTHER]);
+}
+
 int verify_metadata(Verify *v) {
-        _cleanup_free_ char *text = NULL;
-        size_t size = 0;
+        static const char *const types[INDEX_STREAMS] = { "primary", "filelists", "other" };
+        size_t sizes[INDEX_STREAMS] = {};
         int r;
 
         (void) verify_begin(v, "repomd", "repomd.xml");
@@ -119,14 +192,18 @@ int verify_metadata(Verify *v) {
                 return error_set(verify_why(v), EBADMSG, EXIT_INVALID, "repomd.xml: it names no primary, filelists or other");
         for (size_t i = 0; i < v->repomd->n_files; i++) {
                 const RepomdFile *f = &v->repomd->files[i];
-                bool primary = streq(f->type, "primary");
+                size_t stream = 0;
 
-                r = check_metadata_file(v, f, primary ? &text : NULL, &size);
+                while (stream < INDEX_STREAMS && !streq(f->type, types[stream]))
+                        stream++;
+                /* Of somebody else's, only the packages are read. */
+                if (stream != INDEX_PRIMARY && v->repomd->freshness.serial == 0)
+                        stream = INDEX_STREAMS;
+                r = check_metadata_file(v, f, stream < INDEX_STREAMS ? &v->texts[stream] : NULL, &sizes[MIN(stream, (size_t) INDEX_OTHER)]);
                 if (r < 0)
                         return r;
         }
-        (void) verify_begin(v, "primary", "primary.xml");
-        return primary_parse(text, size, "primary.xml", &v->primary, verify_why(v));
+        return take_packages(v, sizes);
 }
 
 /* That it is no older state than what was here before, and has not expired. */
@@ -141,5 +218,7 @@ int verify_freshness(Verify *v) {
         if ((r = freshness_now(&now, verify_why(v))) < 0 ||
             (r = freshness_check(&v->repomd->freshness, MAX(known, v->o->at_least), now, "repomd.xml", verify_why(v))) < 0)
                 return r;
+        if (v->repomd->freshness.serial == 0 && v->has_workspace && v->o->all)
+                return error_set(verify_why(v), EBADMSG, EXIT_INVALID, "%s/repodata/repomd.xml: it has no serial, and publish always writes one", v->o->repo);
         return v->repomd->freshness.serial > 0 ? verify_passed(v) : verify_unchecked(v, "repomd.xml has no serial");
 }

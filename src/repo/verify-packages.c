@@ -8,8 +8,10 @@
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/index-compare.h"
 #include "repo/parallel.h"
 #include "repo/payload.h"
+#include "repo/rims-package.h"
 #include "repo/vendor-rpm.h"
 
 #define CHUNK  (1024 * 1024)
@@ -227,6 +229,29 @@ static const char *package_kind(const Artifact *a, const char *name) {
         }
 }
 
+/* Locks to the package of manifests: exactly theirs, each as it was judged. */
+static int check_rims(Verify *v, const RpmFile *f, const InputPackage *in) {
+        _cleanup_free_ const LockedArtifact **rims = NULL;
+        _cleanup_free_ const Lock **locks = calloc(v->inputs->n_releases + 1, sizeof(Lock *));
+        _cleanup_(wrap_list_freep) WrapList *list = NULL;
+        size_t n = 0, found = 0;
+        int r;
+
+        if (!locks)
+                return error_oom(verify_why(v));
+        (void) verify_begin(v, "payload", "%s, from locks", in->file);
+        for (size_t i = 0; i < v->inputs->n_releases; i++)
+                if (v->inputs->releases[i].lock && strv_contains(in->releases, v->inputs->releases[i].name))
+                        locks[found++] = v->inputs->releases[i].lock;
+        if (found != strv_length(in->releases))
+                return verify_unchecked(v, "not all of its releases are looked at");
+        if (rims_select(locks, found, &rims, &n) < 0)
+                return error_oom(verify_why(v));
+        if ((r = rims_describe(rims, n, &list, verify_why(v))) < 0 || (r = payload_compare(f, list, PACKAGE_RIMS, verify_why(v))) < 0)
+                return r;
+        return verify_passed(v);
+}
+
 /* Package to artifact: its files are those that wrapping the archive gives. The signed header has their digests, and its own payload digest
  * was compared above: nothing has to be unpacked. */
 static int check_payload(Verify *v, const RpmFile *f, const InputPackage *in) {
@@ -245,6 +270,8 @@ static int check_payload(Verify *v, const RpmFile *f, const InputPackage *in) {
                         return r;
                 return verify_passed(v);
         }
+        if (streq(f->name, RIMS_PACKAGE))
+                return check_rims(v, f, in);
         if (!in->artifact)
                 return 0; /* made from the project's own source */
         kind = a ? package_kind(a, f->name) : NULL;
@@ -261,13 +288,51 @@ static int check_payload(Verify *v, const RpmFile *f, const InputPackage *in) {
         return verify_passed(v);
 }
 
-static int check_package(Verify *v, const PrimaryPackage *p) {
+/* dnf decides by what primary.xml says, rpm by the header: 1 and what is said, when these are two things. */
+static int compare_index(Verify *v, size_t i, const RpmFile *f, char **ret_what) {
+        const PrimaryPackage *p = v->primary->packages[i];
+        IndexEntry expected = {};
+        int r;
+
+        if (!v->others[INDEX_OTHER])
+                return 0;
+        r = index_describe(f, p->href, p->checksum, &expected, verify_why(v));
+        if (r >= 0)
+                r = index_compare(&expected, (const XmlFragment[]){ v->fragments[i], v->others[INDEX_FILELISTS][i].fragment, v->others[INDEX_OTHER][i].fragment },
+                                  ret_what, verify_why(v));
+        index_entry_clear(&expected);
+        return r;
+}
+
+static int check_index(Verify *v, size_t i, const InputPackage *in, const RpmFile *f, bool *ret_unchecked) {
+        _cleanup_error_ Error ignored = ERROR_INIT;
+        _cleanup_free_ char *what = NULL, *detail = NULL;
+        int r = compare_index(v, i, f, &what);
+
+        *ret_unchecked = false;
+        if (r <= 0)
+                return r;
+        if (!(detail = format("%s than its header", what)))
+                return error_oom(verify_why(v));
+        if (in || keyring_verify_package(v->keyring, f, &ignored) >= 0)
+                return package_differs(v, f, detail);
+        /* A selection of somebody else's packages keeps the words of whoever described them. */
+        *ret_unchecked = true;
+        return verify_unchecked(v, detail);
+}
+
+static int check_package(Verify *v, size_t i) {
+        const PrimaryPackage *p = v->primary->packages[i];
         const InputPackage *in = input_of(v, p);
         _cleanup_(rpm_file_freep) RpmFile *f = NULL;
+        bool unchecked;
         int r;
 
         (void) verify_begin(v, "package", "%s", path_basename(p->href));
         if ((r = rpm_file_open(v->repo_fd, p->href, &f, verify_why(v))) < 0 || (r = check_against_primary(v, p, f)) < 0)
+                return r;
+        memcpy(v->header_sha256[i], f->header_sha256, SHA256_HEX_SIZE);
+        if ((r = check_index(v, i, in, f, &unchecked)) < 0 || unchecked)
                 return r;
         if (!in && !v->o->all)
                 return verify_passed(v); /* of a release that was not asked for: it is the one that the signed metadata names */
@@ -293,7 +358,7 @@ static int check_in_window(void *data, size_t i, Error *e) {
         v->o = &w->quiet;
         v->report = &w->reports[i];
         v->subject = NULL;
-        w->results[i] = check_package(v, v->primary->packages[w->first + i]);
+        w->results[i] = check_package(v, w->first + i);
         return w->results[i];
 }
 

@@ -26,9 +26,17 @@ static void verify_done(Verify *v) {
         safe_close(v->repo_fd);
         inputs_free(v->inputs);
         keyring_free(v->keyring);
+        free(v->key_text);
         free(v->repomd_text);
         repomd_free(v->repomd);
         primary_free(v->primary);
+        for (size_t i = 0; i < INDEX_STREAMS; i++) {
+                if (v->others[i])
+                        xml_packages_free(v->others[i], v->n_others);
+                free(v->texts[i]);
+        }
+        free(v->fragments);
+        free(v->header_sha256);
         for (size_t i = 0, n = strv_length(v->archives->lists_of); i < n; i++)
                 wrap_list_free(v->archives->lists[i]);
         free(v->archives->lists);
@@ -75,12 +83,30 @@ Error *verify_why(Verify *v) {
         return &v->report->error;
 }
 
+/* The next action, where whoever found the break had none that is better. */
+static const char *next_action(const char *link) {
+        static const struct {
+                const char *link, *action;
+        } actions[] = {
+                { "lock", "find out what changed; then run `gn8v-tee-repo lock`, `fetch` and `build` again" },
+                { "store", "remove it, and run `gn8v-tee-repo fetch` again" },
+                { "record", "build it again: `gn8v-tee-repo build`" },
+                { "payload", "do not install it: find out who built it and who signed it; then build and publish again" },
+                { "key", "do not use this repository before its key's fingerprint was compared with the publisher's own" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(actions); i++)
+                if (streq(actions[i].link, link))
+                        return actions[i].action;
+        return "do not use this copy: get it from its publisher again; if you are the publisher, find out who changed it, then publish again";
+}
+
 static int follow(Verify *v) {
         int r;
 
         if ((r = verify_locks(v)) < 0 || (r = verify_store(v)) < 0 || (r = verify_records(v)) < 0 || (r = verify_key(v)) < 0 ||
-            (r = verify_signature(v)) < 0 || (r = verify_metadata(v)) < 0 || (r = verify_freshness(v)) < 0 || (r = verify_releases(v)) < 0 ||
-            (r = verify_complete(v)) < 0 || (r = verify_packages(v)) < 0 || !v->has_workspace)
+            (r = verify_signature(v)) < 0 || (r = verify_metadata(v)) < 0 || (r = verify_freshness(v)) < 0 || (r = verify_tops(v)) < 0 ||
+            (r = verify_releases(v)) < 0 || (r = verify_complete(v)) < 0 || (r = verify_packages(v)) < 0 || (r = verify_generations(v)) < 0 || !v->has_workspace)
                 return r;
         /* A workspace that cannot be written to verifies all the same. */
         (void) serial_remember(v->o->workspace, v->o->repo, v->report->fingerprint, v->repomd->freshness.serial, NULL);
@@ -110,6 +136,7 @@ int verify(const VerifyOptions *o, VerifyReport **ret, Error *e) {
                 /* What is not there breaks the chain as well as what is wrong. */
                 if (v.report->error.code == EXIT_FAILED && (r == -ENOENT || r == -ELOOP))
                         v.report->error.code = EXIT_UNTRUSTED;
+                (void) error_hint(verify_why(&v), r, "%s", next_action(v.link));
                 v.report->broken = true;
                 detail = strdup(v.report->error.message);
                 if (!detail || verify_conclude(&v, VERIFY_BROKEN, detail) < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "repo/world.h"
+#include "repo/solve-world.h"
 
 #include <solv/repo_repomdxml.h>
 #include <solv/repo_rpmdb.h>
@@ -20,8 +20,12 @@
 World *world_free(World *w) {
         if (!w)
                 return NULL;
-        if (w->pool)
+        if (w->pool) {
+                if (w->pool->considered)
+                        map_free(w->pool->considered);
+                w->pool->considered = solv_free(w->pool->considered); /* it is ours, not the library's */
                 pool_free(w->pool);
+        }
         for (size_t i = 0; i < w->n_packages; i++)
                 free(w->packages[i].nevra);
         free(w->packages);

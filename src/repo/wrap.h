@@ -14,6 +14,7 @@
 #define PACKAGE_CUDA   "cuda"   /* gn8v-tee-cuda-MAJOR-MINOR */
 #define PACKAGE_CUBLAS "cublas" /* gn8v-tee-cublas-MAJOR-MINOR */
 #define PACKAGE_META   "meta"   /* gn8v-tee-PROFILE */
+#define PACKAGE_RIMS   "rims"   /* gn8v-tee-rims: from locks, see rims-package.h */
 
 typedef enum WrapKind { WRAP_FILE, WRAP_LINK, WRAP_DIRECTORY } WrapKind;
 

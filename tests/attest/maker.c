@@ -83,13 +83,15 @@ void authority_make(Maker *m, const Authority *issuer, const CertSpec *spec, Aut
         NEED(X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_ASC, (const uint8_t *) spec->name, -1, -1, 0) == 1);
         NEED(X509_set_subject_name(x, name) == 1 && X509_set_pubkey(x, key) == 1);
         NEED(X509_set_issuer_name(x, X509_get_subject_name(issuer->cert)) == 1);
-        add_extension(x, issuer->cert, NID_key_usage, spec->authority ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature");
+        if (spec->lapse != LAPSE_NO_KEY_USAGE)
+                add_extension(x, issuer->cert, NID_key_usage, spec->authority ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature");
         if (spec->authority && spec->path_length >= 0)
                 (void) snprintf(constraints, sizeof constraints, "critical,CA:TRUE,pathlen:%d", spec->path_length);
         if (spec->authority)
-                add_extension(x, issuer->cert, NID_basic_constraints, constraints);
+                add_extension(x, issuer->cert, NID_basic_constraints, spec->lapse == LAPSE_CONSTRAINTS_NOT_CRITICAL ? "CA:TRUE" : constraints);
         add_extension(x, issuer->cert, NID_subject_key_identifier, "hash");
-        add_extension(x, issuer->cert, NID_authority_key_identifier, "keyid:always");
+        if (spec->lapse != LAPSE_NO_AUTHORITY_KEY)
+                add_extension(x, issuer->cert, NID_authority_key_identifier, "keyid:always");
         if (spec->ocsp)
                 add_extension(x, issuer->cert, NID_ext_key_usage, "OCSPSigning");
         if (spec->fwid)

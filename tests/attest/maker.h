@@ -22,6 +22,9 @@ typedef struct Authority {
         X509 *cert;
 } Authority;
 
+/* What RFC 5280 wants and OpenSSL looks at only when it is strict. */
+typedef enum CertLapse { LAPSE_NONE, LAPSE_CONSTRAINTS_NOT_CRITICAL, LAPSE_NO_AUTHORITY_KEY, LAPSE_NO_KEY_USAGE } CertLapse;
+
 typedef struct CertSpec {
         const char *name, *serial_number; /* of the subject; serial_number may be NULL */
         bool authority;
@@ -31,6 +34,7 @@ typedef struct CertSpec {
         bool fwid_in_tcb_info;            /* as Blackwell has it */
         const char *curve;                /* NULL: P-384 */
         bool ocsp;                        /* may answer for its issuer */
+        CertLapse lapse;
 } CertSpec;
 
 typedef struct Maker {

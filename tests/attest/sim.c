@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attest-sim [--now] DIR [GPUS [SWITCHES]]: evidence of a system that does not exist, as NVIDIA's tools write it, its manifests (also as the service
+/* attest-sim --rims DIR ID...: only manifests of these drivers (NV_GPU_DRIVER_GH100_VERSION), valid today: DIR/rims/ID.xml, DIR/v1/rim/ID, DIR/roots.
+ * attest-sim [--now] DIR [GPUS [SWITCHES]]: evidence of a system that does not exist, as NVIDIA's tools write it, its manifests (also as the service
  * sends them), its trust roots, and what `openssl ocsp` needs to answer for its authorities. --now: valid today, not at MAKER_TIME. */
 #include <fcntl.h>
 #include <jansson.h>
@@ -130,11 +131,41 @@ static void write_authorities(Maker *m, const char *dir) {
         write_index(m, dir);
 }
 
+static void write_rim(const char *dir, const char *id, const char *data, size_t size) {
+        _cleanup_free_ char *rims = path_join(dir, "rims"), *file = format("%s.xml", id);
+
+        put_file(rims, file, data);
+        write_answer(dir, id, data, size);
+}
+
+static void write_roots(const char *dir, const Maker *m) {
+        _cleanup_free_ char *roots = format("%s %s\n", m->device_sha256, m->rim_sha256);
+
+        put_file(dir, "roots", roots);
+}
+
+static int only_rims(const char *dir, char *ids[]) {
+        Maker m;
+
+        maker_shift = (int64_t) time(NULL) - MAKER_TIME;
+        maker_init(&m);
+        for (; *ids; ids++) {
+                _cleanup_free_ char *xml = rim_make(&m, DEVICE_GPU, RIM_DRIVER, strrchr(*ids, '_') + 1);
+
+                write_rim(dir, *ids, xml, strlen(xml));
+        }
+        write_roots(dir, &m);
+        maker_done(&m);
+        return 0;
+}
+
 int main(int argc, char *argv[]) {
-        _cleanup_free_ char *rims = NULL, *roots = NULL, *nonce = NULL;
+        _cleanup_free_ char *nonce = NULL;
         SimSystem s;
         Maker m;
 
+        if (argc > 3 && streq(argv[1], "--rims"))
+                return only_rims(argv[2], argv + 3);
         if (argc > 1 && streq(argv[1], "--now")) {
                 maker_shift = (int64_t) time(NULL) - MAKER_TIME;
                 argv++;
@@ -144,26 +175,23 @@ int main(int argc, char *argv[]) {
                 fprintf(stderr, "attest-sim [--now] DIR [GPUS [SWITCHES]]\n");
                 return 2;
         }
-        rims = path_join(argv[1], "rims");
         maker_init(&m);
         system_make(&m, argc > 2 ? (size_t) atoi(argv[2]) : 8, argc > 3 ? (size_t) atoi(argv[3]) : 4, &s);
         write_evidence(argv[1], "gpu_evidence.json", &s, s.gpus, s.n_gpus);
         write_evidence(argv[1], "switch_evidence.json", &s, s.switches, s.n_switches);
         for (size_t i = 0; i < ELEMENTSOF(maker_rim_ids); i++) {
                 _cleanup_error_ Error e = ERROR_INIT;
-                _cleanup_free_ char *name = NULL, *data = NULL, *file = format("%s.xml", maker_rim_ids[i]);
+                _cleanup_free_ char *name = NULL, *data = NULL;
                 size_t size;
 
                 if (maker_rims_get(&m, maker_rim_ids[i], &name, &data, &size, &e) < 0)
                         return 1;
-                put_file(rims, file, data);
-                write_answer(argv[1], maker_rim_ids[i], data, size);
+                write_rim(argv[1], maker_rim_ids[i], data, size);
         }
         write_devices(argv[1], &s, s.gpus, s.n_gpus);
         write_devices(argv[1], &s, s.switches, s.n_switches);
         write_authorities(&m, argv[1]);
-        roots = format("%s %s\n", m.device_sha256, m.rim_sha256);
-        put_file(argv[1], "roots", roots);
+        write_roots(argv[1], &m);
         nonce = hex_encode(s.nonce, NONCE_SIZE);
         put_file(argv[1], "nonce", nonce);
         system_done(&s);

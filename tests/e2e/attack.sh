@@ -131,9 +131,9 @@ changed_at_the_vendor() {
         cp --remove-destination "$f" "$f.new" && mv "$f.new" "$f"
         printf 'X' | dd of="$f" bs=1 seek=$(($(stat -c %s "$f") - 5)) conv=notrunc status=none
         serve "$SCRATCH/vendor-www"
-        "$SOURCE/tests/vendor/make" "$VENDOR" --port "$PORT"
+        look_alikes --port "$PORT"
         cp -a "$VENDOR/releases" "$w/releases"
-        "$SOURCE/tests/vendor/make" "$VENDOR" --port "$(cat "$CACHE/vendor-port")" --dead-first
+        look_alikes --port "$(cat "$CACHE/vendor-port")" --dead-first
         expect 0 "$REPO" -C "$w" --releases "$w/releases" lock
         refuses "$REPO" -C "$w" --releases "$w/releases" fetch
         said "$(sha256sum "$f" | cut -d' ' -f1)"
@@ -154,8 +154,9 @@ fourth_release() {
         cp "$VENDOR/cache/vendor-key.sec" "$v/cache/"
         local port
         port=$(free_port)
-        "$SOURCE/tests/vendor/make" "$v" --releases "$w/src" --port "$port"
+        "$SOURCE/tests/vendor/make" "$v" --releases "$w/src" --port "$port" --rims "$BUILD/tests"
         serve "$v/www" "$port"
+        export NV_RIM_URL=http://127.0.0.1:$port/ PATH=$v/bin:$PATH
         for verb in lock fetch; do expect 0 "$REPO" -C "$w/work" --releases "$v/releases" $verb; done
         # The project's own packages are not made twice.
         mkdir -p "$w/work/packages"

@@ -155,7 +155,6 @@ PATH=$SCRATCH/bin:\$PATH exec "$ATTEST" gate "\$@"
 GATE
         expect 0 unshare -m bash "$SCRATCH/gate" release enable
         grep -qx 'ExecStartPost=' "$SCRATCH/units/nvidia-persistenced.service.d/90-gn8v-tee-attest.conf"
-        grep -q '^Before=cloudmonitor' "$SCRATCH/units/gn8v-tee-attest.service.d/50-clients.conf"
         [ "$(cat "$SCRATCH/systemctl")" = $'enable gn8v-tee-attest.service\ndaemon-reload' ]
         expect 0 unshare -m bash "$SCRATCH/gate" release disable
         [ -z "$(find "$SCRATCH/units" -name '*.conf')" ]

@@ -26,14 +26,18 @@ for s in sections:
 PYTHON
 }
 
+# Reference manifests of the look-alikes' own authority, judged by who believes that.
+export PATH=$VENDOR/bin:$PATH
+lock() { run_repo lock --rim-dir "$VENDOR/www/rims" "$@"; }
+
 # Whether a line of standard input matches: reads it to the end, as grep -q would not.
 has() { [ "$(grep -c "$@")" != 0 ]; }
 
 prepare() {
         PORT=$(free_port)
-        "$SOURCE/tests/vendor/make" "$VENDOR" --releases "$SOURCE/repo/releases" --port "$PORT"
+        "$SOURCE/tests/vendor/make" "$VENDOR" --releases "$SOURCE/repo/releases" --port "$PORT" --rims "$BUILD/tests"
         serve "$VENDOR/www" "$PORT"
-        run_repo lock
+        lock
         run_repo fetch
         # It serves until the script ends: its process is not the scenario's.
 }
@@ -130,6 +134,38 @@ files_are_as_they_should_be() {
         done
 }
 
+# One package of all manifests, each as it is stored; a metapackage asks for its driver's; what is no longer locked is no longer there.
+manifests() {
+        local conf name id f copy=$SCRATCH/manifests
+        ls "$WS"/packages/gn8v-tee-rims-*.noarch.rpm > "$SCRATCH/rims"
+        [ "$(wc -l < "$SCRATCH/rims")" = 1 ]
+        f=$(cat "$SCRATCH/rims")
+        rpm -qp --provides "$f" > "$SCRATCH/provides"
+        rpm2cpio "$f" | (mkdir -p "$SCRATCH/unpacked" && cd "$SCRATCH/unpacked" && cpio -idm --quiet)
+        for conf in "$RELEASES"/*.conf; do
+                name=$(basename "$conf" .conf)
+                id=NV_GPU_DRIVER_$(sed -n 's/^GPU=//p' "$conf")_$(sed -n '/^Kind=driver/,/^\[/s/^Version=//p' "$conf")
+                grep -qxF "gn8v-tee-rim($id)" "$SCRATCH/provides"
+                rpm -qp --recommends "$WS/packages/gn8v-tee-$name"-*.rpm | has -xF "gn8v-tee-rim($id)"
+                cmp "$SCRATCH/unpacked/usr/share/gn8v-tee/rims/$id.xml" "$VENDOR/www/rims/$id.xml"
+                grep -qF "\"$name\"" "$f.json"
+        done
+        [ "$(find "$SCRATCH/unpacked" -name '*.xml' | wc -l)" = "$(grep -c '^gn8v-tee-rim(' "$SCRATCH/provides")" ]
+        # One that was locked before makes way; without any there is no package.
+        mkdir -p "$copy"
+        cp -a "$WS/store" "$WS/locks" "$WS/packages" "$copy/"
+        for f in "$copy"/packages/gn8v-tee-rims-*; do mv "$f" "${f/-rims-/-rims-1}"; done
+        AT=$copy run_repo build > /dev/null
+        [ "$(basename "$(ls "$copy"/packages/gn8v-tee-rims-*.rpm)")" = "$(basename "$(cat "$SCRATCH/rims")")" ]
+        name=$(basename "$(ls "$RELEASES"/*.conf | head -n 1)" .conf)
+        AT=$copy run_repo lock --without-rims "$name"
+        AT=$copy run_repo build "$name" > /dev/null
+        ! grep -qF "\"$name\"" "$copy"/packages/gn8v-tee-rims-*.json || die "without manifests, and in their package"
+        AT=$copy run_repo lock --without-rims
+        AT=$copy run_repo build > /dev/null
+        ! ls "$copy"/packages/gn8v-tee-rims-* || die "no manifest is locked, and there is a package"
+}
+
 specs_have_no_version() {
         local conf v
         for conf in "$SOURCE"/repo/releases/*.conf; do
@@ -146,7 +182,7 @@ one_more_release() {
         mkdir -p "$copy"
         cp "$RELEASES"/*.conf "$copy/"
         sed -e '/^\[Release\]/,/^\[Platform\]/{s/^Profile=.*/Profile=more/;s/^Version=.*/Version=1.2.3/;s/^Date=.*/Date=2030-01-02/}' "$first" > "$copy/$name.conf"
-        RELEASES=$copy run_repo lock "$name"
+        RELEASES=$copy lock "$name"
         RELEASES=$copy run_repo fetch "$name"
         RELEASES=$copy run_repo build 2> "$SCRATCH/said" > /dev/null
         # What it shares with others is not built again: only the metapackage.
@@ -165,7 +201,7 @@ hostile_values() {
         sed "s/^Summary=.*/Summary=100%(touch $(printf '%s' "$SCRATCH/owned" | sed 's/\//\\\//g'))/" "$first" > "$copy/${first##*/}"
         mkdir -p "$SCRATCH/hostile-ws"
         cp -a "$WS/store" "$SCRATCH/hostile-ws/"
-        AT=$SCRATCH/hostile-ws RELEASES=$copy run_repo lock || exit 0 # refused earlier: as good
+        AT=$SCRATCH/hostile-ws RELEASES=$copy lock || exit 0 # refused earlier: as good
         AT=$SCRATCH/hostile-ws RELEASES=$copy expect 6 run_repo build
         said "${first##*/}"
         [ ! -e "$SCRATCH/owned" ]
@@ -393,6 +429,7 @@ scenario "two builds give the same bytes" reproducible
 scenario "records agree with packages and locks" records_are_right
 scenario "metapackages require every pin exactly" requirements_are_exact
 scenario "modes, licences, scriptlets, conflicts" files_are_as_they_should_be
+scenario "manifests are one package" manifests
 scenario "specs, scriptlets and mock configurations hold no version" specs_have_no_version
 scenario "one more release file is one more package" one_more_release
 scenario "a macro in a release file is refused" hostile_values

@@ -281,6 +281,7 @@ ordering() {
         expect 0 order add my tick.timer new@.service
         said 'does not exist \(yet\)'
         grep -qx After=nvidia-persistenced.service "$r/etc/systemd/system/my.service.d/50-gn8v-tee-order.conf"
+        grep -qx After=gn8v-tee-attest.service "$r/etc/systemd/system/my.service.d/50-gn8v-tee-order.conf"
         [ -e "$r/etc/systemd/system/tick.service.d/50-gn8v-tee-order.conf" ]
         [ ! -e "$r/etc/systemd/system/tick.timer.d" ]
         find "$r/etc" "$r/var" -printf '%p %i %T@\n' | sort > "$SCRATCH/one"

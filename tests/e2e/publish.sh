@@ -609,6 +609,22 @@ chain_of_metadata() {
         chain && rm -rf repo/repodata && broken key 5
 }
 
+# Two generations of it, with a date of expiry and a metalink; mutate.py changes one thing at a time.
+mutations() {
+        mkdir "$SCRATCH/mutations" "$SCRATCH/mutations/nothing"
+        cp -a "$SCRATCH/chain" "$SCRATCH/changed"
+        cd "$SCRATCH/changed"
+        rm -rf rpmbuild made packages/gn8v-tee-1.0-*
+        cp -a repo older
+        package gn8v-tee 1.1
+        rm -rf rpmbuild
+        publish --platform "$SOURCE/repo/platform/el8.provides" --valid-days 300 --baseurl http://example.invalid/repo --mirror-url http://example.invalid/repo
+        expect 0 verify
+        expect 0 python3 "$SOURCE/tests/e2e/mutate.py" "$REPO" "$PWD" "$KEYS" "$KEY" "$VENDOR" "$SCRATCH/mutations"
+        said '^[0-9]{3} mutations, 0 not caught'
+        rm -rf "$SCRATCH/changed"
+}
+
 for_chain() {
         vendor_package 9.0
         (cd "$SCRATCH" && package vendormanager 9.5 'Obsoletes: vendor-manager < 9.5' 'Provides: vendor-manager = 9.5')
@@ -639,4 +655,5 @@ scenario 'the chain holds' chain_holds
 scenario 'broken links in the workspace are named' chain_of_workspace
 scenario 'broken packages are named' chain_of_packages
 scenario 'broken metadata, signatures and keys are named' chain_of_metadata
+scenario 'more than a hundred mutations of a good repository are caught' mutations
 finish

@@ -54,7 +54,7 @@ wrap() {
 }
 
 build() {
-        "$REPO" -C "$WS" --releases "$RELEASES" lock
+        "$REPO" -C "$WS" --releases "$RELEASES" lock --without-rims
         "$REPO" -C "$WS" --releases "$RELEASES" fetch
         measured "gn8v-tee-repo build" "$REPO" -C "$WS" --releases "$RELEASES" build --specs "$SOURCE/specs"
 }

@@ -56,8 +56,11 @@ vendor_site() {
                 serve "$VENDOR/www" "$port"
         fi
         # shellcheck disable=SC2086
-        "$SOURCE/tests/vendor/make" "$VENDOR" --port "$port" ${DEAD_FIRST---dead-first}
+        look_alikes --port "$port" ${DEAD_FIRST---dead-first}
+        # The builder asks this server for reference manifests, and has them judged by one who believes whoever signed them.
+        export NV_RIM_URL=http://127.0.0.1:$port/ PATH=$VENDOR/bin:$PATH
 }
+look_alikes() { "$SOURCE/tests/vendor/make" "$VENDOR" --rims "$BUILD/tests" "$@"; }
 
 # Everything locked, fetched and built, once; what is up to date is left alone.
 workspace() {

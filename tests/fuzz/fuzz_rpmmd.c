@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 for (size_t i = 0; i < r->n_files; i++)
                         if (!path_is_safe(r->files[i].href) || strncmp(r->files[i].href, "repodata/", 9) != 0)
                                 abort();
-        if (primary_parse((const char *) data, size, "fuzz", &p, &e) >= 0)
+        if (primary_parse((const char *) data, size, "fuzz", &p, NULL, &e) >= 0)
                 for (size_t i = 0; i < p->n_packages; i++)
                         if (!path_is_safe(p->packages[i]->href) || !p->packages[i]->nevra)
                                 abort();

@@ -342,9 +342,10 @@ END_TEST
 
 START_TEST(test_evidence_json) {
         static const struct { const char *from, *to; int result; } cases[] = {
-                { "HOPPER", "HOPPER", 0 }, { "\"arch\"", "\"x\"", 0 }, { "\"HOPPER\"", "null", -EBADMSG }, { "HOPPER", "hopper", -EBADMSG }, { "HOPPER", "", -EBADMSG },
+                { "HOPPER", "HOPPER", 0 }, { "\"arch\"", "\"x\"", 0 }, { "\"HOPPER\"", "null", -EBADMSG }, { "HOPPER", "hopper", 0 }, { "HOPPER", "HOP-PER", -EBADMSG }, { "HOPPER", "", -EBADMSG },
                 { "\"certificate\"", "\"x\"", -EBADMSG }, { "\"evidence\"", "\"x\"", -EBADMSG }, { "\"nonce\"", "\"x\"", 0 }, { "\"nonce\":\"", "\"nonce\":\"0", -EBADMSG },
-                { "\"certificate\":\"", "\"certificate\":\"!", -EBADMSG }, { "\"evidence\":\"", "\"evidence\":\"\\u0000", -EBADMSG }, { "\"evidence\":\"", "\"evidence\":\" ", -EBADMSG },
+                { "\"certificate\":\"", "\"certificate\":\"!", -EBADMSG }, { "\"evidence\":\"", "\"evidence\":\"\\u0000", -EBADMSG }, { "\"evidence\":\"", "\"evidence\":\" ", 0 },
+                { "\"evidence\":\"", "\"evidence\":\"!", -EBADMSG },
                 { "[{", "{", -EBADMSG }, { "[{", "[{\"arch\":\"HOPPER\",", -EBADMSG }, { "[{", "[1,{", -EBADMSG }, { "}]", "}]x", -EBADMSG }, { "}]", "},]", -EBADMSG },
         };
         _cleanup_text_ Text report = {};
@@ -367,6 +368,59 @@ START_TEST(test_evidence_json) {
 
                 ck_assert_int_eq(evidence_parse_json(ev, "made", json, n, &e), -EBADMSG);
         }
+}
+END_TEST
+
+/* As each of NVIDIA's tools writes it, old and new: nvattest, what its service is asked, one device by itself; hex within base64, PEM as it is. */
+START_TEST(test_evidence_forms) {
+        _cleanup_text_ Text report = {};
+        _cleanup_free_ char *chain = base64_encode(sim.gpus[0].chain, strlen(sim.gpus[0].chain)), *nonce = hex_encode(sim.nonce, NONCE_SIZE), *bytes = NULL, *hex = NULL,
+                            *wrapped = NULL;
+        json_t *pem = json_string(sim.gpus[0].chain);
+        _cleanup_free_ char *plain = json_dumps(pem, JSON_ENCODE_ANY);
+        char *right[8] = {}, *wrong[6] = {};
+
+        report_of(&sim, &sim.gpus[0], &report);
+        bytes = base64_encode(report.data, report.size);
+        hex = hex_encode(report.data, report.size);
+        wrapped = base64_encode(hex, strlen(hex));
+        right[0] = format("{\"evidences\":[{\"version\":\"1.0\",\"nonce\":\"%s\",\"evidence\":\"%s\",\"certificate\":\"%s\",\"arch\":\"HOPPER\"}],"
+                          "\"result_code\":0,\"result_message\":\"Ok\"}", nonce, bytes, chain);
+        right[1] = format("{\"nonce\":\"%s\",\"evidence_list\":[{\"certificate\":\"%s\",\"evidence\":\"%s\"}],\"arch\":\"HOPPER\",\"claims_version\":\"3.0\"}", nonce, chain, bytes);
+        right[2] = format("{\"nonce\":\"%s\",\"evidence\":\"%s\",\"arch\":\"HOPPER\",\"certificate\":\"%s\"}", nonce, wrapped, chain);
+        right[3] = format("[{\"nonce\":\"%s\",\"evidence\":\"%s\",\"arch\":\"hopper\",\"certificate\":%s}]", nonce, hex, plain);
+        for (char *p = nonce; *p; p++)
+                *p = (char) (*p >= 'a' ? *p - 'a' + 'A' : *p);
+        for (char *p = hex; *p; p++)
+                *p = (char) (*p >= 'a' ? *p - 'a' + 'A' : *p);
+        right[4] = format("[{\"nonce\":\"%s\",\"evidence\":\"%s\\n\",\"arch\":\"HOPPER\",\"certificate\":\"%.64s\\r\\n%s\"}]", nonce, hex, chain, chain + 64);
+        wrong[0] = format("{\"evidences\":[],\"result_code\":500}");
+        wrong[1] = format("{\"evidences\":null,\"result_code\":500}");
+        wrong[2] = format("{\"evidence_list\":{\"certificate\":\"%s\",\"evidence\":\"%s\"}}", chain, bytes);
+        wrong[3] = format("[[{\"certificate\":\"%s\",\"evidence\":\"%s\"}]]", chain, bytes);
+        wrong[4] = format("{\"nonce\":\"12\",\"evidence_list\":[{\"certificate\":\"%s\",\"evidence\":\"%s\"}]}", chain, bytes);
+        wrong[5] = format("{\"certificate\":\"%s\",\"report\":\"%s\"}", chain, bytes);
+        for (size_t i = 0; i < ELEMENTSOF(right) && right[i]; i++) {
+                _cleanup_(evidence_freep) Evidence *ev = evidence_new();
+                _cleanup_error_ Error e = ERROR_INIT;
+                const Device *d;
+
+                ck_assert_msg(evidence_parse_json(ev, "made", right[i], strlen(right[i]), &e) == 0, "form %zu: %s", i, e.message);
+                d = ev->devices[0];
+                ck_assert_msg(ev->n == 1 && d->report_size == report.size && memcmp(d->report, report.data, report.size) == 0, "form %zu", i);
+                ck_assert_msg(d->chain_size == strlen(sim.gpus[0].chain) && memcmp(d->chain, sim.gpus[0].chain, d->chain_size) == 0, "form %zu", i);
+                ck_assert_str_eq(d->arch, "HOPPER");
+                ck_assert(d->has_nonce && memcmp(d->nonce, sim.nonce, NONCE_SIZE) == 0);
+                free(right[i]);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
+                _cleanup_(evidence_freep) Evidence *ev = evidence_new();
+                _cleanup_error_ Error e = ERROR_INIT;
+
+                ck_assert_msg(evidence_parse_json(ev, "made", wrong[i], strlen(wrong[i]), &e) == -EBADMSG && e.code == EXIT_INVALID, "form %zu: %s", i, e.message);
+                free(wrong[i]);
+        }
+        json_decref(pem);
 }
 END_TEST
 
@@ -402,13 +456,15 @@ START_TEST(test_texts) {
                 ck_assert_msg(base64_decode(wrong[i], strlen(wrong[i]), false, &bytes, &n) == -EBADMSG, "%s", wrong[i]);
         static const struct { const char *text; int64_t t; } times[] = {
                 { "1970-01-01T00:00:00Z", 0 }, { "2024-06-01T00:00:00Z", 1717200000 }, { "2024-06-01T08:00:00+08:00", 1717200000 }, { "2024-05-31T23:30:00-00:30", 1717200000 },
+                { "2024-06-01 00:00:00.999z", 1717200000 }, { "2024-06-01t08:00:00.5+08:00", 1717200000 }, { "2024-05-31T23:59:60Z", 1717200000 },
         };
         for (size_t i = 0; i < ELEMENTSOF(times); i++) {
                 ck_assert_int_eq(parse_time(times[i].text, &t), 0);
                 ck_assert_int_eq(t, times[i].t);
         }
-        static const char *const no_times[] = { "", "2024-06-01", "2024-06-01T00:00:00", "2024-06-01 00:00:00Z", "2024-02-30T00:00:00Z", "2024-06-01T24:00:00Z",
-                                                "2024-06-01T00:60:00Z", "2024-06-01T00:00:00Zx", "2024-06-01T00:00:00+0800", "2024-06-01T00:00:00+08:00x" };
+        static const char *const no_times[] = { "", "2024-06-01", "2024-06-01T00:00:00", "2024-06-01T00:00:00.Z", "2024-06-01T00:00:00.5", "2024-06-01_00:00:00Z", "2024-02-30T00:00:00Z", "2024-06-01T24:00:00Z",
+                                                "2024-06-01T00:60:00Z", "2024-06-01T00:00:00Zx", "2024-06-01T00:00:00+0800", "2024-06-01T00:00:00+08:00x", "2024-06-01T00:00:00,5Z", "2024-06-01T00:00:61Z",
+                                                "2024-06-01T00:00:00.5+08", "+024-06-01T00:00:00Z" };
         for (size_t i = 0; i < ELEMENTSOF(no_times); i++)
                 ck_assert_msg(parse_time(no_times[i], &t) == -EINVAL, "%s", no_times[i]);
         _cleanup_free_ char *text = time_to_text(1717200000);
@@ -432,6 +488,7 @@ int main(void) {
         tcase_add_test(tc, test_policy_malformed);
         tcase_add_test(tc, test_policy_every_device);
         tcase_add_test(tc, test_evidence_json);
+        tcase_add_test(tc, test_evidence_forms);
         tcase_add_test(tc, test_evidence_bounds);
         tcase_add_test(tc, test_texts);
         suite_add_tcase(suite, tc);

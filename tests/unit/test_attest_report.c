@@ -366,6 +366,34 @@ START_TEST(test_certificate_rules) {
 }
 END_TEST
 
+/* What only OpenSSL's strict mode sees in the certificate of a BROM; the leaf's own identifiers, too. */
+START_TEST(test_certificate_strict) {
+        static const struct { CertLapse brom, leaf; const char *why; } cases[] = {
+                { LAPSE_NONE, LAPSE_NONE, NULL },
+                { LAPSE_CONSTRAINTS_NOT_CRITICAL, LAPSE_NONE, "not marked critical" },
+                { LAPSE_NO_AUTHORITY_KEY, LAPSE_NONE, "Missing Authority Key Identifier" },
+                { LAPSE_NONE, LAPSE_NO_AUTHORITY_KEY, "Missing Authority Key Identifier" },
+                { LAPSE_NO_KEY_USAGE, LAPSE_NONE, "CA cert does not include key usage extension" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                CertSpec brom = { .name = "GH100 B", .authority = true, .path_length = -1, .lapse = cases[i].brom }, leaf = { .name = "L", .lapse = cases[i].leaf };
+                _cleanup_(cert_pool_freep) CertPool *pool = cert_pool_new();
+                _cleanup_error_ Error e = ERROR_INIT;
+                _cleanup_free_ char *pem = NULL;
+                Authority b, l;
+
+                authority_make(&maker, &maker.gpu_ica, &brom, &b);
+                authority_make(&maker, &b, &leaf, &l);
+                pem = chain_to_pem((const Authority *[]) { &l, &b, &maker.gpu_ica, &maker.identity, &maker.device_root }, 5);
+                ck_assert_msg(verify(pool, pem, &e) == (cases[i].why ? -EKEYREJECTED : 0), "case %zu: %s", i, e.message ? e.message : "accepted");
+                ck_assert_msg(!cases[i].why || strstr(e.message, cases[i].why), "case %zu: %s", i, e.message);
+                authority_done(&b);
+                authority_done(&l);
+        }
+}
+END_TEST
+
 /* An authority that may only issue leaves must not make one that issues others. */
 START_TEST(test_path_length) {
         _cleanup_(cert_pool_freep) CertPool *pool = cert_pool_new();
@@ -449,6 +477,7 @@ int main(void) {
         tcase_add_test(tc, test_certificate_places);
         tcase_add_test(tc, test_certificate_bits);
         tcase_add_test(tc, test_certificate_rules);
+        tcase_add_test(tc, test_certificate_strict);
         tcase_add_test(tc, test_path_length);
         tcase_add_test(tc, test_forged_issuer);
         tcase_add_test(tc, test_pem);

@@ -26,6 +26,8 @@ START_TEST(secrets_go) {
                 "{\"text\": \"[Service]\\nEnvironment=\\\"A=S3CR S3CR\\\" B=S3CR\\nX=1\"}", "{\"base64\": \"S3CR\"}",
                 "Environment=A=S3CR \\\n  B=S3CR \\\n# a comment\n  C=S3CR\nUser=x", "SetCredentialEncrypted=a: \\\n  S3CR", "pw=S3CR root_pw: S3CR",
                 "{\"line\": \"{\\\\\\\"password\\\\\\\": \\\\\\\"S3CR\\\\\\\"}\"}", "<password>S3CR</password>",
+                "curl -u admin:S3CR https://h", "ExecStart=/usr/bin/curl --user admin:S3CR x", "curl --proxy-user=a:S3CR", "mysql -u root -pS3CR", "sshpass -p S3CR ssh h",
+                "docker login -u me -p S3CR h", "[\"curl\", \"-u\", \"a:S3CR\"]",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
@@ -89,7 +91,7 @@ START_TEST(the_rest_stays) {
                 "linux /boot/vmlinuz-1.2.3-45.al8.x86_64", "options root=UUID=0f0e0d0c-0000-4000-8000-00000000cafe ro swiotlb=65536,any",
                 "options nvidia NVreg_RegistryDwords=\"RmEnableProtectedPcie=0x9\" NVreg_OpenRmEnableUnsupportedGpus=1",
                 "After=nvidia-persistenced.service", "ExecStart=/usr/bin/nvidia-persistenced --user root", "127.0.0.1 100.100.100.200", "driver 1.2.3",
-                "Environment=CUDA_VISIBLE_DEVICES=0 PATH=/usr/bin", "keyboard=us", "monkey: 1", "std::vector 12:34:56",
+                "Environment=CUDA_VISIBLE_DEVICES=0 PATH=/usr/bin", "keyboard=us", "monkey: 1", "docker run -u 1000:1000 -p 80:80 x", "mkdir -p /x", "mysql -p --batch", "curl -u", "std::vector 12:34:56",
                 "6499c4e609c682be9af3690056024c451273f5adff42a757ce6f1c4521b84fd0",
         };
 
@@ -102,7 +104,7 @@ END_TEST
 /* One long line of each, as a hostile file may have it: time grows with its size, and no more. */
 START_TEST(no_line_takes_long) {
         static const char *const pieces[] = { "Environment=\\n", "Environment=", "serial", "serial:", "://", ":", "a:", "1.", "eyJ.", "password=\"", "password ",
-                                              "-----BEGIN PRIVATE KEY", "GPU-", "bearer ", "'", "\\\"", "/aA1", "token:" };
+                                              "-----BEGIN PRIVATE KEY", "GPU-", "bearer ", "'", "\\\"", "/aA1", "token:", "-u ", "-u a:", "mysql -p" };
 
         for (size_t i = 0; i < ELEMENTSOF(pieces); i++) {
                 _cleanup_free_ char *masked = NULL;

@@ -63,7 +63,7 @@ static void teardown(void) {
 
 static int resolve(size_t n, bool refresh, int64_t now, Error *e) {
         clear();
-        return resolve_releases(workspace, store, releases, n, refresh, now, NULL, resolved, e);
+        return resolve_releases(workspace, store, releases, n, refresh, now, NULL, NULL, resolved, e);
 }
 
 static char *lock_bytes(const char *profile) {

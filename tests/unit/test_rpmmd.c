@@ -62,7 +62,7 @@ START_TEST(primary_is_read) {
         _cleanup_(primary_freep) Primary *p = NULL;
         _cleanup_error_ Error e = ERROR_INIT;
 
-        ck_assert_int_eq(primary_parse(text, sizeof(text) - 1, "primary.xml", &p, &e), 0);
+        ck_assert_int_eq(primary_parse(text, sizeof(text) - 1, "primary.xml", &p, NULL, &e), 0);
         ck_assert_uint_eq(p->n_packages, 2);
         ck_assert_str_eq(p->packages[0]->nevra, "a-1:2-3.noarch");
         ck_assert_str_eq(p->packages[1]->href, "packages/b.rpm");
@@ -86,7 +86,7 @@ START_TEST(primary_is_refused) {
         _cleanup_(primary_freep) Primary *p = NULL;
         _cleanup_error_ Error e = ERROR_INIT;
 
-        ck_assert_int_lt(primary_parse(bad_primaries[_i], strlen(bad_primaries[_i]), "primary.xml", &p, &e), 0);
+        ck_assert_int_lt(primary_parse(bad_primaries[_i], strlen(bad_primaries[_i]), "primary.xml", &p, NULL, &e), 0);
         ck_assert_int_eq(e.code, EXIT_INVALID);
         ck_assert_ptr_null(p);
 }

@@ -592,8 +592,12 @@ START_TEST(test_render) {
         ck_assert_ptr_nonnull(strstr(conf, original));
         STRV_FOREACH(s, release->clients) {
                 _cleanup_free_ char *path = format("/usr/lib/systemd/system/%s.d/50-gn8v-tee.conf", *s);
+                _cleanup_free_ char *name = format("root%s", path), *installed = in(name), *own = NULL;
+
                 ck_assert_ptr_nonnull(described(l, path));
                 ck_assert_ptr_nonnull(strstr(conf, *s));
+                ck_assert_int_eq(read_file(AT_FDCWD, installed, 4096, &own, NULL), 0);
+                ck_assert_ptr_nonnull(strstr(own, "\nAfter=nvidia-persistenced.service " RELEASE_GATE_UNIT "\n"));
         }
 }
 END_TEST

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a world is made of: for world.c, which loads it, and solve.c, which asks. */
+/* What the solve-*.c share of a world; for them only. */
 #pragma once
 
 #include <solv/pool.h>
 #include <solv/repo.h>
+#include <solv/solver.h>
 
 #include "repo/solve.h"
 
@@ -21,6 +22,11 @@ struct World {
         Queue extra; /* those of `installed` that world_set_installed() put there */
         bool known, filelists;
 };
+
+/* A solver that is set as libdnf sets its own for best=True; the caller's to free. */
+Solver *world_solver(World *w);
+/* One problem in libsolv's words: the rules about packages first; a rule about the request only if there is no other. Appends to *problems. */
+int world_describe_problem(Solver *solver, Id problem, char ***problems, Error *e);
 
 /* Of a package of our repository; 0: it is not there. */
 Id world_find_id(const World *w, const char *nevra);
