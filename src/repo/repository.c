@@ -291,10 +291,10 @@ int repository_switch(Repository *r, const Generation *g, Error *e) {
                 unplace_packages(r, g);
                 return k;
         }
-        k = fsync(r->fd);
+        k = fsync(r->fd) < 0 ? -errno : 0;
         readers_wait(r->readers_fd);
         if (k < 0)
-                k = error_errno(e, errno, "%s", r->path);
+                k = error_errno(e, -k, "%s", r->path);
         else if (renameat2(r->fd, STAGE "/repodata", r->fd, "repodata", RENAME_EXCHANGE) == 0)
                 k = 0;
         else if (errno == ENOENT && renameat2(r->fd, STAGE "/repodata", r->fd, "repodata", RENAME_NOREPLACE) == 0)
