@@ -316,49 +316,6 @@ int write_file_new(int dir_fd, const char *path, const void *data, size_t size, 
         return r < 0 ? r : fchmod(fd, mode) < 0 ? -errno : 0;
 }
 
-static int sync_once(int fd, bool begin) {
-        /* To begin with: the kernel is only told what to write, so that all of it goes out together. */
-        if (begin)
-                return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE) < 0 && errno != ESPIPE && errno != ENOSYS ? -errno : 0;
-        return fsync(fd) < 0 ? -errno : 0;
-}
-
-static int sync_children(int dir_fd, bool begin) {
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-        DIR *d = fd < 0 ? NULL : fdopendir(fd);
-        struct dirent *entry;
-
-        if (!d) {
-                safe_close(fd);
-                return -errno;
-        }
-        while (r == 0 && (errno = 0, entry = readdir(d))) {
-                _cleanup_close_ int child = -1;
-                struct stat st;
-
-                if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
-                        continue;
-                child = openat(dirfd(d), entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-                if (child < 0 || fstat(child, &st) < 0)
-                        r = -errno;
-                else if (S_ISDIR(st.st_mode))
-                        r = sync_children(child, begin);
-                else if (S_ISREG(st.st_mode))
-                        r = sync_once(child, begin);
-        }
-        if (r == 0 && errno != 0)
-                r = -errno;
-        if (r == 0 && !begin && fsync(dirfd(d)) < 0)
-                r = -errno;
-        (void) closedir(d);
-        return r;
-}
-
-int fsync_tree(int dir_fd) {
-        int r = sync_children(dir_fd, true);
-        return r < 0 ? r : sync_children(dir_fd, false);
-}
-
 int mkdir_parents(int dir_fd, const char *path, mode_t mode) {
         _cleanup_free_ char *copy = strdup(path);
 

@@ -47,12 +47,8 @@ bool is_temporary(const char *file, const char *name);
  * or with NULL all) are written there. A directory that is not there is empty. */
 int remove_temporaries(int dir_fd, const char *path, const char *name);
 
-/* Makes a file that must not exist, with this mode exactly. Nothing is fsync'ed: see fsync_tree(). */
+/* Makes a file that must not exist, with this mode exactly. Nothing is fsync'ed. */
 int write_file_new(int dir_fd, const char *path, const void *data, size_t size, mode_t mode);
-
-/* fsync()s every file and directory below, and the directory itself; all are on their way before the first one is waited for. Symbolic
- * links are -ELOOP. */
-int fsync_tree(int dir_fd);
 
 /* mkdir -p; existing directories are fine. Every made directory's parent is not fsync'ed: see fsync_path(). */
 int mkdir_parents(int dir_fd, const char *path, mode_t mode);

@@ -157,6 +157,17 @@ size_t strv_length(char *const *v) {
         return n;
 }
 
+bool strv_equal(char *const *a, char *const *b) {
+        size_t n = strv_length(a);
+
+        if (n != strv_length(b))
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (!streq(a[i], b[i]))
+                        return false;
+        return true;
+}
+
 bool strv_contains(char *const *v, const char *s) {
         STRV_FOREACH(i, v)
                 if (streq(*i, s))

@@ -39,6 +39,7 @@ char **strv_free(char **v);
 DEFINE_CLEANUP(char *, strv_free);
 #define _cleanup_strv_ _cleanup_(strv_freep)
 size_t strv_length(char *const *v);
+bool strv_equal(char *const *a, char *const *b); /* the same strings in the same order; NULL is an empty one */
 bool strv_contains(char *const *v, const char *s);
 /* Appends a copy: 0 or -ENOMEM, *v untouched on failure. */
 int strv_append(char ***v, const char *s);

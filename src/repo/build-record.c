@@ -52,6 +52,18 @@ static int get_list(const json_t *root, const char *key, char ***ret) {
         return 0;
 }
 
+static int parse_seal(const json_t *root, uint64_t size, FileId *ret) {
+        const json_t *seal = json_object_get(root, "seal");
+        json_int_t inode, mtime, ctime;
+
+        if (!seal)
+                return 0;
+        if (json_unpack((json_t *) seal, "{s:I, s:I, s:I}", "inode", &inode, "mtime_ns", &mtime, "ctime_ns", &ctime) < 0 || inode <= 0)
+                return -EBADMSG;
+        *ret = (FileId){ .ino = (uint64_t) inode, .size = size, .mtime_ns = mtime, .ctime_ns = ctime };
+        return 0;
+}
+
 static int parse(const json_t *root, BuildRecord *r) {
         const char *package = json_string_value(json_object_get(root, "package"));
         const json_t *artifact = json_object_get(root, "artifact"), *size = json_object_get(root, "size");
@@ -72,7 +84,7 @@ static int parse(const json_t *root, BuildRecord *r) {
                         return -EBADMSG;
         } else if (!json_is_null(artifact))
                 return -EBADMSG;
-        if (get_digest(root, "sha256", r->sha256) < 0 || get_digest(root, "inputs", r->inputs) < 0)
+        if (parse_seal(root, r->size, &r->seal) < 0 || get_digest(root, "sha256", r->sha256) < 0 || get_digest(root, "inputs", r->inputs) < 0)
                 return -EBADMSG;
         k = get_list(root, "releases", &r->releases);
         return k < 0 ? k : get_list(root, "together", &r->together);
@@ -121,6 +133,10 @@ int build_record_save(const char *dir, const BuildRecord *r, Error *e) {
         root = json_pack("{s:s, s:I, s:s, s:s?, s:s?, s:s, s:o, s:o}", "package", r->package, "size", (json_int_t) r->size, "sha256", r->sha256,
                          "artifact", r->artifact, "artifact_sha256", r->artifact ? r->artifact_sha256 : NULL, "inputs", r->inputs,
                          "releases", list_to_json(r->releases), "together", list_to_json(r->together));
+        if (root && r->seal.ino > 0 && r->seal.ino <= INT64_MAX &&
+            json_object_set_new(root, "seal", json_pack("{s:I, s:I, s:I}", "inode", (json_int_t) r->seal.ino, "mtime_ns", (json_int_t) r->seal.mtime_ns,
+                                                        "ctime_ns", (json_int_t) r->seal.ctime_ns)) < 0)
+                return error_oom(e);
         text = root ? json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(2)) : NULL;
         line = text ? format("%s\n", text) : NULL;
         if (!line)

@@ -3,11 +3,13 @@
 #pragma once
 
 #include "repo/build-plan.h"
+#include "repo/file-id.h"
 
 typedef struct BuildRecord {
         char *package;                         /* file name, in the directory of the record */
         uint64_t size;
         char sha256[SHA256_HEX_SIZE];
+        FileId seal;                           /* the file as it was when its digest was taken: while it is this very file, the digest holds. No inode: unknown */
         char *artifact;                        /* NULL: not made from an artifact */
         char artifact_sha256[SHA256_HEX_SIZE]; /* "" then */
         char inputs[SHA256_HEX_SIZE];          /* BuildJob.inputs */

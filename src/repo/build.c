@@ -58,25 +58,38 @@ static void tell(Pool *p, BuildEvent event, const BuildJob *job, double seconds)
                 p->o->tell(p->o->userdata, event, job, seconds);
 }
 
+/* Digest, size and seal: see BuildRecord. What was written to while it was read gets none. */
+static int take_digest(const char *path, BuildRecord *r, Error *e) {
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        struct stat before, after;
+        FileId first, id;
+        int k;
+
+        if (fd < 0 || fstat(fd, &before) < 0)
+                return error_errno(e, errno, "%s", path);
+        if ((k = sha256_fd(fd, r->sha256)) < 0)
+                return error_errno(e, -k, "%s", path);
+        if (fstat(fd, &after) < 0)
+                return error_errno(e, errno, "%s", path);
+        id = file_id(&after);
+        r->size = id.size;
+        first = file_id(&before);
+        if (file_id_same(&first, &id) && file_id_is_settled(&id, file_id_now()))
+                r->seal = id;
+        return 0;
+}
+
 static int save_records(const Pool *p, const BuildJob *job, char **files, Error *e) {
         STRV_FOREACH(file, files) {
                 BuildRecord record = { .package = *file, .artifact = job->artifact, .releases = job->releases, .together = files };
                 _cleanup_free_ char *path = path_join(p->packages, *file);
-                struct stat st;
                 int r;
 
                 if (!path)
                         return error_oom(e);
-                if (stat(path, &st) < 0)
-                        return error_errno(e, errno, "%s", path);
-                record.size = (uint64_t) st.st_size;
                 memcpy(record.artifact_sha256, job->artifact_sha256, SHA256_HEX_SIZE);
                 memcpy(record.inputs, job->inputs, SHA256_HEX_SIZE);
-                r = sha256_file(AT_FDCWD, path, record.sha256);
-                if (r < 0)
-                        return error_errno(e, -r, "%s", path);
-                r = build_record_save(p->packages, &record, e);
-                if (r < 0)
+                if ((r = take_digest(path, &record, e)) < 0 || (r = build_record_save(p->packages, &record, e)) < 0)
                         return r;
         }
         return 0;

@@ -4,17 +4,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stddef.h>
 
 #include "basic/fs.h"
-#include "repo/json-scan.h"
 #include "repo/parallel.h"
 
-#define MANIFEST_MAX    (64 * 1024 * 1024)
-#define MANIFEST_FORMAT 1
+#define MANIFEST_MAX (64 * 1024 * 1024)
 
 PublishedPackage *published_package_free(PublishedPackage *p) {
-        if (!p)
+        if (!p || __atomic_fetch_sub(&p->others, 1, __ATOMIC_RELAXED) > 0)
                 return NULL;
         if (p->packed) {
                 strv_free(p->releases);
@@ -44,6 +41,7 @@ Generation *generation_free(Generation *g) {
                 published_package_free(g->packages[i]);
         free(g->packages);
         free(g->by_file);
+        free(g->text);
         free(g->key);
         free(g->also);
         free(g->repomd_sha256);
@@ -146,94 +144,6 @@ const PublishedPackage *generation_walk_href(const Generation *g, size_t *at, co
         return NULL;
 }
 
-/* One string member; nothing in a manifest needs an escape: see json-scan.h. */
-static void put_text(Text *t, const char *key, const char *value) {
-        text_append(t, "\"");
-        text_append(t, key);
-        if (!value) {
-                text_append(t, "\": null");
-                return;
-        }
-        t->failed |= !scan_is_plain(value);
-        text_append(t, "\": \"");
-        text_append(t, value);
-        text_append(t, "\"");
-}
-
-static void put_list(Text *t, const char *key, char *const *v) {
-        text_append(t, "\"");
-        text_append(t, key);
-        text_append(t, "\": [");
-        STRV_FOREACH(s, v) {
-                t->failed |= !scan_is_plain(*s);
-                text_append(t, s == v ? "\"" : ", \"");
-                text_append(t, *s);
-                text_append(t, "\"");
-        }
-        text_append(t, "]");
-}
-
-static void put_package(Text *t, const PublishedPackage *p) {
-        const struct { const char *key, *value; } members[] = {
-                { "arch", p->arch }, { "evr", p->evr }, { "file", p->file }, { "header_sha256", p->header_sha256 }, { "href", p->href },
-                { "name", p->name }, { "nevra", p->nevra },
-        };
-
-        text_append(t, "{");
-        for (size_t i = 0; i < ELEMENTSOF(members); i++) {
-                put_text(t, members[i].key, members[i].value);
-                text_append(t, ", ");
-        }
-        put_list(t, "releases", p->releases);
-        text_append(t, ", ");
-        put_text(t, "sha256", p->sha256);
-        text_append(t, ", ");
-        put_text(t, "signer", p->signer);
-        text_printf(t, ", \"size\": %" PRIu64 ", ", p->size);
-        put_text(t, "unsigned_sha256", p->unsigned_sha256);
-        text_append(t, p->vendor ? ", \"vendor\": true}" : ", \"vendor\": false}");
-}
-
-int generation_to_json(const Generation *g, char **ret, Error *e) {
-        _cleanup_text_ Text t = {};
-
-        text_append(&t, "{\n  ");
-        if (g->also) {
-                put_text(&t, "also", g->also);
-                text_append(&t, ",\n  ");
-        }
-        put_text(&t, "comps_sha256", g->comps_sha256);
-        text_printf(&t, ",\n  \"expires\": %" PRIi64 ",\n  \"format\": %d,\n  \"generation\": %" PRIu64 ",\n  ", g->freshness.expires, MANIFEST_FORMAT, g->number);
-        put_text(&t, "key", g->key);
-        text_append(&t, ",\n  ");
-        put_list(&t, "locks", g->locks);
-        text_append(&t, ",\n  ");
-        put_list(&t, "metadata", g->metadata);
-        text_append(&t, ",\n  \"packages\": [");
-        for (size_t i = 0; i < g->n_packages; i++) {
-                text_append(&t, i == 0 ? "\n    " : ",\n    ");
-                put_package(&t, g->packages[i]);
-        }
-        text_append(&t, "\n  ],\n  ");
-        put_text(&t, "repomd_sha256", g->repomd_sha256);
-        text_printf(&t, ",\n  \"revision\": %" PRIi64 "\n}\n", g->revision);
-        *ret = text_take(&t);
-        return *ret ? 0 : error_oom(e);
-}
-
-static int bad(const char *name, const char *what, Error *e) {
-        return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: not a generation's manifest: %s", name, what),
-                          "remove that generation's directory, and publish again");
-}
-
-static bool any(const char *s) {
-        return true;
-}
-
-static bool is_file_name(const char *s) {
-        return path_is_safe(s) && !strchr(s, '/');
-}
-
 bool generation_is_mirror(const Generation *g) {
         return g->locks && startswith(g->locks[0], MIRROR_LOCK);
 }
@@ -242,223 +152,10 @@ bool href_is_safe(const char *s) {
         return path_is_safe(s) && endswith(s, ".rpm") && s[0] != '.' && !strstr(s, "/.") && !startswith(s, "repodata/") && !startswith(s, "generations/");
 }
 
-/* A string that may be there once, and has to fit. */
-static void take(JsonScan *j, bool (*valid)(const char *), char **ret) {
-        char *s = scan_dup(scan_text(j));
-
-        if (!s || *ret || j->bad || !valid(s)) {
-                j->bad = true;
-                free(s);
-                return;
-        }
-        *ret = s;
-}
-
-static void take_list(JsonScan *j, bool (*valid)(const char *), char ***ret, bool *seen) {
-        bool first = true;
-
-        j->bad |= *seen;
-        *seen = true;
-        scan_expect(j, '[');
-        while (scan_item(j, &first)) {
-                _cleanup_free_ char *s = scan_dup(scan_text(j));
-                j->bad |= !s || !valid(s) || strv_append(ret, s) < 0;
-        }
-}
-
-/* The strings of a package. */
-enum { HREF, FILE_NAME, NAME, EVR, ARCH, NEVRA, SHA256, HEADER_SHA256, SIGNER, UNSIGNED_SHA256, N_TEXTS };
-
-static const struct {
-        const char *key;
-        size_t length;
-        bool (*valid)(const char *);
-        size_t at;
-} texts[N_TEXTS] = {
-#define TEXT(name, member, valid) { name, sizeof(name) - 1, valid, offsetof(PublishedPackage, member) }
-        [HREF] = TEXT("href", href, href_is_safe), [FILE_NAME] = TEXT("file", file, is_file_name), [NAME] = TEXT("name", name, any),
-        [EVR] = TEXT("evr", evr, any), [ARCH] = TEXT("arch", arch, any), [NEVRA] = TEXT("nevra", nevra, any),
-        [SHA256] = TEXT("sha256", sha256, sha256_is_valid), [HEADER_SHA256] = TEXT("header_sha256", header_sha256, sha256_is_valid),
-        [SIGNER] = TEXT("signer", signer, any), [UNSIGNED_SHA256] = TEXT("unsigned_sha256", unsigned_sha256, sha256_is_valid),
-#undef TEXT
-};
-
-static char **text_of(PublishedPackage *p, size_t i) {
-        return (char **) (void *) ((char *) p + texts[i].at);
-}
-
-/* A package and its strings in one piece of memory: there are many. A string without s is NULL. */
-static PublishedPackage *pack(const JsonText v[static N_TEXTS]) {
-        size_t size = sizeof(PublishedPackage);
-        PublishedPackage *p;
-        char *to;
-
-        for (size_t i = 0; i < N_TEXTS; i++)
-                size += v[i].n + 1;
-        p = calloc(1, size);
-        if (!p)
-                return NULL;
-        p->packed = true;
-        to = (char *) (p + 1);
-        for (size_t i = 0; i < N_TEXTS; i++) {
-                if (!v[i].s)
-                        continue;
-                memcpy(to, v[i].s, v[i].n);
-                *text_of(p, i) = to;
-                to += v[i].n + 1;
-        }
-        return p;
-}
-
-PublishedPackage *published_package_copy(const PublishedPackage *p, char *const *releases) {
-        _cleanup_(published_package_freep) PublishedPackage *q = NULL;
-        JsonText v[N_TEXTS] = {};
-
-        for (size_t i = 0; i < N_TEXTS; i++) {
-                const char *s = *text_of((PublishedPackage *) p, i);
-
-                if (s)
-                        v[i] = (JsonText){ .s = s, .n = strlen(s) };
-        }
-        q = pack(v);
-        if (!q)
-                return NULL;
-        q->size = p->size;
-        q->vendor = p->vendor;
-        STRV_FOREACH(s, releases)
-                if (strv_append(&q->releases, *s) < 0)
-                        return NULL;
-        return TAKE_PTR(q);
-}
-
-typedef struct Member {
-        JsonText texts[N_TEXTS];
-        char **releases;
-        bool seen, vendor;
-        uint64_t size;
-} Member;
-
-static void take_member(JsonScan *j, JsonText key, Member *m) {
-        for (size_t i = 0; i < N_TEXTS; i++)
-                if (key.n == texts[i].length && memcmp(key.s, texts[i].key, key.n) == 0) {
-                        j->bad |= m->texts[i].s != NULL;
-                        if (i != UNSIGNED_SHA256 || !scan_null(j))
-                                m->texts[i] = scan_text(j);
-                        return;
-                }
-        if (scan_equals(key, "releases"))
-                take_list(j, any, &m->releases, &m->seen);
-        else if (scan_equals(key, "vendor"))
-                m->vendor = scan_bool(j);
-        else if (scan_equals(key, "size")) {
-                int64_t size = scan_integer(j);
-
-                j->bad |= size < 0;
-                m->size = (uint64_t) size;
-        } else
-                scan_skip(j);
-}
-
-static int take_package(JsonScan *j, Generation *g, Error *e) {
-        _cleanup_(published_package_freep) PublishedPackage *p = NULL;
-        _cleanup_strv_ char **releases = NULL;
-        Member m = {};
-        bool first = true;
-        JsonText key;
-
-        scan_expect(j, '{');
-        while (scan_key(j, &first, &key))
-                take_member(j, key, &m);
-        releases = m.releases;
-        j->bad |= !m.seen;
-        for (size_t i = 0; i < N_TEXTS; i++)
-                j->bad |= !m.texts[i].s && i != UNSIGNED_SHA256;
-        if (j->bad)
-                return 0;
-        p = pack(m.texts);
-        if (!p)
-                return error_oom(e);
-        for (size_t i = 0; i < N_TEXTS; i++)
-                j->bad |= m.texts[i].s && !texts[i].valid(*text_of(p, i));
-        p->releases = TAKE_PTR(releases);
-        p->size = m.size;
-        p->vendor = m.vendor;
-        return j->bad ? 0 : generation_add(g, &p, e);
-}
-
-static int take_top(JsonScan *j, JsonText key, Generation *g, int64_t *format, bool seen[static 3], Error *e) {
-        bool first = true;
-        int r = 0;
-
-        if (scan_equals(key, "format"))
-                *format = scan_integer(j);
-        else if (scan_equals(key, "generation")) {
-                int64_t number = scan_integer(j);
-                g->number = number > 0 ? (uint64_t) number : 0;
-        } else if (scan_equals(key, "revision"))
-                g->revision = scan_integer(j);
-        else if (scan_equals(key, "expires"))
-                g->freshness.expires = scan_integer(j);
-        else if (scan_equals(key, "key"))
-                take(j, any, &g->key);
-        else if (scan_equals(key, "also"))
-                take(j, any, &g->also);
-        else if (scan_equals(key, "repomd_sha256"))
-                take(j, sha256_is_valid, &g->repomd_sha256);
-        else if (scan_equals(key, "comps_sha256"))
-                take(j, sha256_is_valid, &g->comps_sha256);
-        else if (scan_equals(key, "metadata"))
-                take_list(j, is_file_name, &g->metadata, &seen[0]);
-        else if (scan_equals(key, "locks"))
-                take_list(j, any, &g->locks, &seen[1]);
-        else if (scan_equals(key, "packages")) {
-                j->bad |= seen[2];
-                seen[2] = true;
-                scan_expect(j, '[');
-                while (r >= 0 && scan_item(j, &first))
-                        r = take_package(j, g, e);
-        } else
-                scan_skip(j);
-        return r;
-}
-
-int generation_from_json(const char *text, size_t size, const char *name, Generation **ret, Error *e) {
-        _cleanup_(generation_freep) Generation *g = calloc(1, sizeof(*g));
-        JsonScan j = { .p = text, .end = text + size };
-        bool first = true, seen[3] = {};
-        int64_t format = 0;
-        JsonText key;
-        int r = 0;
-
-        if (!g)
-                return error_oom(e);
-        scan_expect(&j, '{');
-        while (r >= 0 && scan_key(&j, &first, &key))
-                r = take_top(&j, key, g, &format, seen, e);
-        if (r < 0)
-                return r;
-        if (!scan_ends(&j)) {
-                size_t line = 1;
-
-                for (const char *p = text; p < j.p; p++)
-                        line += *p == '\n';
-                return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: not a generation's manifest: line %zu", name, line),
-                                  "remove that generation's directory, and publish again");
-        }
-        if (format != MANIFEST_FORMAT || g->number == 0 || !g->key || !g->repomd_sha256 || !g->comps_sha256 || !seen[0] || !seen[1] || !seen[2])
-                return bad(name, "something is missing, or it has another format", e);
-        for (size_t i = 0; i < g->n_packages; i++)
-                if (!generation_is_mirror(g) && !startswith(g->packages[i]->href, "packages/"))
-                        return bad(name, "href", e);
-        g->freshness.serial = g->number;
-        if ((r = generation_sort(g, e)) < 0)
-                return r;
-        *ret = TAKE_PTR(g);
-        return 0;
-}
-
-int generation_load(int repo_fd, const char *repo_path, uint64_t number, Generation **ret, Error *e) {
+/* Without a base the text is kept for the others. */
+static int load_one(int repo_fd, const char *repo_path, uint64_t number, const Generation *base, Generation **ret, Error *e) {
         _cleanup_free_ char *path = format("generations/%" PRIu64 "/manifest.json", number), *text = NULL, *name = NULL;
+        _cleanup_(generation_freep) Generation *g = NULL;
         _cleanup_close_ int fd = -1;
         size_t size;
         int r;
@@ -471,10 +168,19 @@ int generation_load(int repo_fd, const char *repo_path, uint64_t number, Generat
         r = fd < 0 ? fd : read_fd(fd, MANIFEST_MAX, &text, &size);
         if (r < 0)
                 return error_errno(e, -r, "%s", name);
-        r = generation_from_json(text, size, name, ret, e);
-        if (r >= 0 && (*ret)->number != number)
-                r = bad(name, "it is another generation's", e);
-        return r;
+        if ((r = generation_read(text, size, name, base, !base, &g, e)) < 0)
+                return r;
+        if (g->number != number)
+                return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: not a generation's manifest: it is another generation's", name),
+                                  "remove that generation's directory, and publish again");
+        if (!base)
+                g->text = TAKE_PTR(text);
+        *ret = TAKE_PTR(g);
+        return 0;
+}
+
+int generation_load(int repo_fd, const char *repo_path, uint64_t number, Generation **ret, Error *e) {
+        return load_one(repo_fd, repo_path, number, NULL, ret, e);
 }
 
 typedef struct Loading {
@@ -483,6 +189,7 @@ typedef struct Loading {
         uint64_t *numbers;
         Generation **v; /* NULL: a directory without a manifest */
         size_t n;
+        const Generation *base;
 } Loading;
 
 static void loading_done(Loading *l) {
@@ -493,7 +200,7 @@ static void loading_done(Loading *l) {
 
 static int load_numbered(void *data, size_t i, Error *e) {
         Loading *l = data;
-        return generation_load(l->repo_fd, l->repo_path, l->numbers[i], &l->v[i], e);
+        return load_one(l->repo_fd, l->repo_path, l->numbers[i], l->base, &l->v[i], e);
 }
 
 static int by_number(const void *a, const void *b) {
@@ -562,7 +269,14 @@ int generations_load(int repo_fd, const char *repo_path, Generation ***ret, size
         l.v = calloc(l.n + 1, sizeof(*l.v));
         if (!l.v)
                 return error_oom(e);
-        r = parallel_run(l.n, load_numbered, &l, e);
+        /* The newest first, for those who write the next one. */
+        size_t others = l.n;
+        while (others > 0 && !l.base) {
+                if ((r = load_numbered(&l, --others, e)) < 0)
+                        return r;
+                l.base = l.v[others];
+        }
+        r = parallel_run(others, load_numbered, &l, e);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < l.n; i++)
@@ -580,24 +294,21 @@ Generation *generations_current(Generation *const *v, size_t n, const char *repo
         return NULL;
 }
 
-static bool same_list(char *const *a, char *const *b) {
-        size_t n = strv_length(a);
+void generations_drop_last(Generation **v, size_t *n) {
+        Generation *last = v[--*n];
 
-        if (n != strv_length(b))
-                return false;
-        for (size_t i = 0; i < n; i++)
-                if (!streq(a[i], b[i]))
-                        return false;
-        return true;
+        if (*n > 0 && last->text && !v[0]->text)
+                v[0]->text = TAKE_PTR(last->text);
+        generation_free(last);
 }
 
 bool generation_same(const Generation *a, const Generation *b) {
-        if (!streq(a->key, b->key) || !streq(a->also ? a->also : "", b->also ? b->also : "") || !streq(a->comps_sha256, b->comps_sha256) || a->n_packages != b->n_packages || a->revision != b->revision ||
-            !same_list(a->locks, b->locks))
+        if (!streq(a->key, b->key) || !streq(a->also ? a->also : "", b->also ? b->also : "") || !streq(a->comps_sha256, b->comps_sha256) ||
+            a->n_packages != b->n_packages || a->revision != b->revision || !strv_equal(a->locks, b->locks))
                 return false;
         for (size_t i = 0; i < a->n_packages; i++)
                 if (!streq(a->packages[i]->href, b->packages[i]->href) || !streq(a->packages[i]->sha256, b->packages[i]->sha256) ||
-                    !same_list(a->packages[i]->releases, b->packages[i]->releases))
+                    !strv_equal(a->packages[i]->releases, b->packages[i]->releases))
                         return false;
         return true;
 }

@@ -17,6 +17,9 @@ typedef struct PublishedPackage {
         char *signer;          /* fingerprint of who signed it */
         bool vendor;
         char **releases;
+        int others;            /* not written: generations that have it, but for one; it is freed with the last of them */
+        const char *text;      /* not written: how it was written, in a text that lives longer; NULL: unknown */
+        size_t text_size;
         bool packed;           /* not written: all strings are in this very piece of memory, and not to be freed or replaced */
         bool staged;           /* not written: new in this run */
         char *stage;           /* not written: its name below .stage/packages; NULL: file */
@@ -43,6 +46,7 @@ typedef struct Generation {
         PublishedPackage **packages; /* sorted by href: see generation_sort() */
         PublishedPackage **by_file;  /* the same, hashed by file; made by generation_sort() */
         size_t by_file_mask;
+        char *text;                  /* the manifest, of the one of a repository that was read first; or NULL */
         size_t n_packages;
 } Generation;
 Generation *generation_free(Generation *g);
@@ -73,9 +77,14 @@ const PublishedPackage *generation_walk_href(const Generation *g, size_t *at, co
 int generation_to_json(const Generation *g, char **ret, Error *e);
 /* Everything in a manifest is checked, paths above all. name is for messages. -EBADMSG/EXIT_INVALID. */
 int generation_from_json(const char *text, size_t size, const char *name, Generation **ret, Error *e);
+/* The same beside another one, whose packages it shares where they stand there letter for letter, as far as that one was read with keep; the text
+ * it was read from has to live as long as they do. base: NULL if this is the first. */
+int generation_read(const char *text, size_t size, const char *name, const Generation *base, bool keep, Generation **ret, Error *e);
 
-/* All of REPO/generations, by number; a directory without a manifest is no generation. None is fine. */
+/* All of REPO/generations, by number; a directory without a manifest is no generation. None is fine. They share packages, and are freed together. */
 int generations_load(int repo_fd, const char *repo_path, Generation ***ret, size_t *ret_n, Error *e);
+/* Frees the last one; what the others share with it stays. */
+void generations_drop_last(Generation **v, size_t *n);
 /* The numbers of the directories there, ascending, owned by the caller; at most max, -EFBIG/EXIT_INVALID. */
 int generations_list(int repo_fd, const char *repo_path, size_t max, uint64_t **ret, size_t *ret_n, Error *e);
 /* One of them; NULL: that directory has no manifest. */

@@ -64,6 +64,7 @@ typedef struct Writing {
         const IndexParts *old;
         int old_fd;
         OldFile old_files[INDEX_STREAMS];
+        size_t order[INDEX_STREAMS]; /* the streams, largest first */
         uint64_t open_size[INDEX_STREAMS], size[INDEX_STREAMS];
         char open_sha256[INDEX_STREAMS][SHA256_HEX_SIZE], sha256[INDEX_STREAMS][SHA256_HEX_SIZE];
 } Writing;
@@ -312,12 +313,31 @@ static int pack_part(Writing *w, size_t stream, size_t i, Error *e) {
         return r < 0 ? error_errno(e, -r, "compressing %s.xml", kinds[stream].type) : 0;
 }
 
+static int map_stream(void *data, size_t i, Error *e) {
+        map_old(data, i);
+        return 0;
+}
+
+static void order_streams(Writing *w) {
+        uint64_t size[INDEX_STREAMS] = {};
+
+        for (size_t i = 0; i < INDEX_STREAMS; i++) {
+                size_t at = i;
+
+                for (size_t k = 0; k < w->n; k++)
+                        size[i] += w->entries[k].size[i];
+                for (; at > 0 && size[w->order[at - 1]] < size[i]; at--)
+                        w->order[at] = w->order[at - 1];
+                w->order[at] = i;
+        }
+}
+
 /* The digests first: each is one long piece of work. */
 static int work_on(void *data, size_t i, Error *e) {
         Writing *w = data;
 
         if (i < INDEX_STREAMS)
-                return digest_open(w, i, e);
+                return digest_open(w, w->order[i], e);
         i -= INDEX_STREAMS;
         return pack_part(w, i % INDEX_STREAMS, i / INDEX_STREAMS, e);
 }
@@ -415,8 +435,9 @@ int index_write(int dir_fd, const IndexEntry *entries, size_t n, const char *com
 
         if (!x)
                 return error_oom(e);
-        for (size_t i = 0; old && i < INDEX_STREAMS; i++)
-                map_old(&w, i);
+        if (old)
+                (void) parallel_run(INDEX_STREAMS, map_stream, &w, e);
+        order_streams(&w);
         if ((r = divide(&w, e)) < 0 || (r = parallel_run(INDEX_STREAMS + INDEX_STREAMS * (w.n_parts + 2), work_on, &w, e)) < 0 ||
             (r = parallel_run(INDEX_STREAMS, join_stream, &w, e)) < 0)
                 return r;

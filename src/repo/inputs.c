@@ -121,6 +121,17 @@ static int fill_from_record(InputPackage *p, const char *path, const json_t *rec
         return 0;
 }
 
+/* Whether the package is the very file whose digest the record has: see BuildRecord. */
+static bool is_sealed(const InputPackage *p, const json_t *record) {
+        json_int_t size, inode, mtime, ctime;
+        FileId seal;
+
+        if (json_unpack((json_t *) record, "{s:I, s:{s:I, s:I, s:I}}", "size", &size, "seal", "inode", &inode, "mtime_ns", &mtime, "ctime_ns", &ctime) < 0)
+                return false;
+        seal = (FileId){ .dev = p->id.dev, .ino = (uint64_t) inode, .size = (uint64_t) size, .mtime_ns = mtime, .ctime_ns = ctime };
+        return file_id_same(&seal, &p->id);
+}
+
 static bool is_wanted(const Inputs *in, char *const *releases) {
         if (strv_length(releases) == 0)
                 return true;
@@ -149,11 +160,8 @@ static int read_record(InputPackage *p, const char *workspace, int dir_fd, const
         if (!json_is_object(record))
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: not a build record: line %d: %s", shown, record ? 1 : why.line,
                                  record ? "not an object" : why.text);
+        p->sealed = is_sealed(p, record);
         return fill_from_record(p, shown, record, e);
-}
-
-static bool same_file(const FileId *a, const FileId *b) {
-        return a->ino != 0 && a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
 }
 
 /* Of a package and a record that are the files they were: what the record said. */
@@ -161,7 +169,7 @@ static int recall(InputPackage *p, const Memo *memo, size_t guess, Error *e) {
         const MemoEntry *x = memo_find(memo, p->file, guess);
         const char *s;
 
-        if (!x || !same_file(&x->record, &p->record_id) || !same_file(&x->input, &p->id))
+        if (!x || !file_id_same(&x->record, &p->record_id) || !file_id_same(&x->input, &p->id))
                 return 0;
         if (!(p->sha256 = strdup(x->input_sha256)))
                 return error_oom(e);
@@ -344,7 +352,7 @@ static int add_vendor(Inputs *in, const char *workspace, const InputRelease *ir,
         if (stat(p->path, &st) == 0)
                 p->id = file_id(&st);
         x = memo_find(in->memo, p->file, 0);
-        if (x && x->record.ino == 0 && same_file(&x->input, &p->id) && streq(x->input_sha256, p->sha256))
+        if (x && x->record.ino == 0 && file_id_same(&x->input, &p->id) && streq(x->input_sha256, p->sha256))
                 p->memo = x;
         return add_package(in, &p, e);
 }

@@ -11,6 +11,7 @@ typedef struct InputPackage {
         char *sha256;          /* of those bytes: from the build record, or from the lock */
         uint64_t size;         /* vendor RPM: of those bytes, from the lock */
         FileId record_id, id;  /* of the build record and of those bytes, when the record was read; zeros: not there */
+        bool sealed;           /* those bytes have that digest: they were not written to since it was taken */
         const MemoEntry *memo; /* nothing of it has changed since it was published; NULL: or it is not known */
         char *artifact;        /* what it was made from, in its releases; NULL: from no artifact */
         char *artifact_sha256;

@@ -17,13 +17,13 @@ bool scan_is_plain(const char *s) {
         return !*s;
 }
 
-static void skip_blanks(JsonScan *j) {
+void scan_blanks(JsonScan *j) {
         while (j->p < j->end && (*j->p == ' ' || *j->p == '\n' || *j->p == '\t' || *j->p == '\r'))
                 j->p++;
 }
 
 bool scan_take(JsonScan *j, char c) {
-        skip_blanks(j);
+        scan_blanks(j);
         if (j->bad || j->p >= j->end || *j->p != c)
                 return false;
         j->p++;
@@ -53,7 +53,7 @@ JsonText scan_text(JsonScan *j) {
 static bool take_word(JsonScan *j, const char *word) {
         size_t n = strlen(word);
 
-        skip_blanks(j);
+        scan_blanks(j);
         if (j->bad || (size_t) (j->end - j->p) < n || memcmp(j->p, word, n) != 0)
                 return false;
         j->p += n;
@@ -128,7 +128,7 @@ bool scan_item(JsonScan *j, bool *first) {
 }
 
 bool scan_ends(JsonScan *j) {
-        skip_blanks(j);
+        scan_blanks(j);
         return !j->bad && j->p == j->end;
 }
 

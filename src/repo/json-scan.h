@@ -19,6 +19,7 @@ typedef struct JsonText {
 /* Whether a string could be read back. */
 bool scan_is_plain(const char *s);
 
+void scan_blanks(JsonScan *j);           /* skipped, if there are any */
 bool scan_take(JsonScan *j, char c);     /* this character, blanks before it skipped; else nothing is taken */
 void scan_expect(JsonScan *j, char c);   /* or it is bad */
 JsonText scan_text(JsonScan *j);

@@ -34,12 +34,6 @@ struct Memo {
         size_t xml_size;
 };
 
-FileId file_id(const struct stat *st) {
-        return (FileId){ .dev = st->st_dev, .ino = st->st_ino, .size = (uint64_t) st->st_size,
-                         .mtime_ns = (int64_t) st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
-                         .ctime_ns = (int64_t) st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec };
-}
-
 static void unmap(Memo *m) {
         if (m->state)
                 (void) munmap(m->state, m->state_size);

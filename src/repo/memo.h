@@ -4,16 +4,9 @@
  * at any time, one that does not fit is not used, and after a reboot it is made anew, because nothing waits for it to be on the disk. */
 #pragma once
 
-#include <sys/stat.h>
-
 #include "basic/digest.h"
+#include "repo/file-id.h"
 #include "repo/index.h"
-
-typedef struct FileId {
-        uint64_t dev, ino, size;
-        int64_t mtime_ns, ctime_ns;
-} FileId;
-FileId file_id(const struct stat *st);
 
 typedef struct MemoEntry {
         FileId record, input;             /* the build record (zeros: it has none) and the package as it was built */

@@ -69,6 +69,9 @@ static int import(gpgme_ctx_t ctx, const char *path, const char *bytes, size_t s
         if (!err)
                 err = gpgme_op_import(ctx, data);
         result = err ? NULL : gpgme_op_import_result(ctx);
+        /* gpg itself did not get as far as to look at it. */
+        if (err && gpgme_err_code(err) != GPG_ERR_NO_DATA && gpgme_err_code(err) != GPG_ERR_BAD_DATA && gpgme_err_code(err) != GPG_ERR_INV_PACKET)
+                return gpg_error_set(e, path, "gpg cannot read this key", err);
         if (!result || result->considered == 0 || !result->imports || result->secret_read > 0)
                 return error_set(e, EBADMSG, EXIT_UNTRUSTED, "%s: %s", path,
                                  result && result->secret_read > 0 ? "holds a secret key, where a public key is wanted"

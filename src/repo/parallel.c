@@ -72,9 +72,13 @@ static size_t start_threads(Parallel *p, pthread_t *threads, size_t n) {
 }
 
 int parallel_run(size_t n, int (*work)(void *data, size_t i, Error *e), void *data, Error *e) {
+        return parallel_run_on(parallel_width(), n, work, data, e);
+}
+
+int parallel_run_on(unsigned width, size_t n, int (*work)(void *data, size_t i, Error *e), void *data, Error *e) {
         Parallel p = { .lock = PTHREAD_MUTEX_INITIALIZER, .n = n, .work = work, .data = data };
         pthread_t threads[WIDTH_MAX];
-        size_t started = n > 1 ? start_threads(&p, threads, MIN(n, (size_t) parallel_width()) - 1) : 0;
+        size_t started = n > 1 ? start_threads(&p, threads, MIN(n, (size_t) MIN(width, WIDTH_MAX)) - 1) : 0;
 
         /* This thread works, too: without any other it is a loop. */
         (void) run(&p);

@@ -12,7 +12,7 @@ typedef struct Prove {
         size_t n_sources;
         Platform **platforms;   /* the lists among them */
         size_t n_platforms;
-        World *world;           /* nothing installed */
+        World *world;           /* nothing installed, until upgrades are asked for */
         char ***installed;      /* per release: what installing its metapackage brings; NULL: it does not install */
         const char **metapackage; /* per release: NEVRA or NULL */
         ProveReport *report;
@@ -202,13 +202,12 @@ static size_t newest_of_profile(Prove *p, size_t i) {
 /* `dnf upgrade` where the older release is installed. */
 static int check_upgrade(Prove *p, size_t old, size_t new, Error *e) {
         _cleanup_strv_ char **problems = NULL, **result = NULL;
-        _cleanup_(world_freep) World *w = NULL;
         int r;
 
-        r = world_new(p->sources, p->n_sources, p->installed[old], &w, e);
+        r = world_set_installed(p->world, p->installed[old], e);
         if (r < 0)
                 return r;
-        r = world_solve(w, NULL, &result, &problems, e);
+        r = world_solve(p->world, NULL, &result, &problems, e);
         if (r >= 0 && !problems)
                 r = check_pins(p->o->releases[new], result, &problems, e);
         if (r < 0)
@@ -219,13 +218,12 @@ static int check_upgrade(Prove *p, size_t old, size_t new, Error *e) {
 /* `dnf upgrade` where the newest is installed, and other repositories offer other things under the same names. */
 static int check_beside(Prove *p, size_t i, Error *e) {
         _cleanup_strv_ char **problems = NULL, **result = NULL;
-        _cleanup_(world_freep) World *w = NULL;
         int r;
 
-        r = world_new(p->sources, p->n_sources, p->installed[i], &w, e);
+        r = world_set_installed(p->world, p->installed[i], e);
         if (r < 0)
                 return r;
-        r = world_solve(w, NULL, &result, &problems, e);
+        r = world_solve(p->world, NULL, &result, &problems, e);
         STRV_FOREACH(s, p->installed[i])
                 if (r >= 0 && !problems && !strv_contains(result, *s))
                         r = complain(&problems, e, "%s would be replaced or removed", *s);
@@ -275,7 +273,7 @@ int prove(const ProveOptions *o, ProveReport **ret, Error *e) {
         p.metapackage = calloc(o->n_releases + 1, sizeof(*p.metapackage));
         if (!p.report || !p.installed || !p.metapackage)
                 return error_oom(e);
-        if ((r = gather_sources(&p, e)) < 0 || (r = world_new(p.sources, p.n_sources, NULL, &p.world, e)) < 0 || (r = check_all(&p, e)) < 0)
+        if ((r = gather_sources(&p, e)) < 0 || (r = world_new(p.sources, p.n_sources, &p.world, e)) < 0 || (r = check_all(&p, e)) < 0)
                 return r;
         p.report->n_packages = world_count(p.world);
         p.report->known = world_was_known(p.world);

@@ -109,16 +109,74 @@ static bool link_signed(const PackageContext *c, const InputPackage *in, const R
         return false;
 }
 
+static bool is_unchanged(const InputPackage *in, const RpmFile *f) {
+        struct stat st;
+        FileId id;
+
+        if (fstat(f->fd, &st) < 0)
+                return false;
+        id = file_id(&st);
+        return file_id_same(&in->id, &id);
+}
+
 static int stage_own(const PackageContext *c, const InputPackage *in, const RpmFile *f, PublishedPackage *q, int fd, Error *e) {
+        bool sealed = in->sealed && is_unchanged(in, f);
         RpmSigned done;
         int r;
 
-        r = rpm_sign_copy(f, c->o->signers->v[0], fd, c->o->progress, &done, e);
+        r = rpm_sign_copy(f, c->o->signers->v[0], sealed ? in->sha256 : NULL, fd, c->o->progress, &done, e);
         if (r < 0)
                 return r;
+        if (sealed && !is_unchanged(in, f))
+                return error_hint(e, error_set(e, EBUSY, EXIT_FAILED, "%s: it changed while it was read", in->path), "let nothing write to packages/ while it is published");
         if (!streq(done.unsigned_sha256, in->sha256))
                 return digest_differs(in, done.unsigned_sha256, "it is not the file that its build record describes: build it again", e);
         return set_digests(q, done.signed_sha256, done.size, done.unsigned_sha256, e);
+}
+
+/* A vendor's key, read once for all that it signed. */
+struct VendorKey {
+        char *path, *signer;
+        OpenpgpKey *key;
+};
+
+void package_context_done(PackageContext *c) {
+        for (size_t i = 0; i < c->n_vendor_keys; i++) {
+                free(c->vendor_keys[i].path);
+                free(c->vendor_keys[i].signer);
+                openpgp_key_free(c->vendor_keys[i].key);
+        }
+        free(c->vendor_keys);
+        signed_store_free(c->known);
+}
+
+static int vendor_key(PackageContext *c, const InputPackage *in, const OpenpgpKey **ret, Error *e) {
+        struct VendorKey *grown, *k;
+        int r;
+
+        for (size_t i = 0; i < c->n_vendor_keys; i++)
+                if (streq(c->vendor_keys[i].path, in->signer_key) && streq(c->vendor_keys[i].signer, in->signer)) {
+                        *ret = c->vendor_keys[i].key;
+                        return 0;
+                }
+        grown = reallocarray(c->vendor_keys, c->n_vendor_keys + 1, sizeof(*grown));
+        if (!grown)
+                return error_oom(e);
+        c->vendor_keys = grown;
+        k = &grown[c->n_vendor_keys++];
+        *k = (struct VendorKey){ .path = strdup(in->signer_key), .signer = strdup(in->signer) };
+        if (!k->path || !k->signer)
+                r = error_oom(e);
+        else
+                r = openpgp_key_load(in->signer_key, in->signer, &k->key, e);
+        if (r < 0) {
+                free(k->path);
+                free(k->signer);
+                c->n_vendor_keys--;
+                return r;
+        }
+        *ret = k->key;
+        return 0;
 }
 
 /* The store's name for the file is its digest, which was taken as it came: it is not taken again, unless the file is not as the store left it. */
@@ -136,6 +194,7 @@ static int check_stored(const InputPackage *in, const RpmFile *f, Error *e) {
 }
 
 static int stage_vendor(PackageContext *c, const InputPackage *in, const RpmFile *f, PublishedPackage *q, int fd, Error *e) {
+        const OpenpgpKey *key = NULL;
         int r;
 
         if (!in->signer_key)
@@ -143,7 +202,9 @@ static int stage_vendor(PackageContext *c, const InputPackage *in, const RpmFile
         if ((r = check_stored(in, f, e)) < 0)
                 return r;
         (void) pthread_mutex_lock(&c->vendor);
-        r = vendor_rpm_check_header(in->path, in->signer_key, in->signer, e);
+        r = vendor_key(c, in, &key, e);
+        if (r >= 0)
+                r = vendor_rpm_check_header(in->path, key, in->signer_key, e);
         (void) pthread_mutex_unlock(&c->vendor);
         if (r < 0)
                 return r;

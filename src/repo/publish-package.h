@@ -14,8 +14,11 @@ typedef struct PackageContext {
         const PublishOptions *o;
         Repository *repo;
         SignedStore *known;
-        pthread_mutex_t vendor; /* librpm's messages are one for all */
+        pthread_mutex_t vendor; /* librpm's messages are one for all; and for vendor_keys */
+        struct VendorKey *vendor_keys; /* those that were needed yet: gpg takes its time for each */
+        size_t n_vendor_keys;
 } PackageContext;
+void package_context_done(PackageContext *c);
 
 typedef enum PackageOrigin {
         PACKAGE_REUSED, /* it is published already, or was signed before */

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "basic/fs.h"
 #include "repo/comps.h"
@@ -17,8 +16,6 @@
 #include "repo/seal.h"
 #include "repo/serials.h"
 #include "repo/vendor-keys.h"
-
-#define RACY_NS (100 * 1000000) /* more than a tick of any kernel */
 
 typedef struct PackageJob {
         const InputPackage *in;
@@ -73,7 +70,7 @@ static void publish_done(Publish *p) {
         free(p->known.nevras);
         index_free(p->index);
         memo_free(p->memo);
-        signed_store_free(p->packages.known);
+        package_context_done(&p->packages);
         repository_free(p->repo);
         inputs_free(p->inputs);
         keyring_free(p->keyring);
@@ -344,13 +341,6 @@ static int render_repo_file(const Publish *p, char **ret, Error *e) {
         return error_hint(e, repo_file_render(p->o->template, url, NULL, p->vendor_keys, ret, e), "give --baseurl");
 }
 
-static int64_t now_ns(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_REALTIME, &ts);
-        return (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 /* packages/ of the workspace must never become packages/ of the repository: what is in no generation is removed there. */
 static int check_apart(const PublishOptions *o, Error *e) {
         struct stat a, b;
@@ -438,7 +428,7 @@ static int by_item_file(const void *a, const void *b) {
 
 /* What changed so short a time ago that it could change again without its times telling is not taken for known. */
 static bool is_settled(const Publish *p, const InputPackage *in) {
-        return in->id.ctime_ns < p->started_ns - RACY_NS && in->record_id.ctime_ns < p->started_ns - RACY_NS;
+        return file_id_is_settled(&in->id, p->started_ns) && file_id_is_settled(&in->record_id, p->started_ns);
 }
 
 /* What was done now need not be done again: not signing, nor reading, nor describing. */
@@ -476,7 +466,7 @@ static int run(Publish *p, Error *e) {
         uint64_t freed = 0;
         int r;
 
-        p->started_ns = now_ns();
+        p->started_ns = file_id_now();
         /* The lock first: what is remembered is one run's at a time. */
         if ((r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = check_apart(p->o, e)) < 0 ||
             (r = memo_open(p->o->workspace, p->o->repo, p->o->signers->v[0]->fingerprint, &p->memo, e)) < 0 || (r = inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e)) < 0 ||

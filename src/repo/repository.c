@@ -8,6 +8,7 @@
 
 #include "basic/fs.h"
 #include "repo/rpm-file.h"
+#include "repo/sync.h"
 
 #define DEPTH_MAX     16
 #define EXCHANGES_MAX 5
@@ -84,7 +85,7 @@ static int find_current(Repository *r, Error *e) {
                 r->unclean = true;
                 if ((k = retire(r, r->generations[r->n_generations - 1]->number, e)) < 0)
                         return k;
-                generation_free(r->generations[--r->n_generations]);
+                generations_drop_last(r->generations, &r->n_generations);
         }
         return 0;
 }
@@ -146,8 +147,8 @@ int repository_link_metadata(Repository *r, unsigned keep, Error *e) {
 }
 
 int repository_sync(Repository *r, Error *e) {
-        int k = fsync_tree(r->stage_fd);
-        return k < 0 ? error_errno(e, -k, "%s/" STAGE, r->path) : 0;
+        _cleanup_free_ char *name = path_join(r->path, STAGE);
+        return name ? sync_tree(r->stage_fd, name, e) : error_oom(e);
 }
 
 static int sync_dir(Repository *r, const char *path, Error *e) {

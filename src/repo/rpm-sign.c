@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/rpm-sign.h"
 
-#include <fcntl.h>
-#include <pthread.h>
 #include <rpm/rpmlib.h>
 #include <rpm/rpmtag.h>
 #include <rpm/rpmtd.h>
-#include <sys/stat.h>
 
-#include "basic/fs.h"
+#include "repo/pump.h"
 
-#define CHUNK        ((size_t) 512 * 1024)
-#define LARGE        (16 * 1024 * 1024) /* from here on a thread more pays */
-#define WRITE_BEHIND (32 * 1024 * 1024)
-#define LEAD_SIZE    96
+#define LEAD_SIZE  96
+#define ENTRY_SIZE 16 /* of a header's index */
+
+static const unsigned char header_magic[8] = { 0x8e, 0xad, 0xe8, 0x01, 0, 0, 0, 0 };
 
 /* Whether an entry of the old signature header goes: older signatures, and the space that was kept free for this one. */
 static bool is_replaced(rpmTagVal tag) {
@@ -21,17 +18,14 @@ static bool is_replaced(rpmTagVal tag) {
                tag == RPMSIGTAG_RESERVEDSPACE;
 }
 
-/* The new signature header with magic and padding, owned by the caller. */
-static int build_signature_header(const RpmFile *f, const void *packet, size_t packet_size, void **ret, size_t *ret_size, Error *e) {
-        static const unsigned char magic[8] = { 0x8e, 0xad, 0xe8, 0x01, 0, 0, 0, 0 };
-        Header h = headerNew();
+/* The new signature header as a blob, with `room` bytes kept free; NULL: it cannot be made. Owned by the caller. */
+static void *export_signature_header(const RpmFile *f, const void *packet, size_t packet_size, size_t room, unsigned *ret_size) {
+        _cleanup_free_ void *zeros = calloc(1, room + 1);
         HeaderIterator it = headerInitIterator(f->signature);
-        struct rpmtd_s td;
-        unsigned char *out;
-        unsigned n = 0;
-        size_t size;
+        Header h = headerNew();
+        struct rpmtd_s td, free_space;
+        bool good = zeros;
         void *blob;
-        bool good = true;
 
         while (headerNext(it, &td)) {
                 if (!is_replaced(rpmtdTag(&td)))
@@ -40,23 +34,54 @@ static int build_signature_header(const RpmFile *f, const void *packet, size_t p
         }
         headerFreeIterator(it);
         good = good && headerPutBin(h, RPMSIGTAG_RSA, packet, (rpm_count_t) packet_size) == 1;
+        /* Not headerPutBin(): this number is another tag's in a package's own header, and that one is no binary. */
+        free_space = (struct rpmtd_s){ .tag = RPMSIGTAG_RESERVEDSPACE, .type = RPM_BIN_TYPE, .count = (rpm_count_t) room, .data = zeros, .ix = -1 };
+        good = good && (room == 0 || headerPut(h, &free_space, HEADERPUT_DEFAULT) == 1);
         /* Sorts the entries, and makes them an immutable region, as every signature header is. */
         h = headerReload(h, RPMTAG_HEADERSIGNATURES);
-        blob = h && good ? headerExport(h, &n) : NULL;
+        blob = h && good ? headerExport(h, ret_size) : NULL;
         headerFree(h);
-        if (!blob)
-                return error_set(e, EBADMSG, EXIT_INVALID, "%s: its signature header cannot be rewritten", f->path);
-        size = (sizeof(magic) + n + 7) & ~(size_t) 7;
-        out = calloc(1, size);
-        if (out) {
-                memcpy(out, magic, sizeof(magic));
-                memcpy(out + sizeof(magic), blob, n);
+        return blob;
+}
+
+/* As rpmsign does: where the old header kept room for a signature, what is left of it stays, and the payload stays where it was. */
+static void *build_signature_header(const RpmFile *f, const void *packet, size_t packet_size, unsigned *ret_size) {
+        size_t old = f->header_start - LEAD_SIZE - sizeof(header_magic);
+        void *blob = export_signature_header(f, packet, packet_size, 0, ret_size), *wide;
+        unsigned size;
+
+        if (!blob || !headerIsEntry(f->signature, RPMSIGTAG_RESERVEDSPACE) || *ret_size + ENTRY_SIZE >= old)
+                return blob;
+        wide = export_signature_header(f, packet, packet_size, old - *ret_size - ENTRY_SIZE, &size);
+        if (!wide || size != old) {
+                free(wide);
+                return blob;
         }
         free(blob);
+        *ret_size = size;
+        return wide;
+}
+
+/* What the signed file begins with: lead, signature header, and the header that was signed, not the one that may be in the file by now. */
+static int build_head(const RpmFile *f, const void *lead, const void *packet, size_t packet_size, void **ret, size_t *ret_size, Error *e) {
+        size_t header_size = f->header_end - f->header_start, signature_size;
+        _cleanup_free_ void *blob = NULL;
+        unsigned char *out;
+        unsigned n = 0;
+
+        blob = build_signature_header(f, packet, packet_size, &n);
+        if (!blob)
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: its signature header cannot be rewritten", f->path);
+        signature_size = (sizeof(header_magic) + n + 7) & ~(size_t) 7;
+        out = calloc(1, LEAD_SIZE + signature_size + header_size);
         if (!out)
                 return error_oom(e);
+        memcpy(out, lead, LEAD_SIZE);
+        memcpy(out + LEAD_SIZE, header_magic, sizeof(header_magic));
+        memcpy(out + LEAD_SIZE + sizeof(header_magic), blob, n);
+        memcpy(out + LEAD_SIZE + signature_size, f->header_bytes, header_size);
         *ret = out;
-        *ret_size = size;
+        *ret_size = LEAD_SIZE + signature_size + header_size;
         return 0;
 }
 
@@ -82,168 +107,62 @@ static int take_hex(Digest *d, char ret[static SHA256_HEX_SIZE], Error *e) {
         return 0;
 }
 
-static int write_out(int fd, const char *name, const void *data, size_t size, Digest *d, Error *e) {
-        int r = write_all(fd, data, size);
-
-        if (r < 0)
-                return error_errno(e, -r, "writing the copy of %s", name);
-        r = digest_update(d, data, size);
-        return r < 0 ? error_errno(e, -r, "SHA-256") : 0;
-}
-
-/* A second digest of the same bytes, in a thread of its own: one that is given a buffer at a time, and works on it while the next is read. */
-typedef struct Lane {
-        pthread_t thread;
-        pthread_mutex_t lock;
-        pthread_cond_t changed;
-        Digest *digest;
-        const void *data; /* what to do next; NULL: nothing */
-        size_t size;
-        bool running, end;
-        int r;
-} Lane;
-
-static void *lane_run(void *arg) {
-        Lane *l = arg;
-
-        (void) pthread_mutex_lock(&l->lock);
-        for (;;) {
-                while (!l->data && !l->end)
-                        (void) pthread_cond_wait(&l->changed, &l->lock);
-                if (!l->data)
-                        break;
-                (void) pthread_mutex_unlock(&l->lock);
-                if (l->r == 0)
-                        l->r = digest_update(l->digest, l->data, l->size);
-                (void) pthread_mutex_lock(&l->lock);
-                l->data = NULL;
-                (void) pthread_cond_broadcast(&l->changed);
-        }
-        (void) pthread_mutex_unlock(&l->lock);
-        return NULL;
-}
-
-/* Without a thread the digest is taken in the caller's: for what is small, and where none can be had. */
-static void lane_start(Lane *l, Digest *digest, bool thread) {
-        *l = (Lane){ .digest = digest, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
-        l->running = digest && thread && pthread_create(&l->thread, NULL, lane_run, l) == 0;
-}
-
-/* The bytes must stay until the next call returns. */
-static int lane_give(Lane *l, const void *data, size_t size) {
-        if (!l->digest)
-                return 0;
-        if (!l->running)
-                return digest_update(l->digest, data, size);
-        (void) pthread_mutex_lock(&l->lock);
-        while (l->data)
-                (void) pthread_cond_wait(&l->changed, &l->lock);
-        l->data = data;
-        l->size = size;
-        (void) pthread_cond_broadcast(&l->changed);
-        (void) pthread_mutex_unlock(&l->lock);
-        return 0;
-}
-
-static int lane_end(Lane *l) {
-        if (!l->running)
-                return 0;
-        (void) pthread_mutex_lock(&l->lock);
-        l->end = true;
-        (void) pthread_cond_broadcast(&l->changed);
-        (void) pthread_mutex_unlock(&l->lock);
-        (void) pthread_join(l->thread, NULL);
-        return l->r;
-}
-
-static int pump_chunks(int in_fd, const char *name, uint64_t *offset, int out_fd, Digest *out, Lane *second, unsigned char *buffer, Progress *p, Error *e) {
-        for (unsigned turn = 0;; turn ^= 1) {
-                unsigned char *chunk = buffer + turn * CHUNK; /* the other one may still be worked on */
-                size_t n = 0;
-                int r;
-
-                if ((r = read_chunk(in_fd, name, chunk, CHUNK, *offset, &n, e)) < 0 || n == 0)
-                        return r;
-                if ((r = lane_give(second, chunk, n)) < 0)
-                        return error_errno(e, -r, "SHA-256");
-                if ((r = write_out(out_fd, name, chunk, n, out, e)) < 0)
-                        return r;
-                *offset += n;
-                /* The disk writes while we read: what has to be waited for at the end is little. */
-                if (*offset % WRITE_BEHIND < n)
-                        (void) sync_file_range(out_fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-                progress_step(p, n);
-        }
-}
-
-/* From offset to the end: to `out` and its digest, and to the second one, if any. Every byte is read once. */
-static int pump(int in_fd, const char *name, uint64_t offset, int out_fd, Digest *out, Digest *second, Progress *p, uint64_t *ret_end, Error *e) {
-        _cleanup_free_ unsigned char *buffer = malloc(2 * CHUNK);
-        struct stat st;
-        Lane lane;
-        int r, k;
-
-        if (!buffer)
-                return error_oom(e);
-        lane_start(&lane, second, fstat(in_fd, &st) == 0 && st.st_size >= LARGE);
-        r = pump_chunks(in_fd, name, &offset, out_fd, out, &lane, buffer, p, e);
-        k = lane_end(&lane);
-        if (r < 0 || k < 0)
-                return r < 0 ? r : error_errno(e, -k, "SHA-256");
-        *ret_end = offset;
-        return 0;
-}
-
-/* The digest of the unsigned file begins with its lead and its old signature header. */
-static int digest_start(const RpmFile *f, Digest *d, unsigned char lead[static LEAD_SIZE], Error *e) {
+/* The lead and the old signature header. */
+static int read_start(const RpmFile *f, unsigned char **ret, Error *e) {
         _cleanup_free_ unsigned char *start = malloc(f->header_start);
-        size_t done = 0, n = 0;
+        size_t n = 0;
         int r;
 
         if (!start)
                 return error_oom(e);
-        for (; done < f->header_start; done += n) {
+        for (size_t done = 0; done < f->header_start; done += n) {
                 r = read_chunk(f->fd, f->path, start + done, f->header_start - done, done, &n, e);
                 if (r < 0)
                         return r;
                 if (n == 0)
                         return error_set(e, EBADMSG, EXIT_INVALID, "%s: it became shorter while it was read", f->path);
         }
-        memcpy(lead, start, LEAD_SIZE);
-        r = digest_update(d, start, f->header_start);
-        return r < 0 ? error_errno(e, -r, "SHA-256") : 0;
+        *ret = TAKE_PTR(start);
+        return 0;
 }
 
-int rpm_sign_copy(const RpmFile *f, Signer *s, int out_fd, Progress *p, RpmSigned *ret, Error *e) {
-        _cleanup_(digest_freep) Digest *before = digest_new("sha256"), *after = digest_new("sha256");
-        size_t packet_size, header_size = 0, signed_header = f->header_end - f->header_start;
-        _cleanup_free_ void *packet = NULL, *signature = NULL;
-        unsigned char lead[LEAD_SIZE];
-        uint64_t end = 0;
+/* The digest of the unsigned file, up to its payload. */
+static int digest_start(const RpmFile *f, const void *start, Digest **ret, Error *e) {
+        _cleanup_(digest_freep) Digest *d = digest_new("sha256");
+
+        if (!d)
+                return error_oom(e);
+        if (digest_update(d, start, f->header_start) < 0 || digest_update(d, f->header_bytes, f->header_end - f->header_start) < 0)
+                return error_errno(e, EIO, "SHA-256");
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+int rpm_sign_copy(const RpmFile *f, Signer *s, const char *known_sha256, int out_fd, Progress *progress, RpmSigned *ret, Error *e) {
+        _cleanup_(digest_freep) Digest *before = NULL, *after = digest_new("sha256");
+        _cleanup_free_ void *packet = NULL, *head = NULL;
+        _cleanup_free_ unsigned char *start = NULL;
+        size_t packet_size, head_size = 0;
         RpmSigned result = {};
+        Pump p;
         int r;
 
-        if (!before || !after)
+        if (!after)
                 return error_oom(e);
         if (!f->payload_sha256)
                 return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: its header has no SHA-256 of the payload", f->path),
                                   "build it with rpm 4.14 or later");
-        if ((r = signer_sign(s, f->header_bytes, signed_header, f->build_time, &packet, &packet_size, e)) < 0 ||
-            (r = build_signature_header(f, packet, packet_size, &signature, &header_size, e)) < 0 ||
-            (r = digest_start(f, before, lead, e)) < 0 ||
-            (r = write_out(out_fd, f->path, lead, sizeof(lead), after, e)) < 0 ||
-            (r = write_out(out_fd, f->path, signature, header_size, after, e)) < 0)
+        if ((r = signer_sign(s, f->header_bytes, f->header_end - f->header_start, f->build_time, &packet, &packet_size, e)) < 0 ||
+            (r = read_start(f, &start, e)) < 0 || (!known_sha256 && (r = digest_start(f, start, &before, e)) < 0) ||
+            (r = build_head(f, start, packet, packet_size, &head, &head_size, e)) < 0)
                 return r;
-        /* The header that was signed, not the one that may be in the file by now. */
-        if ((r = write_out(out_fd, f->path, f->header_bytes, signed_header, after, e)) < 0)
+        p = (Pump){ .name = f->path, .head = head, .head_size = head_size, .in_fd = f->fd, .in_offset = f->header_end, .out_fd = out_fd,
+                    .out = after, .in = before, .progress = progress };
+        if ((r = pump(&p, &result.size, e)) < 0 || (r = take_hex(after, result.signed_sha256, e)) < 0 ||
+            (before && (r = take_hex(before, result.unsigned_sha256, e)) < 0))
                 return r;
-        if ((r = digest_update(before, f->header_bytes, signed_header)) < 0)
-                return error_errno(e, -r, "SHA-256");
-        if ((r = pump(f->fd, f->path, f->header_end, out_fd, after, before, p, &end, e)) < 0)
-                return r;
-        if ((r = take_hex(before, result.unsigned_sha256, e)) < 0 || (r = take_hex(after, result.signed_sha256, e)) < 0)
-                return r;
-        result.size = LEAD_SIZE + header_size + (end - f->header_start);
+        if (known_sha256)
+                memcpy(result.unsigned_sha256, known_sha256, SHA256_HEX_SIZE);
         *ret = result;
         return 0;
 }

@@ -19,6 +19,7 @@ struct World {
         Repo *ours, *installed;
         WorldPackage *packages; /* sorted */
         size_t n_packages;
+        Queue extra; /* those of `installed` that world_set_installed() put there */
         bool known, filelists;
 };
 
@@ -26,3 +27,6 @@ struct World {
 Solver *world_solver(World *w);
 /* One problem in libsolv's words: the rules about packages first; a rule about the request only if there is no other. Appends to *problems. */
 int world_describe_problem(Solver *solver, Id problem, char ***problems, Error *e);
+
+/* Of a package of our repository; 0: it is not there. */
+Id world_find_id(const World *w, const char *nevra);

@@ -32,13 +32,15 @@ typedef struct WorldSource {
         const Platform *list;    /* what is there without being a package that we know */
 } WorldSource;
 
-/* Loads every source. installed: names-versions-releases.architectures of packages, of whatever source, that are installed in this world;
- * NULL: none. Capabilities are always there. EXIT_INVALID for unreadable metadata. */
-int world_new(const WorldSource *sources, size_t n, char *const *installed, World **ret, Error *e);
+/* Loads every source. Nothing is installed but what the lists say. EXIT_INVALID for unreadable metadata. */
+int world_new(const WorldSource *sources, size_t n, World **ret, Error *e);
 /* The same for another architecture than x86_64. */
-int world_new_for(const char *arch, const WorldSource *sources, size_t n, char *const *installed, World **ret, Error *e);
+int world_new_for(const char *arch, const WorldSource *sources, size_t n, World **ret, Error *e);
 World *world_free(World *w);
 DEFINE_CLEANUP(World, world_free);
+
+/* From now on these are installed, of whatever source, by NAME-[EPOCH:]VERSION-RELEASE.ARCH, and no others; NULL: none. */
+int world_set_installed(World *w, char *const *nevras, Error *e);
 
 /* Whether our repository came out of what was known. */
 bool world_was_known(const World *w);

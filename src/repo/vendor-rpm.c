@@ -206,16 +206,12 @@ static int identity(Header h, VendorRpm *ret, const char *path, Error *e) {
         return 0;
 }
 
-static int check_by(const char *path, const char *key_path, const char *fingerprint, bool header_only, VendorRpm *ret, Error *e) {
-        _cleanup_(openpgp_key_freep) OpenpgpKey *key = NULL;
+static int check_by(const char *path, const OpenpgpKey *key, const char *key_path, bool header_only, VendorRpm *ret, Error *e) {
         _cleanup_(keyring_freep) rpmKeyring keyring = NULL;
         _cleanup_(header_freep) Header h = NULL;
         _cleanup_text_ Text messages = {};
         int r, mask;
 
-        r = openpgp_key_load(key_path, fingerprint, &key, e);
-        if (r < 0)
-                return r;
         (void) rpmlogSetCallback(keep_message, &messages);
         mask = rpmlogSetMask(RPMLOG_UPTO(RPMLOG_INFO)); /* at this level it names each signature, its key and what is wrong with it */
         r = keyring_new(key, key_path, &keyring, e);
@@ -229,11 +225,14 @@ static int check_by(const char *path, const char *key_path, const char *fingerpr
 }
 
 int vendor_rpm_check(const char *path, const char *key_path, const char *fingerprint, VendorRpm *ret, Error *e) {
-        return check_by(path, key_path, fingerprint, false, ret, e);
+        _cleanup_(openpgp_key_freep) OpenpgpKey *key = NULL;
+        int r = openpgp_key_load(key_path, fingerprint, &key, e);
+
+        return r < 0 ? r : check_by(path, key, key_path, false, ret, e);
 }
 
-int vendor_rpm_check_header(const char *path, const char *key_path, const char *fingerprint, Error *e) {
-        return check_by(path, key_path, fingerprint, true, NULL, e);
+int vendor_rpm_check_header(const char *path, const OpenpgpKey *key, const char *key_path, Error *e) {
+        return check_by(path, key, key_path, true, NULL, e);
 }
 
 int vendor_rpm_expect(const VendorRpm *v, const char *path, const char *name, const char *version, const char *release, Error *e) {

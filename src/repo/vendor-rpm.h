@@ -2,7 +2,7 @@
 /* A vendor's RPM, published as it is: who signed it, and what it says it is. */
 #pragma once
 
-#include "basic/error.h"
+#include "repo/openpgp-key.h"
 
 typedef struct VendorRpm {
         char *name, *version, *release, *arch;
@@ -16,7 +16,7 @@ void vendor_rpm_clear(VendorRpm *v);
  * -EBADMSG/EXIT_INVALID when it is no RPM package. ret (may be NULL) is filled only on success. */
 int vendor_rpm_check(const char *path, const char *key_path, const char *fingerprint, VendorRpm *ret, Error *e);
 /* The same for a file whose digest is known: the header's digests and signature, which have the payload's digest, without reading the payload. */
-int vendor_rpm_check_header(const char *path, const char *key_path, const char *fingerprint, Error *e);
+int vendor_rpm_check_header(const char *path, const OpenpgpKey *key, const char *key_path, Error *e);
 
 /* That a checked package is NAME-VERSION-RELEASE, and for x86_64 or noarch; path is for the message. -EBADMSG/EXIT_UNTRUSTED. */
 int vendor_rpm_expect(const VendorRpm *v, const char *path, const char *name, const char *version, const char *release, Error *e);

@@ -8,6 +8,7 @@
 #include "basic/strings.h"
 #include "repo/index.h"
 #include "repo/parallel.h"
+#include "repo/sync.h"
 
 typedef struct Job {
         char **names;
@@ -57,8 +58,8 @@ static int run(const char *from, const char *to, Error *e) {
         r = parallel_run(n, describe, &job, e);
         if (r >= 0)
                 r = index_write(out, job.entries, n, NULL, 0, &(Freshness){}, NULL, -1, &x, e);
-        if (r >= 0 && (r = fsync_tree(out)) < 0)
-                r = error_errno(e, -r, "%s", to);
+        if (r >= 0)
+                r = sync_tree(out, to, e);
         for (size_t i = 0; i < n; i++)
                 index_entry_clear(&job.entries[i]);
         free(job.entries);

@@ -298,6 +298,34 @@ payload_is_read_once() {
         verify_repo_only
 }
 
+# A record that is sealed to its file: the digest is not taken again, unless anything was done to the file; and the payload lies where it lay.
+sealed_packages() {
+        local file=packages/gn8v-tee-helper-1.1-1.noarch.rpm
+        begin sealed
+        CONTENT=$(head -c 80000 /dev/urandom | base64 -w 0) package gn8v-tee-helper 1.1
+        rm packages/gn8v-tee-helper-1.0*
+        "$SOURCE/tests/bench/seal" packages
+        publish
+        verify_repo_only
+        cmp -i $(($(stat -c %s "$file") - 50000)) "$file" "repo/$file"
+        [ "$(stat -c %s "$file")" = "$(stat -c %s "repo/$file")" ] || die "the room for a signature was not used"
+        # The same without a seal.
+        cp -a repo sealed
+        record gn8v-tee-helper-1.1-1.noarch.rpm
+        rm -rf cache store/signed repo serials
+        publish
+        cmp "sealed/$file" "repo/$file"
+        # Another byte, and the old time: the digest is taken, and differs.
+        "$SOURCE/tests/bench/seal" packages
+        touch -r "$file" time
+        flip "$file"
+        touch -r time "$file"
+        rm -rf cache store/signed repo
+        expect 5 publish
+        said 'its SHA-256 is'
+        [ ! -e repo/repodata ]
+}
+
 # The same packages give the same bytes, on one core or on all, from what is remembered or anew.
 same_bytes() {
         local i
@@ -589,6 +617,7 @@ scenario 'bad keys are refused' bad_keys
 scenario 'a key that ends soon is refused, a subkey signs with a warning' keys_with_an_end
 scenario 'a key of OpenSSL signs as well' openssl_signer
 scenario 'a payload is read once, and what is known not at all' payload_is_read_once
+scenario 'a sealed package is taken at its word, and no other' sealed_packages
 scenario 'the same bytes on one core and on all, remembered or anew' same_bytes
 scenario 'what does not install is not published' unsolvable
 scenario 'upgrades beside other repositories change nothing' beside

@@ -51,6 +51,44 @@ START_TEST(manifest_comes_back) {
 }
 END_TEST
 
+/* What the generations of a repository have in common is read once; each still is what it is alone. */
+START_TEST(generations_share_packages) {
+#define A PACKAGE("packages/a.rpm")
+#define B PACKAGE("packages/b.rpm")
+#define C PACKAGE("packages/c.rpm")
+        static const char *const texts[] = { MANIFEST("1", "", A ", " C), MANIFEST("2", "", A ",\n" B "\n, " C), MANIFEST("3", "", ""), MANIFEST("4", "", B "," C) };
+        _cleanup_error_ Error e = ERROR_INIT;
+        _cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        Generation **v = NULL;
+        size_t n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                _cleanup_free_ char *path = format("%s/generations/%zu", dir, i + 1), *file = format("%s/manifest.json", path);
+
+                ck_assert_int_eq(mkdir_parents(AT_FDCWD, path, 0755), 0);
+                ck_assert_int_eq(write_file_new(AT_FDCWD, file, texts[i], strlen(texts[i]), 0644), 0);
+        }
+        ck_assert_int_eq(generations_load(fd, "r", &v, &n, &e), 0);
+        ck_assert_uint_eq(n, ELEMENTSOF(texts));
+        ck_assert_ptr_eq(v[0]->packages[1], v[3]->packages[1]);
+        ck_assert_ptr_eq(v[1]->packages[1], v[3]->packages[0]);
+        while (n > 0) {
+                for (size_t i = 0; i < n; i++) {
+                        _cleanup_(generation_freep) Generation *alone = NULL;
+                        _cleanup_free_ char *x = NULL, *y = NULL;
+
+                        ck_assert_int_eq(generation_from_json(texts[i], strlen(texts[i]), "m", &alone, &e), 0);
+                        ck_assert(generation_same(alone, v[i]));
+                        ck_assert_int_eq(generation_to_json(alone, &x, &e), 0);
+                        ck_assert_int_eq(generation_to_json(v[i], &y, &e), 0);
+                        ck_assert_uint_eq(strlen(x) == 0, strlen(y) == 0);
+                }
+                generations_drop_last(v, &n);
+        }
+        free(v);
+}
+END_TEST
+
 static const char *const bad_manifests[] = {
         "", "[]", "{}", MANIFEST("0", "", ""), MANIFEST("-1", "", ""), MANIFEST("1", "\"../x\"", ""), MANIFEST("1", "\"a/b\"", ""), MANIFEST("1", "7", ""),
         MANIFEST("1", "", PACKAGE("../a.rpm")), MANIFEST("1", "", PACKAGE("/a.rpm")), MANIFEST("1", "", PACKAGE("a.rpm")),
@@ -290,6 +328,7 @@ int main(void) {
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_test(t, manifest_comes_back);
+        tcase_add_test(t, generations_share_packages);
         tcase_add_loop_test(t, manifest_is_refused, 0, (int) ELEMENTSOF(bad_manifests));
         tcase_add_test(t, repo_file_is_filled);
         tcase_add_loop_test(t, bad_urls_are_refused, 0, (int) ELEMENTSOF(bad_urls));

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/pump.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "basic/fs.h"
+
+#define CHUNK       ((size_t) 512 * 1024)
+#define CHUNK_LARGE ((size_t) 4 * 1024 * 1024)
+#define LARGE       (16 * 1024 * 1024) /* from here on threads pay */
+#define ALIGNMENT   4096               /* of what is written past the page cache: no disk has larger blocks */
+
+/* Work on the same bytes in a thread of its own: one that is given a buffer at a time, and works on it while the next one is filled. */
+typedef struct Lane {
+        pthread_t thread;
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        int (*work)(void *data, const void *bytes, size_t size); /* NULL: nothing is to be done */
+        void *data;
+        const void *bytes; /* what to do next; NULL: nothing */
+        size_t size;
+        bool running, end;
+        int r;
+} Lane;
+
+static void *lane_run(void *arg) {
+        Lane *l = arg;
+
+        (void) pthread_mutex_lock(&l->lock);
+        for (;;) {
+                while (!l->bytes && !l->end)
+                        (void) pthread_cond_wait(&l->changed, &l->lock);
+                if (!l->bytes)
+                        break;
+                (void) pthread_mutex_unlock(&l->lock);
+                int r = l->work(l->data, l->bytes, l->size);
+                (void) pthread_mutex_lock(&l->lock);
+                l->r = l->r < 0 ? l->r : r;
+                l->bytes = NULL;
+                (void) pthread_cond_broadcast(&l->changed);
+        }
+        (void) pthread_mutex_unlock(&l->lock);
+        return NULL;
+}
+
+/* Without a thread the work is done in the caller's: for what is small, and where none can be had. */
+static void lane_start(Lane *l, int (*work)(void *, const void *, size_t), void *data, bool thread) {
+        *l = (Lane){ .work = work, .data = data, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+        l->running = work && thread && pthread_create(&l->thread, NULL, lane_run, l) == 0;
+}
+
+/* The bytes must stay until the next call returns, which tells what became of them. */
+static int lane_give(Lane *l, const void *bytes, size_t size) {
+        int r;
+
+        if (!l->work || size == 0)
+                return 0;
+        if (!l->running)
+                return l->work(l->data, bytes, size);
+        (void) pthread_mutex_lock(&l->lock);
+        while (l->bytes)
+                (void) pthread_cond_wait(&l->changed, &l->lock);
+        r = l->r;
+        if (r == 0) {
+                l->bytes = bytes;
+                l->size = size;
+                (void) pthread_cond_broadcast(&l->changed);
+        }
+        (void) pthread_mutex_unlock(&l->lock);
+        return r;
+}
+
+static int lane_end(Lane *l) {
+        if (!l->running)
+                return 0;
+        (void) pthread_mutex_lock(&l->lock);
+        l->end = true;
+        (void) pthread_cond_broadcast(&l->changed);
+        (void) pthread_mutex_unlock(&l->lock);
+        (void) pthread_join(l->thread, NULL);
+        return l->r;
+}
+
+typedef struct Flow {
+        const Pump *p;
+        size_t head_done;
+        uint64_t at; /* next one to be read */
+        size_t chunk;
+        unsigned char *buffer; /* two chunks: the other one may still be worked on */
+        bool cloned;
+} Flow;
+
+static int update(void *data, const void *bytes, size_t size) {
+        return digest_update(data, bytes, size);
+}
+
+static int set_direct(int fd, bool direct) {
+        int flags = fcntl(fd, F_GETFL);
+        return flags < 0 || fcntl(fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) < 0 ? -errno : 0;
+}
+
+static int write_chunk(void *data, const void *bytes, size_t size) {
+        const Flow *f = data;
+        int r;
+
+        /* The last one, which is followed by no other. */
+        if (size % ALIGNMENT > 0 && f->chunk == CHUNK_LARGE && (r = set_direct(f->p->out_fd, false)) < 0)
+                return r;
+        r = write_all(f->p->out_fd, bytes, size);
+        /* A file system that takes the flag, but not such a write. */
+        if (r == -EINVAL && f->chunk == CHUNK_LARGE && set_direct(f->p->out_fd, false) == 0)
+                r = write_all(f->p->out_fd, bytes, size);
+        return r;
+}
+
+/* A whole chunk, but at the end; the first `ret_old` bytes of it are the head's. */
+static int fill(Flow *f, unsigned char *chunk, size_t *ret_old, size_t *ret, Error *e) {
+        size_t n = MIN(f->chunk, f->p->head_size - f->head_done);
+
+        memcpy(chunk, (const char *) f->p->head + f->head_done, n);
+        f->head_done += n;
+        *ret_old = n;
+        while (n < f->chunk) {
+                ssize_t k = pread(f->p->in_fd, chunk + n, f->chunk - n, (off_t) f->at);
+
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k < 0)
+                        return error_errno(e, errno, "%s", f->p->name);
+                if (k == 0)
+                        break;
+                n += (size_t) k;
+                f->at += (uint64_t) k;
+        }
+        *ret = n;
+        return 0;
+}
+
+static int run(Flow *f, Lane *writer, Lane *second, uint64_t *ret_size, Error *e) {
+        uint64_t total = 0;
+
+        for (unsigned turn = 0;; turn ^= 1) {
+                unsigned char *chunk = f->buffer + turn * f->chunk;
+                size_t n = 0, old = 0;
+                int r;
+
+                if ((r = fill(f, chunk, &old, &n, e)) < 0)
+                        return r;
+                if (n == 0)
+                        break;
+                if ((r = lane_give(writer, chunk, n)) < 0)
+                        return error_errno(e, -r, "writing the copy of %s", f->p->name);
+                if ((r = lane_give(second, chunk + old, n - old)) < 0 || (r = digest_update(f->p->out, chunk, n)) < 0)
+                        return error_errno(e, -r, "SHA-256");
+                total += n;
+                progress_step(f->p->progress, n);
+        }
+        *ret_size = total;
+        return 0;
+}
+
+/* The same blocks of the disk for both files; only then the beginning is written. */
+static int clone_file(Flow *f, Error *e) {
+        int r;
+
+        if (f->p->head_size != f->p->in_offset || ioctl(f->p->out_fd, FICLONE, f->p->in_fd) < 0)
+                return 0;
+        f->cloned = true;
+        r = write_all(f->p->out_fd, f->p->head, f->p->head_size);
+        return r < 0 ? error_errno(e, -r, "writing the copy of %s", f->p->name) : 0;
+}
+
+int pump(const Pump *p, uint64_t *ret_size, Error *e) {
+        Flow f = { .p = p, .at = p->in_offset, .chunk = CHUNK };
+        _cleanup_free_ void *buffer = NULL;
+        Lane writer, second;
+        struct stat st;
+        int r, k, w;
+
+        if (fstat(p->in_fd, &st) == 0 && st.st_size >= LARGE)
+                f.chunk = CHUNK_LARGE;
+        if (posix_memalign(&buffer, ALIGNMENT, 2 * f.chunk) != 0)
+                return error_oom(e);
+        f.buffer = buffer;
+        if ((r = clone_file(&f, e)) < 0)
+                return r;
+        if (f.chunk == CHUNK_LARGE && !f.cloned)
+                (void) set_direct(p->out_fd, true);
+        lane_start(&writer, f.cloned ? NULL : write_chunk, &f, f.chunk == CHUNK_LARGE);
+        lane_start(&second, p->in ? update : NULL, p->in, f.chunk == CHUNK_LARGE);
+        r = run(&f, &writer, &second, ret_size, e);
+        w = lane_end(&writer);
+        k = lane_end(&second);
+        (void) set_direct(p->out_fd, false);
+        if (r >= 0 && w < 0)
+                r = error_errno(e, -w, "writing the copy of %s", p->name);
+        if (r >= 0 && k < 0)
+                r = error_errno(e, -k, "SHA-256");
+        return r < 0 ? r : 0;
+}
