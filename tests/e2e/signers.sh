@@ -411,7 +411,7 @@ rotation() {
         expect 5 "$REPO" import 4.tar --repo skipped-all --key "$old"
         "$REPO" -q mirror $both "$BASEURL" copy
         expect 5 "$REPO" -q mirror --key "$old" "$BASEURL" copy5
-        expect 5 tee_repo rollback $NEW_KEY 1
+        expect 5 tee_repo rollback $NEW_KEY 4
 
         # Somebody else's key, with the old state's place taken over.
         helper 1.4
