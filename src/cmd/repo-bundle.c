@@ -43,7 +43,7 @@ static void help_import(void) {
                "      --baseurl=URL    where clients will find it (default: as it is there now,\n"
                "                       else file:// and the repository's path)\n"
                "      --keep=N         generations kept (default: %d)\n"
-               "      --mirror-url=URL see publish (default: those of the metalink that is there)\n"
+               "      --mirror-url=URL see publish (default: as it is there now)\n"
                "      --allow-older    a state that is older than one that was there, or expired\n"
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"

@@ -9,6 +9,7 @@
 #include "cmd/output.h"
 #include "cmd/repo.h"
 #include "repo/diff.h"
+#include "repo/signed-store.h"
 
 static void help_generations(void) {
         printf("gn8v-tee-repo [OPTION...] generations [OPTION...]\n\n"
@@ -109,6 +110,7 @@ int verb_generations(Repo *repo, int argc, char *argv[], Error *e) {
 static int prune(const Repo *repo, const char *path, unsigned keep, Error *e) {
         _cleanup_(repository_freep) Repository *r = NULL;
         size_t before, packages;
+        uint64_t freed;
         int k;
 
         /* Only a repository that is there: opening one to publish would make it. */
@@ -123,11 +125,15 @@ static int prune(const Repo *repo, const char *path, unsigned keep, Error *e) {
         k = repository_clean(r, r->current, keep, &packages, e);
         if (k < 0)
                 return k;
+        freed = r->freed;
+        signed_store_sweep(repo->workspace, &freed);
         if (repo->json)
-                return print_json(json_pack("{s:s, s:I, s:I, s:I}", "repo", path, "generation", (json_int_t) r->current->number, "removed_generations",
-                                            (json_int_t) (before > keep ? before - keep : 0), "removed_packages", (json_int_t) packages), e);
+                return print_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "repo", path, "generation", (json_int_t) r->current->number, "removed_generations",
+                                            (json_int_t) (before > keep ? before - keep : 0), "removed_packages", (json_int_t) packages, "freed_bytes",
+                                            (json_int_t) freed, "kept_generations", (json_int_t) MIN(before, (size_t) keep)), e);
         if (!repo->quiet)
-                printf("%s: %zu generations and %zu package files removed\n", path, before > keep ? before - keep : 0, packages);
+                printf("%s: %zu generations and %zu package files removed, %.1f MiB freed\n", path, before > keep ? before - keep : 0, packages,
+                       (double) freed / (1024 * 1024));
         return EXIT_OK;
 }
 

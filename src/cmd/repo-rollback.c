@@ -24,7 +24,7 @@ static void help(void) {
                "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
                "      --keep=N         generations kept (default: %d)\n"
                "      --valid-days=N   see publish\n"
-               "      --mirror-url=URL see publish (default: those of the metalink there)\n"
+               "      --mirror-url=URL see publish (default: as it is there now)\n"
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"
                "Exit codes: 0 published; 1 no such generation; 5 its packages are not as they\n"

@@ -9,7 +9,8 @@
 static void help(void) {
         printf("gn8v-tee-repo [OPTION...] verify [VERIFY-OPTION...] [RELEASE...]\n\n"
                "Follow the chain, offline: release file, lock, stored artifact, build record,\n"
-               "signed package and its payload, primary.xml, repomd.xml, signature, fingerprint.\n"
+               "signed package and its payload, primary.xml, repomd.xml, signature, fingerprint;\n"
+               "and what lies beside it: .repo file, metalink, keys, kept generations.\n"
                "Ends at the first broken link, and names it.\n\n"
                "      --key=FPR         fingerprint of the key that must have signed (default:\n"
                "                        those of the keys beside the repository); may be\n"

@@ -454,7 +454,7 @@ static int check_staged(Import *x, Error *e) {
         if (!x->o->allow_older) {
                 int64_t now;
 
-                if ((r = freshness_now(&now, e)) < 0 || (r = freshness_check(&m.repomd->freshness, 0, now, x->o->file, e)) < 0)
+                if ((r = freshness_clock(&now, e)) < 0 || (r = freshness_check(&m.repomd->freshness, 0, now, x->o->file, e)) < 0)
                         return r;
         }
         if (m.primary->n_packages != x->next->n_packages)

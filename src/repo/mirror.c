@@ -162,21 +162,29 @@ static int64_t revision_of(const Repomd *r) {
         return r->revision && parse_u64(r->revision, &n) >= 0 && n <= INT64_MAX ? (int64_t) n : 0;
 }
 
+/* Its serial is the source's then, and not ours. */
+static bool is_whole_copy(const Generation *g) {
+        return g && strv_length(g->locks) == 2;
+}
+
 /* Somebody who cannot sign can still serve again what was signed once. */
 static int check_newer(const Mirror *m, Error *e) {
         const MirrorSource *s = &m->sources[0];
         const Generation *g = m->repo->current;
         _cleanup_(repomd_freep) Repomd *old = NULL;
-        _cleanup_free_ char *text = NULL;
+        /* Not by the name that clients open: see readers.h. */
+        _cleanup_free_ char *path = g ? format("generations/%" PRIu64 "/repomd.xml", g->number) : NULL, *text = NULL;
         size_t size;
         int64_t now;
         int r;
 
         if (m->o->allow_older)
                 return 0;
-        if ((r = freshness_now(&now, e)) < 0)
+        if ((r = freshness_clock(&now, e)) < 0)
                 return r;
-        if (g && !is_selection(m) && read_file(m->repo->fd, "repodata/repomd.xml", REPOMD_MAX, &text, &size) >= 0)
+        if (g && !path)
+                return error_oom(e);
+        if (is_whole_copy(g) && !is_selection(m) && streq(g->locks[0] + strlen(MIRROR_LOCK), s->url) && read_file(m->repo->fd, path, REPOMD_MAX, &text, &size) >= 0)
                 (void) repomd_parse_foreign(text, size, "repomd.xml", &old, NULL);
         if ((r = freshness_check(&s->repomd->freshness, old ? old->freshness.serial : 0, now, s->url, e)) < 0)
                 return r;
@@ -316,7 +324,6 @@ static int make_next(Mirror *m, Error *e) {
         _cleanup_free_ char *repomd = NULL;
         int r;
 
-        repository_watch_readers(m->repo);
         if ((r = start_generation(m, e)) < 0 || (r = mirror_packages_stage(&m->packages, e)) < 0)
                 return r;
         for (size_t i = 0; i < m->packages.n; i++)

@@ -473,6 +473,7 @@ static void remember(Publish *p) {
 
 static int run(Publish *p, Error *e) {
         _cleanup_free_ char *comps = NULL, *repo_file = NULL;
+        uint64_t freed = 0;
         int r;
 
         p->started_ns = now_ns();
@@ -496,7 +497,11 @@ static int run(Publish *p, Error *e) {
         if ((r = serial_remember(p->o->workspace, p->o->repo, (char *[]){ p->next->key, p->next->also, NULL }, p->report.changed ? p->next->number : p->repo->current->number, e)) < 0 ||
             (r = write_tops(p, repo_file, e)) < 0)
                 return r;
-        return repository_clean(p->repo, p->report.changed ? p->next : p->repo->current, p->o->keep, &p->report.removed_packages, e);
+        if ((r = repository_clean(p->repo, p->report.changed ? p->next : p->repo->current, p->o->keep, &p->report.removed_packages, e)) < 0)
+                return r;
+        if (p->report.removed_packages > 0)
+                signed_store_sweep(p->o->workspace, &freed);
+        return 0;
 }
 
 int publish(const PublishOptions *o, PublishReport *ret, Error *e) {

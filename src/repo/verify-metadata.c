@@ -138,7 +138,7 @@ static int unpack_stream(Verify *v, int fd, const char *name, const RepomdFile *
 
         if (lseek(fd, 0, SEEK_SET) < 0 || (r = read_fd(fd, METADATA_MAX, &packed, &packed_size)) < 0)
                 return error_set(verify_why(v), EIO, EXIT_FAILED, "%s: cannot be read", name);
-        if (f->open_size > METADATA_TEXT_MAX)
+        if (f->open_size > metadata_text_max(packed_size))
                 return error_set(verify_why(v), EFBIG, EXIT_INVALID, "%s: it says that it unpacks to %" PRIu64 " bytes, which is too much", name, f->open_size);
         r = gzip_unpack(packed, packed_size, f->open_size, &text, &size);
         if (r == -ENOMEM)
@@ -245,17 +245,20 @@ int verify_metadata(Verify *v) {
 
 /* That it is no older state than what was here before, and has not expired. */
 int verify_freshness(Verify *v) {
-        uint64_t known = 0;
+        uint64_t known = 0, published = 0;
         int64_t now;
         int r;
 
         (void) verify_begin(v, "freshness", "serial %" PRIu64, v->repomd->freshness.serial);
         if (v->has_workspace && (r = serial_known(v->o->workspace, v->o->repo, v->report->keys, &known, verify_why(v))) < 0)
                 return r;
-        if ((r = freshness_now(&now, verify_why(v))) < 0 ||
+        if ((r = freshness_clock(&now, verify_why(v))) < 0 ||
             (r = freshness_check(&v->repomd->freshness, MAX(known, v->o->at_least), now, "repomd.xml", verify_why(v))) < 0)
                 return r;
         if (v->repomd->freshness.serial == 0 && v->has_workspace && v->o->all)
                 return error_set(verify_why(v), EBADMSG, EXIT_INVALID, "%s/repodata/repomd.xml: it has no serial, and publish always writes one", v->o->repo);
+        /* Its revision is the time of its newest package: a clock that is behind that cannot tell what has expired. */
+        if (v->repomd->freshness.expires > 0 && v->repomd->revision && parse_u64(v->repomd->revision, &published) == 0 && (uint64_t) now < published)
+                return verify_unchecked(v, "this machine's clock is behind the time at which it was made: set the clock");
         return v->repomd->freshness.serial > 0 ? verify_passed(v) : verify_unchecked(v, "repomd.xml has no serial");
 }

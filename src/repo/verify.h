@@ -9,7 +9,7 @@
 typedef enum VerifyState { VERIFY_OK, VERIFY_BROKEN, VERIFY_UNCHECKED } VerifyState;
 
 typedef struct VerifyLink {
-        const char *link; /* "lock", "store", "record", "key", "signature", "repomd", "freshness", "primary", "package", "payload"; static */
+        const char *link; /* "lock", "store", "record", "key", "signature", "repomd", "freshness", "beside", "primary", "package", "payload", "generation"; static */
         char *subject;
         VerifyState state;
         char *detail;     /* what is wrong, or why it could not be checked; may be NULL */
