@@ -251,6 +251,22 @@ static bool is_named(const Walk *w, const char *path) {
         return w->n_names > 0 && bsearch(&path, w->names, w->n_names, sizeof(*w->names), by_name);
 }
 
+/* Whether what is named lies below it: packages of one name, the older of which clients may still read (PACKAGES/DIGEST/FILE). */
+static bool is_above_named(const Walk *w, const char *path) {
+        size_t low = 0, high = w->n_names, n = strlen(path);
+        _cleanup_free_ char *start = format("%s/", path);
+
+        while (start && low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (strcmp(w->names[middle], start) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return start && low < w->n_names && strncmp(w->names[low], start, n + 1) == 0;
+}
+
 /* A file that nothing signed names is no client's business; whoever put it there had no business either. */
 static int find_strays(Walk *w, const char *where) {
         int fd = openat(w->v->repo_fd, where, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r = 0;
@@ -266,7 +282,11 @@ static int find_strays(Walk *w, const char *where) {
 
                 if (!path)
                         r = error_oom(verify_why(w->v));
-                else if (!streq(d->d_name, ".") && !streq(d->d_name, "..") && !is_named(w, path))
+                else if (streq(d->d_name, ".") || streq(d->d_name, "..") || is_named(w, path))
+                        continue;
+                else if (is_above_named(w, path))
+                        r = find_strays(w, path); /* as deep as names are */
+                else
                         r = verify_untrusted(w->v, "%s/%s: no generation names this file", w->v->o->repo, path);
         }
         (void) closedir(dir);

@@ -100,7 +100,7 @@ refused_bundles() {
         gap
         expect 2 "$REPO" import bundle1.tar --repo inside
         said 'name the full fingerprint'
-        expect 5 import_repo --key "$VENDOR" bundle1.tar --repo inside
+        expect 5 "$REPO" -C /var/empty import --key "$VENDOR" bundle1.tar --repo inside
         [ ! -e inside ] || die "it was touched before the signature was right"
         expect 1 import_repo delta3.tar --repo inside
         said 'is left out, and'
