@@ -58,9 +58,12 @@ static const char *step(Run *r, const char *p, unsigned *depth, const char **rea
         case '?':
                 if (r->n > 0)
                         r->n--;
+                /* fall through */
+        case '+':
+                if (p[1] && strchr("*+?", p[1]))
+                        return *reason = "a repetition of a repetition takes unbounded time", NULL;
                 end_run(r);
                 return p + 1;
-        case '+':
         case '.':
         case '^':
         case '$': end_run(r); return p + 1;
