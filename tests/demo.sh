@@ -55,7 +55,7 @@ quiet vendor_site
 quiet dist
 quiet repo_key
 (cd "$VENDOR/releases" && ls) | sed 's/^/    /'
-say "lock: what each release is made of, with every digest, signers checked"
+say "lock: what each release is made of, with every digest, signers checked, and the reference manifests of its driver"
 show "gn8v-tee-repo lock" builder lock
 say "fetch: the files, by their digests"
 show "gn8v-tee-repo fetch" builder fetch

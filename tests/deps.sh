@@ -5,9 +5,9 @@ set -euo pipefail
 packages=(
         # to build
         gcc make meson ninja-build pkg-config libjansson-dev libsystemd-dev libssl-dev librpm-dev libsolv-dev libsolvext-dev libcreaterepo-c-dev libarchive-dev
-        libgpgme-dev libcurl4-openssl-dev libxml2-dev libzstd-dev zlib1g-dev libyaml-dev check scdoc
+        libgpgme-dev libcurl4-openssl-dev libp11-kit-dev libxml2-dev libzstd-dev zlib1g-dev libyaml-dev check scdoc
         # to make packages, sign and serve them, and to install them
-        rpm gnupg dnf createrepo-c nginx-light makeself xz-utils binutils python3 curl
+        rpm gnupg softhsm2 opensc dnf zypper createrepo-c python3-createrepo-c python3-solv nginx-light makeself xz-utils binutils python3 curl
         # scratch roots
         mmdebstrap tar dracut-core dkms kmod python3-dbus systemd-container file procps util-linux iproute2
         # a virtual machine: its emulator (17 MB to fetch), its initramfs, its disk

@@ -40,7 +40,7 @@ typedef enum CheckId {
         CHECK_GPUS = _CHECK_DEVICE_MAX, /* as many as demanded */
         CHECK_SWITCHES,
         CHECK_DISTINCT,       /* no device is there twice */
-        CHECK_ONE_KIND,       /* all GPUs have the same feature flags */
+        CHECK_ONE_KIND,       /* all GPUs are of one architecture and have the same feature flags */
         CHECK_MODE,           /* the one demanded */
         CHECK_GPU_LINKS,      /* NVIDIA's: each GPU is linked to the same four switches */
         CHECK_SWITCH_KNOWN,   /* NVIDIA's: each switch is one of those */

@@ -4,7 +4,7 @@
 #include "attest/nscq-api.h"
 #include "basic/strings.h"
 
-#define SYMBOL(c, name) collect_symbol(c, (const char *const[]){ name, NULL })
+#define SYMBOL(c, name) library_symbol(&(c)->child, (const char *const[]){ name, NULL })
 
 typedef struct Nscq {
         CollectChild *child;
@@ -63,7 +63,7 @@ static void on_mode(const NscqUuid *device, NscqCode code, int8_t mode, void *us
 
         q->code = code;
         if (code >= 0 && mode >= 0)
-                collect_say(q->child, "mode %d\n", mode);
+                library_say(&q->child->child, "mode %d\n", mode);
 }
 
 static void on_chain(const NscqUuid *device, NscqCode code, const NscqCertificate certificate, void *userdata) {
@@ -86,7 +86,7 @@ static void on_report(const NscqUuid *device, NscqCode code, const NscqReport re
 static NscqCode observe(Nscq *q, const char *path, NscqCallback callback) {
         NscqCode code;
 
-        collect_say(q->child, "at nscq_session_path_observe %s\n", path);
+        library_say(&q->child->child, "at nscq_session_path_observe %s\n", path);
         q->code = NO_VALUE;
         code = q->observe(q->session, path, callback, q, 0);
         return code < 0 ? code : q->code;
@@ -104,11 +104,11 @@ static void ask(Nscq *q, const char *pattern, const char *label, const char *wha
                 _exit(1);
         code = observe(q, path.data, callback);
         if (code < 0)
-                collect_say(q->child, "failed %s: %s (%d)\n", what, words(code), code);
+                library_say(&q->child->child, "failed %s: %s (%d)\n", what, words(code), code);
 }
 
 static int stopped(CollectChild *c, const char *call, NscqCode code) {
-        collect_say(c, "stopped %s: %s (%d)\nend\n", call, words(code), code);
+        library_say(&c->child, "stopped %s: %s (%d)\nend\n", call, words(code), code);
         return 0;
 }
 
@@ -116,16 +116,16 @@ static void ask_switch(Nscq *q, const char *label, size_t i) {
         uint8_t nonce[NONCE_SIZE];
         NscqCode code;
 
-        collect_say(q->child, "device %zu\nuuid %s\n", i, label);
+        library_say(&q->child->child, "device %zu\nuuid %s\n", i, label);
         if (q->arch == NSCQ_ARCH_LS10)
-                collect_say(q->child, "arch LS10\n");
+                library_say(&q->child->child, "arch LS10\n");
         ask(q, NSCQ_PATH_MODE, label, "pcie_mode", (NscqCallback) on_mode);
         ask(q, NSCQ_PATH_CHAIN, label, "certificate", (NscqCallback) on_chain);
         memcpy(nonce, q->child->nonce, sizeof nonce);
-        collect_say(q->child, "at nscq_session_set_input\n");
+        library_say(&q->child->child, "at nscq_session_set_input\n");
         code = q->set_input(q->session, 0, nonce, sizeof nonce);
         if (code < 0)
-                collect_say(q->child, "failed nscq_session_set_input: %s (%d)\n", words(code), code);
+                library_say(&q->child->child, "failed nscq_session_set_input: %s (%d)\n", words(code), code);
         else
                 ask(q, NSCQ_PATH_REPORT, label, "attestation_report", (NscqCallback) on_report);
 }
@@ -137,7 +137,7 @@ int collect_switches(CollectChild *c) {
         Nscq q = { .child = c, .arch = -1 };
         NscqCode code;
 
-        if (!collect_load(c, names))
+        if (!library_load(&c->child, names))
                 return 0;
         q.observe = SYMBOL(c, "nscq_session_path_observe");
         q.set_input = SYMBOL(c, "nscq_session_set_input");
@@ -154,12 +154,12 @@ int collect_switches(CollectChild *c) {
         if (code < 0 && code != NO_VALUE)
                 return stopped(c, "nscq_session_path_observe", code);
         (void) observe(&q, NSCQ_PATH_ARCH, (NscqCallback) on_arch);
-        collect_say(c, "count %zu\n", strv_length(q.labels));
+        library_say(&c->child, "count %zu\n", strv_length(q.labels));
         for (size_t i = 0; q.labels && q.labels[i]; i++)
                 ask_switch(&q, q.labels[i], i);
-        collect_say(c, "at nscq_session_destroy\n");
+        library_say(&c->child, "at nscq_session_destroy\n");
         destroy(q.session);
         (void) strv_free(q.labels);
-        collect_say(c, "end\n");
+        library_say(&c->child, "end\n");
         return 0;
 }

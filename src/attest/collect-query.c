@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The child that asks NVML: what confidential computing is like here, then each GPU's certificates and report. */
-#include <dlfcn.h>
-
 #include "attest/collect.h"
 #include "basic/armor.h"
 #include "basic/fs.h"
@@ -10,71 +8,23 @@
 #include "basic/strings.h"
 
 #define TEXT_MAX 96
-#define SYMBOL(c, ...) collect_symbol(c, (const char *const[]){ __VA_ARGS__, NULL })
-
-void collect_say(CollectChild *c, const char *fmt, ...) {
-        _cleanup_free_ char *line = NULL;
-        va_list ap;
-
-        va_start(ap, fmt);
-        line = format_va(fmt, ap);
-        va_end(ap);
-        if (!line || write_all(c->fd, line, strlen(line)) < 0)
-                _exit(1);
-}
-
-void collect_say_text(CollectChild *c, const char *key, const char *text) {
-        _cleanup_free_ char *clean = strndup(text, 400);
-
-        for (char *p = clean; p && *p; p++)
-                if ((unsigned char) *p < ' ' || (unsigned char) *p > '~')
-                        *p = '?';
-        collect_say(c, "%s %s\n", key, clean ? clean : "");
-}
+#define SYMBOL(c, ...) library_symbol(&(c)->child, (const char *const[]){ __VA_ARGS__, NULL })
 
 void collect_say_bytes(CollectChild *c, const char *key, const void *data, size_t size) {
         _cleanup_free_ char *text = base64_encode(data, size);
 
         if (!text)
                 _exit(1);
-        collect_say(c, "%s %s\n", key, text);
-}
-
-bool collect_load(CollectChild *c, const char *const *names) {
-        _cleanup_free_ char *why = NULL;
-
-        for (; *names; names++) {
-                c->library = dlopen(*names, RTLD_NOW | RTLD_LOCAL);
-                if (c->library)
-                        return true;
-                if (!why)
-                        why = strdup(dlerror());
-        }
-        collect_say_text(c, "missing", why ? why : "it cannot be loaded");
-        collect_say(c, "end\n");
-        return false;
-}
-
-void *collect_symbol(CollectChild *c, const char *const *names) {
-        void *found = NULL;
-
-        for (size_t i = 0; names[i]; i++) {
-                void *p = dlsym(c->library, names[i]);
-
-                found = p ? p : found;
-        }
-        if (found)
-                collect_say(c, "at %s\n", names[0]);
-        return found;
+        library_say(&c->child, "%s %s\n", key, text);
 }
 
 static int stopped(CollectChild *c, const char *call, int code) {
-        collect_say(c, "stopped %s: %s (%d)\nend\n", call, nvml_code_to_string(code), code);
+        library_say(&c->child, "stopped %s: %s (%d)\nend\n", call, nvml_code_to_string(code), code);
         return 0;
 }
 
 static void failed(CollectChild *c, const char *call, int code) {
-        collect_say(c, "failed %s: %s (%d)\n", call, nvml_code_to_string(code), code);
+        library_say(&c->child, "failed %s: %s (%d)\n", call, nvml_code_to_string(code), code);
 }
 
 static int begin(CollectChild *c) {
@@ -90,13 +40,13 @@ static void ask_settings(CollectChild *c) {
         NvmlState state = {};
 
         if (get && get(&settings) == NVML_SUCCESS) {
-                collect_say(c, "environment %u\nfeature %u\n", settings.environment, settings.feature);
-                collect_say(c, "devtools %u\nmulti-gpu %u\n", settings.devtools, settings.multi_gpu);
+                library_say(&c->child, "environment %u\nfeature %u\n", settings.environment, settings.feature);
+                library_say(&c->child, "devtools %u\nmulti-gpu %u\n", settings.devtools, settings.multi_gpu);
                 return;
         }
         get_state = SYMBOL(c, "nvmlSystemGetConfComputeState");
         if (get_state && get_state(&state) == NVML_SUCCESS)
-                collect_say(c, "environment %u\nfeature %u\ndevtools %u\n", state.environment, state.feature, state.devtools);
+                library_say(&c->child, "environment %u\nfeature %u\ndevtools %u\n", state.environment, state.feature, state.devtools);
 }
 
 static void device_text(CollectChild *c, NvmlDevice device, const char *key, const char *call) {
@@ -104,7 +54,7 @@ static void device_text(CollectChild *c, NvmlDevice device, const char *key, con
         char text[TEXT_MAX + 1] = "";
 
         if (get && get(device, text, TEXT_MAX) == NVML_SUCCESS)
-                collect_say_text(c, key, text);
+                library_say_text(&c->child, key, text);
 }
 
 static void ask_arch(CollectChild *c, NvmlDevice device) {
@@ -112,7 +62,7 @@ static void ask_arch(CollectChild *c, NvmlDevice device) {
         unsigned arch = 0;
 
         if (get && get(device, &arch) == NVML_SUCCESS && (arch == NVML_ARCH_HOPPER || arch == NVML_ARCH_BLACKWELL))
-                collect_say(c, "arch %s\n", arch == NVML_ARCH_HOPPER ? "HOPPER" : "BLACKWELL");
+                library_say(&c->child, "arch %s\n", arch == NVML_ARCH_HOPPER ? "HOPPER" : "BLACKWELL");
 }
 
 static void ask_certificate(CollectChild *c, NvmlDevice device) {
@@ -156,18 +106,18 @@ static int ask_gpus(CollectChild *c) {
                 return stopped(c, "nvmlInit", code);
         get_driver = SYMBOL(c, "nvmlSystemGetDriverVersion");
         if (get_driver && get_driver(driver, TEXT_MAX) == NVML_SUCCESS)
-                collect_say_text(c, "driver", driver);
+                library_say_text(&c->child, "driver", driver);
         ask_settings(c);
         get_device = SYMBOL(c, "nvmlDeviceGetHandleByIndex", "nvmlDeviceGetHandleByIndex_v2");
         get_count = SYMBOL(c, "nvmlDeviceGetCount", "nvmlDeviceGetCount_v2");
         code = get_count && get_device ? get_count(&count) : NVML_FUNCTION_NOT_FOUND;
         if (code != NVML_SUCCESS)
                 return stopped(c, "nvmlDeviceGetCount", code);
-        collect_say(c, "count %u\n", count);
+        library_say(&c->child, "count %u\n", count);
         for (unsigned i = 0; i < MIN(count, (unsigned) COLLECT_DEVICES_MAX); i++) {
                 NvmlDevice device = NULL;
 
-                collect_say(c, "device %u\nat nvmlDeviceGetHandleByIndex\n", i);
+                library_say(&c->child, "device %u\nat nvmlDeviceGetHandleByIndex\n", i);
                 code = get_device(i, &device);
                 if (code != NVML_SUCCESS) {
                         failed(c, "nvmlDeviceGetHandleByIndex", code);
@@ -182,7 +132,7 @@ static int ask_gpus(CollectChild *c) {
         shutdown = SYMBOL(c, "nvmlShutdown");
         if (shutdown)
                 (void) shutdown();
-        collect_say(c, "end\n");
+        library_say(&c->child, "end\n");
         return 0;
 }
 
@@ -197,24 +147,24 @@ static int set_ready(CollectChild *c) {
         code = set ? set(1) : NVML_FUNCTION_NOT_FOUND;
         if (code != NVML_SUCCESS)
                 return stopped(c, call, code);
-        collect_say(c, "end\n");
+        library_say(&c->child, "end\n");
         return 0;
 }
 
 int collect_answer(const char *what, const char *nonce_hex) {
         static const char *const nvml[] = { "libnvidia-ml.so.1", NULL };
-        CollectChild c = { .fd = process_quiet_child() };
+        CollectChild c = { .child.fd = process_quiet_child() };
         uint8_t *nonce = NULL;
         size_t n;
         int r = 0;
 
-        if (c.fd < 0 || hex_decode(nonce_hex, strlen(nonce_hex), false, &nonce, &n) < 0 || n != NONCE_SIZE)
+        if (c.child.fd < 0 || hex_decode(nonce_hex, strlen(nonce_hex), false, &nonce, &n) < 0 || n != NONCE_SIZE)
                 return 1;
         c.nonce = nonce;
-        collect_say(&c, "gn8v-collect 1\nat dlopen\n");
+        library_say(&c.child, "gn8v-collect 1\nat dlopen\n");
         if (streq(what, "switch"))
                 r = collect_switches(&c);
-        else if (collect_load(&c, nvml))
+        else if (library_load(&c.child, nvml))
                 r = streq(what, "ready") ? set_ready(&c) : ask_gpus(&c);
         free(nonce);
         return r;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parent's side: starts the child, bounds it, reads its lines. */
+/* The parent's side: what the child's lines mean. */
 #include "attest/collect.h"
 
 #include <jansson.h>
 #include <stddef.h>
 
 #include "basic/nvml-api.h"
-#include "basic/process.h"
 #include "basic/strings.h"
 
 #define LINE_MAX_SIZE ((size_t) 1 << 16)
@@ -24,46 +23,9 @@ void collected_free(Collected *c) {
         for (size_t i = 0; i < c->n; i++)
                 device_clear(&c->devices[i]);
         free(c->devices);
-        free(c->reason);
-        free(c->at);
+        library_answer_free(&c->answer);
         free(c->driver);
         *c = COLLECTED_EMPTY;
-}
-
-/* A line's key and where its value goes. */
-typedef struct Key {
-        const char *name;
-        enum { KEY_TEXT, KEY_NUMBER, KEY_BASE64 } type;
-        size_t offset;
-} Key;
-
-static const Key system_keys[] = {
-        { "at", KEY_TEXT, offsetof(Collected, at) },
-        { "driver", KEY_TEXT, offsetof(Collected, driver) },
-        { "environment", KEY_NUMBER, offsetof(Collected, environment) },
-        { "feature", KEY_NUMBER, offsetof(Collected, feature) },
-        { "devtools", KEY_NUMBER, offsetof(Collected, devtools) },
-        { "multi-gpu", KEY_NUMBER, offsetof(Collected, multi_gpu) },
-        { "count", KEY_NUMBER, offsetof(Collected, count) },
-};
-static const Key device_keys[] = {
-        { "uuid", KEY_TEXT, offsetof(CollectedDevice, uuid) },
-        { "arch", KEY_TEXT, offsetof(CollectedDevice, arch) },
-        { "vbios", KEY_TEXT, offsetof(CollectedDevice, vbios) },
-        { "mode", KEY_NUMBER, offsetof(CollectedDevice, mode) },
-        { "chain", KEY_BASE64, offsetof(CollectedDevice, chain) },
-        { "report", KEY_BASE64, offsetof(CollectedDevice, report) },
-        { "failed", KEY_TEXT, offsetof(CollectedDevice, failure) },
-};
-
-static int put_text(char **where, const char *value) {
-        char *copy = strdup(value);
-
-        if (!copy)
-                return -ENOMEM;
-        free(*where);
-        *where = copy;
-        return 0;
 }
 
 static int check_base64(const char *value) {
@@ -74,30 +36,18 @@ static int check_base64(const char *value) {
         return r < 0 ? r : n == 0 || n > REPORT_MAX ? -EBADMSG : 0;
 }
 
-/* 1: it is one of these keys, and was taken; 0: it is not. */
-static int take(const Key *keys, size_t n, void *into, const char *key, const char *value) {
-        for (size_t i = 0; i < n; i++) {
-                void *where = (char *) into + keys[i].offset;
-                uint64_t u;
-                int r = 0;
-
-                if (!streq(keys[i].name, key))
-                        continue;
-                if (keys[i].type == KEY_NUMBER) {
-                        if (parse_u64(value, &u) < 0 || u > UINT32_MAX)
-                                return -EBADMSG;
-                        *(int64_t *) where = (int64_t) u;
-                        return 1;
-                }
-                if (keys[i].type == KEY_BASE64)
-                        r = check_base64(value);
-                /* The first failure is the one worth knowing. */
-                else if (streq(key, "failed") && *(char **) where)
-                        return 1;
-                return r < 0 ? r : put_text(where, value) < 0 ? -ENOMEM : 1;
-        }
-        return 0;
-}
+#define TEXT(name, type, member) { name, offsetof(type, member), 0, NULL }
+#define NUMBER(name, type, member) { name, offsetof(type, member), UINT32_MAX, NULL }
+#define BASE64(name, type, member) { name, offsetof(type, member), 0, check_base64 }
+static const LibraryKey system_keys[] = {
+        TEXT("driver", Collected, driver),         NUMBER("environment", Collected, environment), NUMBER("feature", Collected, feature),
+        NUMBER("devtools", Collected, devtools),   NUMBER("multi-gpu", Collected, multi_gpu),     NUMBER("count", Collected, count),
+};
+static const LibraryKey device_keys[] = {
+        TEXT("uuid", CollectedDevice, uuid),       TEXT("arch", CollectedDevice, arch),           TEXT("vbios", CollectedDevice, vbios),
+        NUMBER("mode", CollectedDevice, mode),     BASE64("chain", CollectedDevice, chain),       BASE64("report", CollectedDevice, report),
+        TEXT("failed", CollectedDevice, failure),
+};
 
 /* "device N": in order, so that an index is a place. */
 static int begin_device(Collected *c, const char *value) {
@@ -114,93 +64,45 @@ static int begin_device(Collected *c, const char *value) {
         return 0;
 }
 
-/* One line, changed. 1: it was the last; 0. */
-static int parse_line(Collected *c, char *line) {
-        char *value = strchr(line, ' ');
+static int take(LibraryAnswer *a, const char *key, char *value) {
+        Collected *c = (Collected *) (void *) a; /* its first member */
+        CollectedDevice *last = c->n > 0 ? &c->devices[c->n - 1] : NULL;
         int k;
 
-        if (streq(line, "end"))
-                return 1;
-        if (!value)
-                return -EBADMSG;
-        *value++ = '\0';
-        if (streq(line, "device"))
+        if (streq(key, "device"))
                 return begin_device(c, value);
-        if (streq(line, "missing") || streq(line, "stopped")) {
-                c->outcome = streq(line, "missing") ? COLLECT_NO_LIBRARY : COLLECT_REFUSED;
-                return put_text(&c->reason, value);
+        if (streq(key, "stopped")) {
+                a->outcome = LIBRARY_REFUSED;
+                return library_put(&a->reason, value);
         }
-        k = take(system_keys, ELEMENTSOF(system_keys), c, line, value);
-        if (k == 0 && c->n > 0)
-                k = take(device_keys, ELEMENTSOF(device_keys), &c->devices[c->n - 1], line, value);
+        /* The first failure is the one worth knowing. */
+        if (last && last->failure && streq(key, "failed"))
+                return 0;
+        k = library_take(system_keys, ELEMENTSOF(system_keys), c, key, value);
+        if (k == 0 && last)
+                k = library_take(device_keys, ELEMENTSOF(device_keys), last, key, value);
         return k == 0 ? -EBADMSG : MIN(k, 0);
 }
 
+static const LibraryFormat answer_format = {
+        .greeting = "gn8v-collect 1", .line_max = LINE_MAX_SIZE, .answer_max = COLLECT_ANSWER_MAX, .timeout_sec = COLLECT_TIMEOUT_SEC, .take = take,
+};
+
 int collect_parse(const char *answer, size_t size, Collected *ret) {
-        const char *p = answer, *end = answer + size;
-        bool first = true;
-        int k = 0;
-
-        if (size > COLLECT_ANSWER_MAX)
-                return -EBADMSG;
-        for (const char *newline; k == 0 && (newline = memchr(p, '\n', (size_t) (end - p))); p = newline + 1) {
-                _cleanup_free_ char *line = NULL;
-                size_t length = (size_t) (newline - p);
-
-                if (length >= LINE_MAX_SIZE)
-                        return -EBADMSG;
-                for (size_t i = 0; i < length; i++)
-                        if ((unsigned char) p[i] < ' ' || (unsigned char) p[i] > '~')
-                                return -EBADMSG;
-                line = strndup(p, length);
-                if (!line)
-                        return -ENOMEM;
-                if (first && !streq(line, "gn8v-collect 1"))
-                        return -EBADMSG;
-                k = first ? 0 : parse_line(ret, line);
-                first = false;
-        }
-        return k == 1 && p != end ? -EBADMSG : k;
-}
-
-/* What became of a child whose answer was parsed as k. */
-static int conclude(Collected *c, int status, int k) {
-        const char *at = c->at ? c->at : "its start";
-
-        if (k == 1 && status == 0)
-                return 0;
-        free(c->reason);
-        if (status == 124) {
-                c->outcome = COLLECT_HUNG;
-                c->reason = format("no answer within %d s, stopped in %s", COLLECT_TIMEOUT_SEC, at);
-        } else if (status > 128) {
-                c->outcome = COLLECT_CRASHED;
-                c->reason = format("crashed in %s: %s", at, strsignal(status - 128));
-        } else {
-                c->outcome = COLLECT_GARBAGE;
-                c->reason = k < 0 ? format("answered nonsense at %s", at) : format("ended without an answer in %s (status %d)", at, status);
-        }
-        return c->reason ? 0 : -ENOMEM;
+        return library_parse(&answer_format, answer, size, &ret->answer);
 }
 
 static int run_child(const char *what, const uint8_t nonce[static NONCE_SIZE], Collected *ret, Error *e) {
-        _cleanup_free_ char *hex = hex_encode(nonce, NONCE_SIZE), *answer = NULL, *libraries = NULL;
-        const char *path = getenv("LD_LIBRARY_PATH"); /* the loader has let us have it: where a driver outside the usual folders is */
-        const char *const argv[] = { "/proc/self/exe", COLLECT_VERB, what, hex, NULL };
+        _cleanup_free_ char *hex = hex_encode(nonce, NONCE_SIZE);
+        const char *argv[] = { NULL, COLLECT_VERB, what, hex, NULL };
         _cleanup_collected_ Collected c = COLLECTED_EMPTY;
-        int status, k;
+        int k;
 
-        libraries = path ? format("LD_LIBRARY_PATH=%s", path) : NULL;
-        if (!hex || (path && !libraries))
+        if (!hex)
                 return error_oom(e);
-        const char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", libraries, NULL };
-        const Process p = { .argv = argv, .env = env, .timeout_sec = COLLECT_TIMEOUT_SEC, .output_max = COLLECT_ANSWER_MAX + 1 };
-        k = process_run(&p, &status, &answer, e);
+        k = library_ask(&answer_format, argv, &c.answer, e);
         if (k < 0)
                 return k;
-        k = collect_parse(answer, strlen(answer), &c);
-        if (k == -ENOMEM || conclude(&c, status, k) < 0)
-                return error_oom(e);
         *ret = c;
         c = COLLECTED_EMPTY;
         return 0;
@@ -232,13 +134,13 @@ int collect_explain(DeviceKind kind, const Collected *c, Error *e) {
         const char *library = kind == DEVICE_GPU ? "NVIDIA's management library (libnvidia-ml.so.1)" : "NVIDIA's switch library (libnvidia-nscq.so)",
                    *devices = kind == DEVICE_GPU ? "GPU" : "NVSwitch";
 
-        if (c->outcome == COLLECT_NO_LIBRARY)
+        if (c->answer.outcome == LIBRARY_MISSING)
                 return unchecked(e, kind == DEVICE_GPU ? "Is the driver installed? gn8v-tee status tells more" : "Is libnvidia-nscq installed?",
-                                 "%s cannot be loaded: %s", library, c->reason);
-        if (c->outcome != COLLECT_ANSWERED)
+                                 "%s cannot be loaded: %s", library, c->answer.reason);
+        if (c->answer.outcome != LIBRARY_ANSWERED)
                 return unchecked(e, kind == DEVICE_GPU ? "gn8v-tee status tells more"
                                                        : "Do nvidia-fabricmanager and the driver run? gn8v-tee status tells more",
-                                 "%s does not answer: %s", library, c->reason);
+                                 "%s does not answer: %s", library, c->answer.reason);
         if (c->count <= 0)
                 return unchecked(e, NULL, "there is no %s", devices);
         if ((size_t) c->count != c->n)
@@ -264,9 +166,9 @@ int collect_set_ready(Error *e) {
         int r;
 
         r = run_child("ready", no_nonce, &c, e);
-        if (r < 0 || c.outcome == COLLECT_ANSWERED)
+        if (r < 0 || c.answer.outcome == LIBRARY_ANSWERED)
                 return r;
-        return error_hint(e, error_set(e, EIO, EXIT_FAILED, "the GPUs' ready state cannot be set: %s", c.reason),
+        return error_hint(e, error_set(e, EIO, EXIT_FAILED, "the GPUs' ready state cannot be set: %s", c.answer.reason),
                           "It takes root, and confidential computing on: gn8v-tee status");
 }
 
@@ -294,7 +196,7 @@ char *collect_to_json(const Collected *gpus, const Collected *switches, const ui
         char *text = NULL;
 
         if (list && hex && (!gpus || append(list, gpus, DEVICE_GPU, hex) == 0) && (!switches || append(list, switches, DEVICE_SWITCH, hex) == 0))
-                text = json_dumps(list, JSON_INDENT(2) | JSON_SORT_KEYS);
+                text = json_dumps(list, JSON_INDENT(4) | JSON_SORT_KEYS);
         json_decref(list);
         return text;
 }

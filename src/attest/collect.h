@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Evidence from the devices of this machine. NVIDIA's libraries (NVML for GPUs, NSCQ for switches) are asked in children of this program, within a
- * time limit: one that hangs, crashes or answers nonsense is an outcome. Whoever asks must know that opening a GPU does no harm now. */
+/* Evidence from the devices of this machine: NVIDIA's libraries (NVML for GPUs, NSCQ for switches) are asked in children (library-child.h). Whoever asks
+ * must know that opening a GPU does no harm now. */
 #pragma once
 
 #include "attest/evidence.h"
+#include "basic/library-child.h"
 
 #define COLLECT_VERB        "collect-query" /* hidden: the child is this program again: COLLECT_VERB gpu|switch|ready NONCE */
 #define COLLECT_TIMEOUT_SEC 60
 #define COLLECT_ANSWER_MAX  ((size_t) 1 << 22)
 #define COLLECT_DEVICES_MAX 64
-#define COLLECT_UNTOLD      (-1)
+#define COLLECT_UNTOLD      LIBRARY_UNTOLD
 
 typedef struct CollectedDevice {
         char *uuid, *arch, *vbios;   /* NULL: not told */
@@ -18,19 +19,8 @@ typedef struct CollectedDevice {
         int64_t mode;                /* of a switch: bit 0: TNVL, bit 1: locked */
 } CollectedDevice;
 
-typedef enum CollectOutcome {
-        COLLECT_ANSWERED,
-        COLLECT_REFUSED,    /* a call failed without which nothing can be asked */
-        COLLECT_NO_LIBRARY,
-        COLLECT_CRASHED,
-        COLLECT_HUNG,
-        COLLECT_GARBAGE,
-} CollectOutcome;
-
 typedef struct Collected {
-        CollectOutcome outcome;
-        char *reason;           /* unless answered */
-        char *at;               /* the call that was last begun */
+        LibraryAnswer answer;
         char *driver;
         int64_t environment, feature, devtools, multi_gpu, count; /* or COLLECT_UNTOLD; numbers of nvml-api.h */
         CollectedDevice *devices;
@@ -54,20 +44,13 @@ char *collect_to_json(const Collected *gpus, const Collected *switches, const ui
 
 /* The child: collect-query.c, collect-nscq.c. what: "gpu", "switch" or "ready". The process must end with what it returns, by _exit(). */
 int collect_answer(const char *what, const char *nonce_hex);
-/* Reads its lines (hostile: bounded, checked); 1: complete, 0: they break off, -EBADMSG, -ENOMEM. ret must be empty. */
+/* library_parse() of its lines; ret must be empty. */
 int collect_parse(const char *answer, size_t size, Collected *ret);
 
-/* Within the child. Lines are out before the next call is begun. */
+/* Within the child. */
 typedef struct CollectChild {
-        void *library;
-        int fd;
+        LibraryChild child;
         const uint8_t *nonce;
 } CollectChild;
-void collect_say(CollectChild *c, const char *fmt, ...) _printf_(2, 3);
-void collect_say_text(CollectChild *c, const char *key, const char *text);
 void collect_say_bytes(CollectChild *c, const char *key, const void *data, size_t size);
-/* The library by the first of its names that is there; tells it if none is. */
-bool collect_load(CollectChild *c, const char *const *names);
-/* The first of these symbols that there is, newest last, NULL-terminated; says where we are by the first name. */
-void *collect_symbol(CollectChild *c, const char *const *names);
 int collect_switches(CollectChild *c);

@@ -8,6 +8,7 @@
 
 #define CONNECTIONS_MAX 32 /* to one server; with HTTP/2 one does */
 #define REDIRECTS_MAX   3
+#define HEADERS_MAX     ((size_t) 256 * 1024)
 #define WAIT_MS         1000
 
 struct Http {
@@ -19,7 +20,8 @@ typedef struct Running {
         HttpRequest *request;
         CURL *easy;
         struct curl_slist *headers;
-        bool too_large;
+        size_t header_bytes;
+        bool too_large, has_endless_headers;
         char why[CURL_ERROR_SIZE];
 } Running;
 
@@ -28,14 +30,21 @@ int http_new(int64_t timeout_ms, Http **ret, Error *e) {
 
         if (!h)
                 return error_oom(e);
-        if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || !(h->multi = curl_multi_init()))
-                return error_set(e, ENOMEM, EXIT_FAILED, "libcurl cannot be started");
-        (void) curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long) CURLPIPE_MULTIPLEX);
-        (void) curl_multi_setopt(h->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long) CONNECTIONS_MAX);
-        (void) curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long) CONNECTIONS_MAX);
         h->timeout_ms = timeout_ms;
         h->deadline_ms = clock_ms() + timeout_ms;
         *ret = TAKE_PTR(h);
+        return 0;
+}
+
+/* Once there is something to ask: many a verdict asks nobody, and libcurl's and its TLS library's pages are not needed then. */
+static int begin(Http *h) {
+        if (h->multi)
+                return 0;
+        if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || !(h->multi = curl_multi_init()))
+                return -ENOMEM;
+        (void) curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long) CURLPIPE_MULTIPLEX);
+        (void) curl_multi_setopt(h->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long) CONNECTIONS_MAX);
+        (void) curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long) CONNECTIONS_MAX);
         return 0;
 }
 
@@ -77,6 +86,18 @@ static size_t take(char *data, size_t size, size_t n, void *userdata) {
         return r->request->answer.failed ? 0 : size;
 }
 
+/* libcurl keeps all headers, and has no limit. */
+static size_t take_header(char *data, size_t size, size_t n, void *userdata) {
+        Running *r = userdata;
+
+        if (__builtin_mul_overflow(size, n, &size) || size > HEADERS_MAX - r->header_bytes) {
+                r->has_endless_headers = true;
+                return 0;
+        }
+        r->header_bytes += size;
+        return size;
+}
+
 /* Only what is named here: libcurl's other protocols (file, ftp, ...) are not for servers to choose. */
 static void set_protocols(CURL *easy, bool secure) {
 #if LIBCURL_VERSION_NUM >= 0x075500
@@ -109,6 +130,8 @@ static int start(Http *h, Running *r, HttpRequest *request, int64_t left_ms) {
         (void) curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, r->why);
         (void) curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take);
         (void) curl_easy_setopt(easy, CURLOPT_WRITEDATA, r);
+        (void) curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+        (void) curl_easy_setopt(easy, CURLOPT_HEADERDATA, r);
         (void) curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
         (void) curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
         (void) curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long) REDIRECTS_MAX);
@@ -141,6 +164,8 @@ static int finish(const Http *h, Running *r, CURLcode code) {
         q->missing = code == CURLE_OK && status == 404;
         if (r->too_large)
                 q->failure = format("%s: an answer of more than %zu bytes", q->url, q->max);
+        else if (r->has_endless_headers)
+                q->failure = format("%s: an answer with headers without end", q->url);
         else if (code == CURLE_OK)
                 q->failure = format("%s: HTTP status %ld", q->url, status);
         else if (code == CURLE_OPERATION_TIMEDOUT)
@@ -192,7 +217,7 @@ static int loop(Http *h) {
 int http_run(Http *h, HttpRequest *requests, size_t n, Error *e) {
         int64_t left_ms = h->deadline_ms - clock_ms();
         Running *all = calloc(MAX(n, (size_t) 1), sizeof(Running));
-        int r = all ? 0 : -ENOMEM;
+        int r = all ? begin(h) : -ENOMEM;
 
         for (size_t i = 0; r == 0 && i < n; i++)
                 if (left_ms > 0)

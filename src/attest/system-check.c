@@ -2,6 +2,7 @@
 /* The checks of all devices together. */
 #include "attest/topology.h"
 #include "attest/verdict.h"
+#include "basic/strings.h"
 
 static void check_count(Check *checks, CheckId id, size_t found, int wanted, const char *what) {
         if (wanted < 0)
@@ -47,7 +48,10 @@ static void check_one_kind(Verdict *v) {
                         continue;
                 if (!first)
                         first = d;
-                else if (feature_flag(first) != feature_flag(d) || ppcie_status(first) != ppcie_status(d)) {
+                else if (!streq(first->arch, d->arch)) {
+                        check_set(v->checks, CHECK_ONE_KIND, CHECK_FAILED, "%s is %s, %s is %s", d->name, d->arch, first->name, first->arch);
+                        return;
+                } else if (feature_flag(first) != feature_flag(d) || ppcie_status(first) != ppcie_status(d)) {
                         check_set(v->checks, CHECK_ONE_KIND, CHECK_FAILED, "%s runs in another mode than %s", d->name, first->name);
                         return;
                 }

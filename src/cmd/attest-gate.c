@@ -70,10 +70,22 @@ static int enable(Error *e) {
         return r < 0 ? r : systemctl("daemon-reload", NULL, e);
 }
 
+/* The file, and its folder where nothing else is in it. */
+static int drop(const char *path, Error *e) {
+        _cleanup_free_ char *folder = strndup(path, (size_t) (strrchr(path, '/') - path));
+
+        if (!folder)
+                return error_oom(e);
+        if (unlink(path) < 0 && errno != ENOENT)
+                return error_errno(e, errno, "%s", path);
+        (void) rmdir(folder);
+        return 0;
+}
+
 static int disable(Error *e) {
         int r;
 
-        r = unlink(PERSISTENCED) < 0 && errno != ENOENT ? error_errno(e, errno, PERSISTENCED) : 0;
+        r = drop(PERSISTENCED, e);
         if (r == 0)
                 r = systemctl("disable", UNIT, e);
         return r < 0 ? r : systemctl("daemon-reload", NULL, e);

@@ -245,11 +245,14 @@ static json_t *row_to_json(const Row *row) {
                 (void) json_object_set_new(j, "sha256", json_string(row->sha256));
                 (void) json_object_set_new(j, "size", json_integer((json_int_t) row->size));
         }
-        if (j && row->rim)
-                (void) json_object_update(j, json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "version", row->rim->version, "edition",
-                                                       row->rim->edition, "product", row->rim->product, "measurements", (int) row->rim->n_active, "signer",
-                                                       row->signer, "signer_sha256", row->rim->chain->certs[0]->sha256, "not_before", from ? from : "",
-                                                       "not_after", until ? until : ""));
+        if (j && row->rim) {
+                json_t *more = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "version", row->rim->version, "edition", row->rim->edition, "product",
+                                         row->rim->product, "measurements", (int) row->rim->n_active, "signer", row->signer, "signer_sha256",
+                                         row->rim->chain->certs[0]->sha256, "not_before", from ? from : "", "not_after", until ? until : "");
+
+                (void) json_object_update(j, more);
+                json_decref(more);
+        }
         return j;
 }
 

@@ -12,6 +12,7 @@
 
 #define STATE_DIR   "/var/lib/gn8v-tee"
 #define STATE_FILE  STATE_DIR "/attestation.json"
+#define BOOT_ID     "/proc/sys/kernel/random/boot_id"
 #define SWITCH_TNVL_LOCKED 3 /* bits: TNVL is on, and locked */
 
 static void help(void) {
@@ -37,13 +38,25 @@ static int check_settings(const CollectedSystem *s, bool devtools, Error *e) {
         return 0;
 }
 
-static json_t *device_set(const Verdict *v) {
+/* What the driver calls each device, in the order of the evidence; "" where it does not. */
+static int list_uuids(const CollectedSystem *s, char ***ret) {
+        const Collected *both[] = { &s->gpus, &s->switches };
+
+        for (size_t k = 0; k < ELEMENTSOF(both); k++)
+                for (size_t i = 0; i < both[k]->n; i++)
+                        if (strv_append(ret, both[k]->devices[i].uuid ? both[k]->devices[i].uuid : "") < 0)
+                                return -ENOMEM;
+        return 0;
+}
+
+static json_t *device_set(const Verdict *v, char *const *uuids) {
         json_t *list = json_array();
 
         for (size_t i = 0; v && i < v->n; i++) {
                 const DeviceVerdict *d = &v->devices[i];
+                const char *uuid = i < strv_length(uuids) && *uuids[i] ? uuids[i] : NULL;
 
-                (void) json_array_append_new(list, json_pack("{s:s, s:s?, s:s?, s:s?, s:s}", "name", d->name, "kind", d->arch, "hwmodel", d->identity.hwmodel,
+                (void) json_array_append_new(list, json_pack("{s:s, s:s?, s:s?, s:s?, s:s?, s:s}", "name", d->name, "uuid", uuid, "kind", d->arch, "hwmodel", d->identity.hwmodel,
                                                              "ueid", d->identity.ueid, "result", d->result == CHECK_OK ? "trusted"
                                                              : d->result == CHECK_FAILED ? "not trusted" : "unchecked"));
         }
@@ -51,8 +64,8 @@ static json_t *device_set(const Verdict *v) {
 }
 
 /* The last verdict, whatever it was: a failure must not hide behind an older success. */
-static int save(const char *path, const Verdict *v, int code, const Error *why, bool ready, Error *e) {
-        _cleanup_free_ char *at = time_to_text((int64_t) time(NULL)), *text = NULL;
+static int save(const char *path, const Verdict *v, char *const *uuids, int code, const Error *why, bool ready, Error *e) {
+        _cleanup_free_ char *at = time_to_text((int64_t) time(NULL)), *text = NULL, *boot = NULL;
         const char *result = code == EXIT_OK          ? "trusted"
                              : code == EXIT_UNTRUSTED ? "not trusted"
                              : code == EXIT_POLICY    ? "refused by a policy"
@@ -60,9 +73,11 @@ static int save(const char *path, const Verdict *v, int code, const Error *why, 
         json_t *root;
         int r;
 
-        root = json_pack("{s:s?, s:s, s:i, s:i, s:i, s:b, s:s?, s:o}", "time", at, "result", result, "code", code, "gpus",
+        if (read_file(AT_FDCWD, BOOT_ID, 128, &boot, NULL) == 0)
+                boot[strcspn(boot, "\n")] = '\0';
+        root = json_pack("{s:s?, s:s?, s:s, s:i, s:i, s:i, s:b, s:s?, s:o}", "time", at, "boot_id", boot, "result", result, "code", code, "gpus",
                          v ? (int) verdict_count(v, DEVICE_GPU) : 0, "switches", v ? (int) verdict_count(v, DEVICE_SWITCH) : 0, "ready_set", ready, "reason",
-                         why ? why->message : NULL, "devices", device_set(v));
+                         why ? why->message : NULL, "devices", device_set(v, uuids));
         text = root ? json_dumps(root, JSON_INDENT(2) | JSON_SORT_KEYS) : NULL;
         json_decref(root);
         if (!text)
@@ -74,7 +89,7 @@ static int save(const char *path, const Verdict *v, int code, const Error *why, 
         return r < 0 ? error_errno(e, -r, "%s", path) : 0;
 }
 
-static int attest_devices(Attest *attest, JudgeArguments *a, Verdict **ret_verdict, Error *e) {
+static int attest_devices(Attest *attest, JudgeArguments *a, Verdict **ret_verdict, char ***ret_uuids, Error *e) {
         _cleanup_(collected_system_free) CollectedSystem s = { COLLECTED_EMPTY, COLLECTED_EMPTY, false, false };
         _cleanup_(evidence_freep) Evidence *evidence = evidence_new();
         _cleanup_(release_freep) Release *release = NULL;
@@ -97,7 +112,7 @@ static int attest_devices(Attest *attest, JudgeArguments *a, Verdict **ret_verdi
         if (r < 0)
                 return r;
         json = collect_to_json(&s.gpus, s.has_switches ? &s.switches : NULL, a->nonce);
-        if (!json)
+        if (!json || list_uuids(&s, ret_uuids) < 0)
                 return error_oom(e);
         r = evidence_parse_json(evidence, "this machine", json, strlen(json), e);
         if (r < 0 || (r = judge_evidence(attest, a, evidence, ret_verdict, e)) < 0)
@@ -106,7 +121,7 @@ static int attest_devices(Attest *attest, JudgeArguments *a, Verdict **ret_verdi
 }
 
 /* The verdict holds without its record; who waits for the record reads that there is none. */
-static int conclude(Attest *attest, const char *path, bool set_ready, const Verdict *v, int r, Error *e) {
+static int conclude(Attest *attest, const char *path, bool set_ready, const Verdict *v, char *const *uuids, int r, Error *e) {
         _cleanup_error_ Error unsaved = ERROR_INIT;
         int code = r == 0 ? EXIT_OK : r > 0 ? r : e->code == EXIT_OK ? EXIT_FAILED : (int) e->code;
         bool ready = false;
@@ -115,7 +130,7 @@ static int conclude(Attest *attest, const char *path, bool set_ready, const Verd
                 r = collect_set_ready(e);
                 ready = r == 0;
         }
-        if (save(path ? path : STATE_FILE, v, code, r < 0 ? e : NULL, ready, &unsaved) < 0) {
+        if (save(path ? path : STATE_FILE, v, uuids, code, r < 0 ? e : NULL, ready, &unsaved) < 0) {
                 if (path && r == 0)
                         return error_set(e, EIO, unsaved.code, "%s", unsaved.message ? unsaved.message : path);
                 log_warning("the verdict is not kept for gn8v-tee status: %s", unsaved.message ? unsaved.message : STATE_FILE);
@@ -135,6 +150,7 @@ int verb_attest_run(Attest *attest, int argc, char *argv[], Error *e) {
         };
         _cleanup_(judge_arguments_free) JudgeArguments a = JUDGE_ARGUMENTS;
         _cleanup_(verdict_freep) Verdict *v = NULL;
+        _cleanup_strv_ char **uuids = NULL;
         const char *path = NULL, *wrong;
         bool set_ready = false;
         int c, r;
@@ -158,6 +174,6 @@ int verb_attest_run(Attest *attest, int argc, char *argv[], Error *e) {
                 return attest_usage("run", "%s: one word too many", argv[optind]);
         if (!a.release && access(RELEASE_INSTALLED_PATH, F_OK) == 0)
                 a.release = RELEASE_INSTALLED_PATH;
-        r = attest_devices(attest, &a, &v, e);
-        return conclude(attest, path, set_ready, v, r, e);
+        r = attest_devices(attest, &a, &v, &uuids, e);
+        return conclude(attest, path, set_ready, v, uuids, r, e);
 }

@@ -12,7 +12,7 @@ static const AttestVerb verbs[] = {
         { "verify", "EVIDENCE.json...", "judge evidence; needs no GPU", verb_attest_verify },
         { "collect", "", "take evidence from this machine's devices", verb_attest_collect },
         { "fetch", "DIR [FILE...]", "fill a bundle for verdicts without a network", verb_attest_fetch },
-        { "rim", "FILE...", "judge reference manifests, or take them from the service", verb_attest_rim },
+        { "rim", "FILE...", "judge reference manifests, or get them", verb_attest_rim },
         { "gate", "enable|disable", "attest at every boot, before GPUs are ready", verb_attest_gate },
 };
 

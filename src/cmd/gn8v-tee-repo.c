@@ -24,6 +24,7 @@ static const Verb verbs[] = {
         { "import", "FILE", "publish the state that such a file holds", verb_import },
         { "mirror", "URL DIR", "copy a repository, or what packages need", verb_mirror },
         { "prune", "--keep=N", "remove older published states", verb_prune },
+        { "sbom", "RELEASE", "write what it is made of, as SPDX JSON", verb_sbom },
         { "list", "[RELEASE...]", "show the artifacts and their state", verb_list },
         { "wrap", "OPTION... ARCHIVE", "place a vendor archive's files (for specs)", verb_wrap },
         { "render", "OPTION...", "write the metapackage's files (for specs)", verb_render },

@@ -65,7 +65,7 @@ static json_t *nvml_to_json(const Nvml *n) {
                                                               nvml_code_to_string(f->code), "gpu", number(f->gpu))) < 0)
                         break;
         }
-        return json_pack("{s:s, s:s?, s:s?, s:s?, s:o, s:o, s:o, s:o, s:o}", "outcome", nvml_outcome_to_string(n->outcome), "reason", n->reason,
+        return json_pack("{s:s, s:s?, s:s?, s:s?, s:o, s:o, s:o, s:o, s:o}", "outcome", library_outcome_to_string(n->answer.outcome), "reason", n->answer.reason,
                          "driver", n->driver, "library", n->library, "cuda", cuda_to_json(n->cuda), "count", number(n->count),
                          "confidential_computing", mode_to_json(n), "gpus", gpus, "failed_calls", failures);
 }

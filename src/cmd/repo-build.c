@@ -25,9 +25,13 @@ static void help(void) {
                "      --key-file=URI    OpenSSL's key instead; as for 'publish', with\n"
                "      --user-id=TEXT, and\n"
                "      --key-created=DATE; and\n"
-               "      --passphrase-file=FILE\n"
+               "      --passphrase-file=FILE or --passphrase-fd=N\n"
+               "      --also-key=FPR, --also-key-file=URI\n"
+               "                        this public key, too: of the key that replaces it, or\n"
+               "                        that it replaces; the options behind it are its own\n"
                "      --baseurl=URL     where instances find the repository (with --key)\n"
-               "      --revision=N      of gn8v-tee-release: raise it when the URL changes\n"
+               "      --revision=N      of gn8v-tee-release: raise it when the URL or the\n"
+               "                        keys change\n"
                "      --own             no releases: only what --source and --key give\n"
                "  -f, --force           build what is up to date, too\n"
                "  -j, --jobs=N          packages at once (default: the number of CPUs)\n"
@@ -118,7 +122,7 @@ int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
         BuildOptions o = { .workspace = repo->workspace, .releases_dir = repo->releases_dir, .tell = tell };
         _cleanup_(build_result_freep) BuildResult *result = NULL;
         _cleanup_free_ char *mock_dir = NULL, *key = NULL;
-        SignerArguments signer = {};
+        _cleanup_(signer_arguments_clear) SignerArguments signer = {};
         uint64_t jobs = 0, revision;
         bool own = false;
         int c, r;
@@ -163,7 +167,7 @@ int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
                 o.mock_dir = mock_dir;
         }
         if (o.baseurl) {
-                r = signer_public_key(&signer, &key, &o.key_date, e);
+                r = signer_public_keys(&signer, &key, &o.key_date, e);
                 if (r < 0)
                         return r;
                 o.key = key;

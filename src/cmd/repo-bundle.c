@@ -15,9 +15,11 @@ static void help_export(void) {
         printf("gn8v-tee-repo [OPTION...] export --key=FPR [EXPORT-OPTION...] FILE\n\n"
                "Write a published state to one signed file, for a network that has no other way\n"
                "in: metadata, packages, keys. The same state gives the same bytes.\n\n"
-               "      --key=FPR, --gnupghome=DIR, --passphrase-file=FILE, --key-file=URI,\n"
-               "      --user-id=TEXT, --key-created=DATE\n"
+               "      --key=FPR, --gnupghome=DIR, --passphrase-file=FILE, --passphrase-fd=N,\n"
+               "      --key-file=URI, --user-id=TEXT, --key-created=DATE\n"
                "                       the key that published that state; see publish\n"
+               "      --also-key=FPR, --also-key-file=URI\n"
+               "                       the other one, while one key replaces another\n"
                "      --generation=N   the state to export: a number, or previous (default:\n"
                "                       current)\n"
                "      --since=N        leave out the packages that generation N has: whoever\n"
@@ -34,13 +36,14 @@ static void help_import(void) {
                "Make the state in an exported file the published one. The signature is checked\n"
                "before anything is touched, and every file against what was signed; a run that\n"
                "fails or is killed leaves the old state.\n\n"
-               "      --key=FPR        full fingerprint of the exporter's key (default: the one\n"
-               "                       that signed the state which is there)\n"
+               "      --key=FPR        full fingerprint of the exporter's key (default: of those\n"
+               "                       that signed the state which is there); may be repeated:\n"
+               "                       one of them must have signed\n"
                "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
                "      --baseurl=URL    where clients will find it (default: as it is there now,\n"
                "                       else file:// and the repository's path)\n"
                "      --keep=N         generations kept (default: %d)\n"
-               "      --mirror-url=URL see publish (default: those of the metalink that is there)\n"
+               "      --mirror-url=URL see publish (default: as it is there now)\n"
                "      --allow-older    a state that is older than one that was there, or expired\n"
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"
@@ -53,17 +56,17 @@ static int no_file(const char *verb, int argc, char *argv[]) {
         return optind >= argc ? verb_usage(verb, "the FILE is missing") : verb_usage(verb, "%s: one word too many", argv[optind + 1]);
 }
 
-static int run_export(const Repo *repo, const SignerArguments *a, ExportOptions *o, Error *e) {
+static int run_export(const Repo *repo, SignerArguments *a, ExportOptions *o, Error *e) {
         _cleanup_(bundle_manifest_freep) BundleManifest *m = NULL;
-        _cleanup_(signer_freep) Signer *signer = NULL;
+        _cleanup_(signers_clear) Signers signers = {};
         Progress progress = {};
         uint64_t size;
         int r;
 
-        r = signer_from_arguments(a, &signer, e);
+        r = signers_from_arguments(a, &signers, e);
         if (r < 0)
                 return r;
-        o->signer = signer;
+        o->signers = &signers;
         o->progress = repo->quiet ? NULL : &progress;
         r = bundle_export(o, &m, &size, e);
         if (r < 0)
@@ -96,7 +99,7 @@ int verb_export(Repo *repo, int argc, char *argv[], Error *e) {
         };
         ExportOptions o = { .generation = "current" };
         _cleanup_free_ char *path = NULL;
-        SignerArguments signer = {};
+        _cleanup_(signer_arguments_clear) SignerArguments signer = {};
         const char *dir = NULL;
         int c;
 
@@ -166,6 +169,7 @@ int verb_import(Repo *repo, int argc, char *argv[], Error *e) {
         ImportOptions o = { .workspace = repo->workspace, .keep = KEEP_DEFAULT };
         _cleanup_strv_ char **mirror_urls = NULL;
         _cleanup_free_ char *path = NULL;
+        _cleanup_strv_ char **keys = NULL;
         const char *dir = NULL;
         uint64_t keep;
         int c, r;
@@ -173,7 +177,10 @@ int verb_import(Repo *repo, int argc, char *argv[], Error *e) {
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
                 case ARG_REPO: dir = optarg; break;
-                case ARG_KEY: o.key = optarg; break;
+                case ARG_KEY:
+                        if (strv_append(&keys, optarg) < 0)
+                                return error_oom(e);
+                        break;
                 case ARG_BASEURL: o.baseurl = optarg; break;
                 case ARG_KEEP:
                         if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)
@@ -198,6 +205,7 @@ int verb_import(Repo *repo, int argc, char *argv[], Error *e) {
                 return error_oom(e);
         o.repo = path;
         o.file = argv[optind];
+        o.keys = keys;
         o.mirror_urls = mirror_urls;
         return run_import(repo, &o, e);
 }

@@ -9,6 +9,7 @@
 #include "cmd/output.h"
 #include "cmd/repo.h"
 #include "repo/diff.h"
+#include "repo/signed-store.h"
 
 static void help_generations(void) {
         printf("gn8v-tee-repo [OPTION...] generations [OPTION...]\n\n"
@@ -56,9 +57,9 @@ static int generations_json(const PublishedState *s, Error *e) {
 
                 STRV_FOREACH(l, g->locks)
                         (void) json_array_append_new(locks, json_string(*l));
-                (void) json_array_append_new(all, json_pack("{s:I, s:b, s:I, s:s?, s:I, s:I, s:s, s:s, s:o}", "generation", (json_int_t) g->number,
+                (void) json_array_append_new(all, json_pack("{s:I, s:b, s:I, s:s?, s:I, s:I, s:s, s:s?, s:s, s:o}", "generation", (json_int_t) g->number,
                                                             "current", g == s->generation, "revision", (json_int_t) g->revision, "date", date,
-                                                            "packages", (json_int_t) g->n_packages, "size", (json_int_t) total_size(g), "key", g->key,
+                                                            "packages", (json_int_t) g->n_packages, "size", (json_int_t) total_size(g), "key", g->key, "also", g->also,
                                                             "repomd_sha256", g->repomd_sha256, "locks", locks));
         }
         return print_json(all, e);
@@ -70,8 +71,8 @@ static void generations_text(const PublishedState *s) {
                 const Generation *g = s->generations[i];
                 _cleanup_free_ char *date = date_text(g->revision);
 
-                printf("%9" PRIu64 "%s  %-20s  %8zu  %9.1f  %s\n", g->number, g == s->generation ? "*" : " ", or_dash(date), g->n_packages,
-                       (double) total_size(g) / (1024 * 1024), g->key);
+                printf("%9" PRIu64 "%s  %-20s  %8zu  %9.1f  %s%s%s\n", g->number, g == s->generation ? "*" : " ", or_dash(date), g->n_packages,
+                       (double) total_size(g) / (1024 * 1024), g->key, g->also ? " " : "", g->also ? g->also : "");
         }
 }
 
@@ -109,6 +110,7 @@ int verb_generations(Repo *repo, int argc, char *argv[], Error *e) {
 static int prune(const Repo *repo, const char *path, unsigned keep, Error *e) {
         _cleanup_(repository_freep) Repository *r = NULL;
         size_t before, packages;
+        uint64_t freed;
         int k;
 
         /* Only a repository that is there: opening one to publish would make it. */
@@ -123,11 +125,15 @@ static int prune(const Repo *repo, const char *path, unsigned keep, Error *e) {
         k = repository_clean(r, r->current, keep, &packages, e);
         if (k < 0)
                 return k;
+        freed = r->freed;
+        signed_store_sweep(repo->workspace, &freed);
         if (repo->json)
-                return print_json(json_pack("{s:s, s:I, s:I, s:I}", "repo", path, "generation", (json_int_t) r->current->number, "removed_generations",
-                                            (json_int_t) (before > keep ? before - keep : 0), "removed_packages", (json_int_t) packages), e);
+                return print_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "repo", path, "generation", (json_int_t) r->current->number, "removed_generations",
+                                            (json_int_t) (before > keep ? before - keep : 0), "removed_packages", (json_int_t) packages, "freed_bytes",
+                                            (json_int_t) freed, "kept_generations", (json_int_t) MIN(before, (size_t) keep)), e);
         if (!repo->quiet)
-                printf("%s: %zu generations and %zu package files removed\n", path, before > keep ? before - keep : 0, packages);
+                printf("%s: %zu generations and %zu package files removed, %.1f MiB freed\n", path, before > keep ? before - keep : 0, packages,
+                       (double) freed / (1024 * 1024));
         return EXIT_OK;
 }
 

@@ -43,9 +43,11 @@ static void help(void) {
                "      --dry-run            only tell what would be copied, and its size\n\n"
                "What to write:\n"
                "      --sign-key=FPR, --gnupghome=DIR, --passphrase-file=FILE,\n"
-               "      --sign-key-file=URI, --user-id=TEXT, --key-created=DATE\n"
-               "                           who signs metadata of our own, which any of the\n"
+               "      --passphrase-fd=N, --sign-key-file=URI, --user-id=TEXT,\n"
+               "      --key-created=DATE   who signs metadata of our own, which any of the\n"
                "                           options above makes; see publish\n"
+               "      --also-sign-key=FPR, --also-sign-key-file=URI\n"
+               "                           the other one, while one key replaces another\n"
                "      --mirror-url=URL     write repodata/metalink.xml, with this place of DIR;\n"
                "                           may be repeated\n"
                "      --keep=N             states kept, this one included (default: %d)\n\n"
@@ -76,6 +78,7 @@ static void arguments_done(Arguments *a) {
         strv_free(a->modules);
         strv_free(a->platforms);
         strv_free(a->mirror_urls);
+        signer_arguments_clear(&a->signer);
 }
 
 static json_t *wanted_json(const MirrorReport *r) {
@@ -127,16 +130,16 @@ static int report(const Repo *repo, const MirrorOptions *o, const MirrorReport *
 
 static int run(Repo *repo, Arguments *a, MirrorOptions *o, FetchOptions *fetching, Error *e) {
         _cleanup_(mirror_report_clear) MirrorReport result = {};
-        _cleanup_(signer_freep) Signer *signer = NULL;
+        _cleanup_(signers_clear) Signers signers = {};
         Progress progress;
         int r;
 
-        if (signer_named(&a->signer) && (r = signer_from_arguments(&a->signer, &signer, e)) < 0)
+        if (signer_named(&a->signer) && (r = signers_from_arguments(&a->signer, &signers, e)) < 0)
                 return r;
         fetching_begin(fetching, &progress, repo);
         fetching->done = NULL; /* thousands of files: the bar and the sum will do */
         o->fetch = fetching;
-        o->signer = signer;
+        o->signers = signers.n > 0 ? &signers : NULL;
         o->fingerprints = a->keys;
         o->key_files = a->key_files;
         o->packages = a->packages;
@@ -230,7 +233,10 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 { "sign-key", required_argument, NULL, ARG_SIGNER_KEY },
                 { "sign-key-file", required_argument, NULL, ARG_SIGNER_KEY_FILE },
                 { "gnupghome", required_argument, NULL, ARG_SIGNER_GNUPGHOME },
+                { "also-sign-key", required_argument, NULL, ARG_SIGNER_ALSO_KEY },
+                { "also-sign-key-file", required_argument, NULL, ARG_SIGNER_ALSO_KEY_FILE },
                 { "passphrase-file", required_argument, NULL, ARG_SIGNER_PASSPHRASE_FILE },
+                { "passphrase-fd", required_argument, NULL, ARG_SIGNER_PASSPHRASE_FD },
                 { "user-id", required_argument, NULL, ARG_SIGNER_USER_ID },
                 { "key-created", required_argument, NULL, ARG_SIGNER_CREATED },
                 { "mirror-url", required_argument, NULL, ARG_MIRROR_URL },

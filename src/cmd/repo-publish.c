@@ -23,14 +23,17 @@ static void help(void) {
                "      --key-valid-for=DAYS\n"
                "                         refuse a key that expires sooner (default: %d)\n"
                "      --gnupghome=DIR    where the key is (default: gpg's own)\n"
-               "      --passphrase-file=FILE\n"
-               "                         the key's passphrase; without it the agent must know\n"
-               "                         it: nobody is asked\n"
-               "      --key-file=URI     sign by OpenSSL instead: a PEM file, or a provider's\n"
-               "                         URI\n"
-               "                         (pkcs11:...); with it\n"
+               "      --passphrase-file=FILE, --passphrase-fd=N\n"
+               "                         the key's passphrase, or the token's PIN: the first\n"
+               "                         line. Without it the agent must know it, or you are\n"
+               "                         asked on the terminal\n"
+               "      --key-file=URI     not GnuPG's key: a PEM file, a token (pkcs11:...), or\n"
+               "                         another URI that an OpenSSL provider knows; with it\n"
                "      --user-id=TEXT     the name of the key, and\n"
                "      --key-created=DATE its day, YYYY-MM-DD\n"
+               "      --also-key=FPR, --also-key-file=URI\n"
+               "                         a second key, while one replaces the other: signs the\n"
+               "                         metadata, too; options behind it are its own\n"
                "      --repo=DIR         the repository (default: WORKSPACE/repo)\n"
                "      --baseurl=URL      where clients will find it (default: file:// and DIR)\n"
                "      --platform=PATH    what the target system provides: a list, or a mirror's\n"
@@ -62,8 +65,8 @@ static int report_json(const PublishReport *r, const char *path, Error *e) {
                                                                  "sha256", p->sha256, "size", (json_int_t) p->size, "signer", p->signer,
                                                                  "vendor", p->vendor, "new", p->staged));
         }
-        j = json_pack("{s:s, s:I, s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "repo", path, "generation", (json_int_t) g->number,
-                      "changed", r->changed, "key", g->key, "repomd_sha256", g->repomd_sha256, "revision", (json_int_t) g->revision,
+        j = json_pack("{s:s, s:I, s:b, s:s, s:s?, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "repo", path, "generation", (json_int_t) g->number,
+                      "changed", r->changed, "key", g->key, "also", g->also, "repomd_sha256", g->repomd_sha256, "revision", (json_int_t) g->revision,
                       "signed", (json_int_t) r->signed_packages, "vendor", (json_int_t) r->vendor_packages,
                       "reused", (json_int_t) r->reused_packages, "removed", (json_int_t) r->removed_packages, "packages", packages);
         if (j && r->proof)
@@ -93,11 +96,12 @@ static void arguments_done(Arguments *a) {
         strv_free(a->platforms);
         strv_free(a->beside);
         strv_free(a->mirror_urls);
+        signer_arguments_clear(&a->signer);
 }
 
 static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
         _cleanup_(publish_report_clear) PublishReport report = {};
-        _cleanup_(signer_freep) Signer *signer = NULL;
+        _cleanup_(signers_clear) Signers signers = {};
         _cleanup_free_ char *path = NULL, *template = NULL;
         Progress progress = {};
         int r;
@@ -106,15 +110,16 @@ static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
         if (!path)
                 return error_oom(e);
         if ((r = proof_default_platform(repo, &a->platforms, e)) < 0 || (r = repo_data_path(repo->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
-            (r = signer_from_arguments(&a->signer, &signer, e)) < 0 || (r = signer_check_expiry(signer, time(NULL), a->valid_days, e)) < 0)
+            (r = signers_from_arguments(&a->signer, &signers, e)) < 0)
                 return r;
-        if (signer->warning)
-                log_warning("key %s: %s", signer->fingerprint, signer->warning);
+        for (size_t i = 0; i < signers.n; i++)
+                if ((r = signer_check_expiry(signers.v[i], time(NULL), a->valid_days, e)) < 0)
+                        return r;
         o->workspace = repo->workspace;
         o->repo = path;
         o->releases = repo->releases;
         o->n_releases = repo->n_releases;
-        o->signer = signer;
+        o->signers = &signers;
         o->platforms = a->platforms;
         o->beside = a->beside;
         o->mirror_urls = a->mirror_urls;

@@ -16,28 +16,30 @@ static void help(void) {
                "published one. It gets a new number, because clients that remember the number\n"
                "they saw would take the old one for a replay. Machines that have newer packages\n"
                "keep them until 'dnf distro-sync'.\n\n"
-               "      --key=FPR, --gnupghome=DIR, --passphrase-file=FILE, --key-file=URI,\n"
-               "      --user-id=TEXT, --key-created=DATE\n"
+               "      --key=FPR, --gnupghome=DIR, --passphrase-file=FILE, --passphrase-fd=N,\n"
+               "      --key-file=URI, --user-id=TEXT, --key-created=DATE\n"
                "                       the key that published that generation; see publish\n"
+               "      --also-key=FPR, --also-key-file=URI\n"
+               "                       the other one, while one key replaces another\n"
                "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
                "      --keep=N         generations kept (default: %d)\n"
                "      --valid-days=N   see publish\n"
-               "      --mirror-url=URL see publish (default: those of the metalink that is there)\n"
+               "      --mirror-url=URL see publish (default: as it is there now)\n"
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"
                "Exit codes: 0 published; 1 no such generation; 5 its packages are not as they\n"
                "were, or another key's; 9 somebody publishes.\n", KEEP_DEFAULT);
 }
 
-static int run(const Repo *repo, const SignerArguments *signer, RollbackOptions *o, Error *e) {
+static int run(const Repo *repo, SignerArguments *signer, RollbackOptions *o, Error *e) {
         _cleanup_(generation_freep) Generation *g = NULL;
-        _cleanup_(signer_freep) Signer *s = NULL;
+        _cleanup_(signers_clear) Signers s = {};
         int r;
 
-        r = signer_from_arguments(signer, &s, e);
+        r = signers_from_arguments(signer, &s, e);
         if (r < 0)
                 return r;
-        o->signer = s;
+        o->signers = &s;
         r = rollback(o, &g, e);
         if (r < 0)
                 return r;
@@ -63,7 +65,7 @@ int verb_rollback(Repo *repo, int argc, char *argv[], Error *e) {
         };
         _cleanup_free_ char *path = NULL;
         RollbackOptions o = { .workspace = repo->workspace, .keep = KEEP_DEFAULT };
-        SignerArguments signer = {};
+        _cleanup_(signer_arguments_clear) SignerArguments signer = {};
         uint64_t keep;
         _cleanup_strv_ char **mirror_urls = NULL;
         int c, r;

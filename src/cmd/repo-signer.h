@@ -1,25 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The options that name a signing key, the same for every verb that takes one. */
+/* The options that name a signing key, the same for every verb that takes one, and a second key while one replaces the other. */
 #pragma once
 
 #include <getopt.h>
 
 #include "repo/signer.h"
 
-typedef struct SignerArguments {
-        const char *key, *gnupghome, *passphrase_file; /* GnuPG's */
-        const char *key_file, *user_id, *created;      /* OpenSSL's; key then is what its fingerprint must be */
-} SignerArguments;
+typedef struct SignerKey {
+        const char *key, *gnupghome, *passphrase_file, *passphrase_fd; /* GnuPG's */
+        const char *key_file, *user_id, *created;                      /* OpenSSL's, or a token's; key then is what its fingerprint must be */
+} SignerKey;
 
-enum { ARG_SIGNER_KEY = 512, ARG_SIGNER_GNUPGHOME, ARG_SIGNER_PASSPHRASE_FILE, ARG_SIGNER_KEY_FILE, ARG_SIGNER_USER_ID, ARG_SIGNER_CREATED };
+typedef struct SignerArguments {
+        SignerKey keys[SIGNERS_MAX];
+        bool second; /* the options from here on are the second key's */
+        char *credentials[SIGNERS_MAX]; /* files that systemd gave us */
+} SignerArguments;
+void signer_arguments_clear(SignerArguments *a);
+
+enum { ARG_SIGNER_KEY = 512, ARG_SIGNER_GNUPGHOME, ARG_SIGNER_PASSPHRASE_FILE, ARG_SIGNER_PASSPHRASE_FD, ARG_SIGNER_KEY_FILE, ARG_SIGNER_USER_ID, ARG_SIGNER_CREATED,
+       ARG_SIGNER_ALSO_KEY, ARG_SIGNER_ALSO_KEY_FILE };
 
 #define SIGNER_OPTIONS                                                                     \
         { "key", required_argument, NULL, ARG_SIGNER_KEY },                                \
         { "gnupghome", required_argument, NULL, ARG_SIGNER_GNUPGHOME },                    \
         { "passphrase-file", required_argument, NULL, ARG_SIGNER_PASSPHRASE_FILE },        \
+        { "passphrase-fd", required_argument, NULL, ARG_SIGNER_PASSPHRASE_FD },            \
         { "key-file", required_argument, NULL, ARG_SIGNER_KEY_FILE },                      \
         { "user-id", required_argument, NULL, ARG_SIGNER_USER_ID },                        \
-        { "key-created", required_argument, NULL, ARG_SIGNER_CREATED }
+        { "key-created", required_argument, NULL, ARG_SIGNER_CREATED },                    \
+        { "also-key", required_argument, NULL, ARG_SIGNER_ALSO_KEY },                      \
+        { "also-key-file", required_argument, NULL, ARG_SIGNER_ALSO_KEY_FILE }
 
 /* Takes one of those options; false when c is another. */
 bool signer_argument(SignerArguments *a, int c, const char *value);
@@ -27,7 +38,9 @@ bool signer_argument(SignerArguments *a, int c, const char *value);
 bool signer_named(const SignerArguments *a);
 /* What is wrong with the words, or NULL. */
 const char *signer_arguments_wrong(const SignerArguments *a);
-/* The signer they name, owned by the caller. */
-int signer_from_arguments(const SignerArguments *a, Signer **ret, Error *e);
-/* Only its public key, armored and owned by the caller, and when it was made (seconds, UTC); GnuPG's need not have the secret part here. */
-int signer_public_key(const SignerArguments *a, char **ret, int64_t *ret_created, Error *e);
+/* The signers they name, one or two, to be given to signers_clear(); whatever there is to know of their keys is said on standard error. Of two none may be
+ * the other. */
+int signers_from_arguments(SignerArguments *a, Signers *ret, Error *e);
+/* Only their public keys, armored, behind each other and owned by the caller, and when the younger one was made (seconds, UTC); GnuPG's need not have the
+ * secret parts here. */
+int signer_public_keys(SignerArguments *a, char **ret, int64_t *ret_created, Error *e);

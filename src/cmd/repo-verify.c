@@ -9,10 +9,12 @@
 static void help(void) {
         printf("gn8v-tee-repo [OPTION...] verify [VERIFY-OPTION...] [RELEASE...]\n\n"
                "Follow the chain, offline: release file, lock, stored artifact, build record,\n"
-               "signed package and its payload, primary.xml, repomd.xml, signature, fingerprint.\n"
+               "signed package and its payload, primary.xml, repomd.xml, signature, fingerprint;\n"
+               "and what lies beside it: .repo file, metalink, keys, kept generations.\n"
                "Ends at the first broken link, and names it.\n\n"
                "      --key=FPR         fingerprint of the key that must have signed (default:\n"
-               "                        that of the key beside the repository)\n"
+               "                        those of the keys beside the repository); may be\n"
+               "                        repeated: any other key is refused\n"
                "      --at-least=SERIAL an older state than this one is a replay (default: the\n"
                "                        newest that this workspace has seen)\n"
                "      --repo=DIR        the repository (default: WORKSPACE/repo)\n"
@@ -31,13 +33,15 @@ static void tell(void *data, const VerifyLink *l) {
 }
 
 static json_t *to_json(const VerifyReport *r) {
-        json_t *links = json_array();
+        json_t *links = json_array(), *keys = json_array();
 
         for (size_t i = 0; i < r->n_links; i++)
                 (void) json_array_append_new(links, json_pack("{s:s, s:s, s:s, s:s?}", "link", r->links[i].link, "subject", r->links[i].subject,
                                                               "state", states[r->links[i].state], "detail", r->links[i].detail));
-        return json_pack("{s:b, s:I, s:s?, s:o}", "ok", !r->broken && r->n_unchecked == 0, "unchecked", (json_int_t) r->n_unchecked,
-                         "key", r->fingerprint, "links", links);
+        STRV_FOREACH(s, r->keys)
+                (void) json_array_append_new(keys, json_string(*s));
+        return json_pack("{s:b, s:I, s:s?, s:o, s:o}", "ok", !r->broken && r->n_unchecked == 0, "unchecked", (json_int_t) r->n_unchecked,
+                         "key", r->keys ? r->keys[0] : NULL, "keys", keys, "links", links);
 }
 
 static int run(Repo *repo, VerifyOptions *o, Error *e) {
@@ -74,13 +78,17 @@ int verb_verify(Repo *repo, int argc, char *argv[], Error *e) {
                 {}
         };
         _cleanup_free_ char *path = NULL;
+        _cleanup_strv_ char **keys = NULL;
         VerifyOptions o = {};
         Progress progress = {};
         int c, r;
 
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
-                case ARG_KEY: o.key = optarg; break;
+                case ARG_KEY:
+                        if (strv_append(&keys, optarg) < 0)
+                                return error_oom(e);
+                        break;
                 case ARG_AT_LEAST:
                         if (parse_u64(optarg, &o.at_least) < 0)
                                 return verb_usage("verify", "--at-least %s: not a number", optarg);
@@ -98,6 +106,7 @@ int verb_verify(Repo *repo, int argc, char *argv[], Error *e) {
                 return error_oom(e);
         o.workspace = repo->workspace;
         o.repo = path;
+        o.keys = keys;
         o.releases = repo->releases;
         o.n_releases = repo->n_releases;
         o.all = optind == argc;

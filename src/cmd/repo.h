@@ -43,6 +43,7 @@ int verb_rollback(Repo *repo, int argc, char *argv[], Error *e);
 int verb_export(Repo *repo, int argc, char *argv[], Error *e);
 int verb_import(Repo *repo, int argc, char *argv[], Error *e);
 int verb_mirror(Repo *repo, int argc, char *argv[], Error *e);
+int verb_sbom(Repo *repo, int argc, char *argv[], Error *e);
 int verb_prune(Repo *repo, int argc, char *argv[], Error *e);
 int verb_diff(Repo *repo, int argc, char *argv[], Error *e);
 int verb_list(Repo *repo, int argc, char *argv[], Error *e);

@@ -1,26 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What NVIDIA's management library says. It is asked in a child process: a driver that hangs, and a library that crashes or answers nonsense,
- * become an outcome of that child, within a time limit. Whoever asks must know that opening a GPU does no harm: see gpu_may_open(). */
+/* What NVIDIA's management library says, asked in a child (library-child.h). Whoever asks must know that opening a GPU does no harm: see gpu_may_open(). */
 #pragma once
 
-#include "basic/error.h"
+#include "basic/library-child.h"
 #include "basic/strings.h"
 
 #define NVML_QUERY_VERB  "nvml-query" /* hidden: the child is this program again */
 #define NVML_TIMEOUT_SEC 3
 #define NVML_GPUS_MAX    64
 #define NVML_ANSWER_MAX  ((size_t) 64 * 1024)
-#define NVML_UNTOLD      (-1) /* of a number: the library does not know it, or did not say it */
-
-typedef enum NvmlOutcome {
-        NVML_ANSWERED,
-        NVML_REFUSED,    /* a call failed without which nothing can be asked: code says why */
-        NVML_NO_LIBRARY, /* it cannot be loaded */
-        NVML_CRASHED,    /* the child died in it */
-        NVML_HUNG,       /* no answer within the limit: killed */
-        NVML_GARBAGE,    /* what came back is no answer */
-        _NVML_OUTCOME_MAX,
-} NvmlOutcome;
+#define NVML_UNTOLD      LIBRARY_UNTOLD
 
 typedef struct NvmlGpu {
         char *name, *uuid, *bus_id, *vbios;                /* NULL: not told; bus_id as nvidia-smi prints it */
@@ -35,10 +24,8 @@ typedef struct NvmlFailure {
 } NvmlFailure;
 
 typedef struct Nvml {
-        NvmlOutcome outcome;
-        char *reason;        /* what went wrong, unless answered */
-        char *at;            /* the call that was last begun, or NULL */
-        int64_t code;        /* NVML_REFUSED: NVML's return code */
+        LibraryAnswer answer;
+        int64_t code;        /* LIBRARY_REFUSED: NVML's return code */
         char *driver, *library;
         int64_t cuda;        /* 1000 * major + 10 * minor */
         int64_t count;       /* GPUs, as the library counts them */
@@ -55,8 +42,7 @@ typedef struct Nvml {
 int nvml_ask(const char *program, Nvml *ret, Error *e);
 /* The child: asks the library and writes lines on standard output. The process must end with what it returns, by _exit(): the library is still loaded. */
 int nvml_answer(void);
-/* Reads such lines (hostile: bounded, checked); 1: they were complete, 0: they break off, -EBADMSG: they are something else. What was told
- * before that is kept in ret, which must be empty (NVML_EMPTY). */
+/* library_parse() of such lines; ret must be empty (NVML_EMPTY). */
 int nvml_parse(const char *answer, size_t size, Nvml *ret);
 void nvml_free(Nvml *n);
 #define _cleanup_nvml_ _cleanup_(nvml_free)
@@ -64,5 +50,3 @@ void nvml_free(Nvml *n);
         ((Nvml){ .cuda = NVML_UNTOLD, .count = NVML_UNTOLD, .cpu = NVML_UNTOLD, .capable = NVML_UNTOLD, .environment = NVML_UNTOLD,       \
                  .feature = NVML_UNTOLD, .devtools = NVML_UNTOLD, .multi_gpu = NVML_UNTOLD, .ready = NVML_UNTOLD,            \
                  .unsupported = NVML_UNTOLD })
-
-const char *nvml_outcome_to_string(NvmlOutcome o);

@@ -65,18 +65,18 @@ static void add_refused(StatusContext *c, const GpuFacts *f) {
 
         switch (f->nvml.code) {
         case NVML_VERSION_MISMATCH:
-                row_add(c, older || c->reboot ? ROW_PENDING : ROW_FAIL, "NVML", f->module, "%s", f->nvml.reason);
+                row_add(c, older || c->reboot ? ROW_PENDING : ROW_FAIL, "NVML", f->module, "%s", f->nvml.answer.reason);
                 if (older || c->reboot)
                         row_next_reboot(c);
                 else
                         row_next(c, FIRST_DRIVER, "find the other driver's libraries and remove them: ldconfig -p | grep libnvidia-ml");
                 return;
         case NVML_NO_PERMISSION:
-                row_add(c, ROW_UNKNOWN, "NVML", "answers", "%s", f->nvml.reason);
+                row_add(c, ROW_UNKNOWN, "NVML", "answers", "%s", f->nvml.answer.reason);
                 row_next(c, FIRST_NEVER, "run as root: gn8v-tee status");
                 return;
         default:
-                row_add(c, ROW_FAIL, "NVML", "answers", "%s", f->nvml.reason);
+                row_add(c, ROW_FAIL, "NVML", "answers", "%s", f->nvml.answer.reason);
                 row_next(c, FIRST_GPUS, "read the driver's reasons, journalctl -k -b -g 'NVRM|Xid', then " STOP_START);
         }
 }
@@ -87,8 +87,8 @@ static void add_library(StatusContext *c, const GpuFacts *f) {
         _cleanup_free_ char *branch = driver ? version_branch(driver->version) : NULL;
         const char *library = library_version(&f->nvml);
 
-        switch (f->nvml.outcome) {
-        case NVML_ANSWERED:
+        switch (f->nvml.answer.outcome) {
+        case LIBRARY_ANSWERED:
                 if (!library || !f->module || (is_of(library, f->module) && f->nvml.driver && streq(f->nvml.driver, f->module))) {
                         row_add(c, ROW_OK, "NVML", f->module, "%s", library ? library : "answers");
                         return;
@@ -96,13 +96,13 @@ static void add_library(StatusContext *c, const GpuFacts *f) {
                 row_add(c, ROW_FAIL, "NVML", f->module, "library %s, driver %s", library, f->nvml.driver ? f->nvml.driver : "unknown");
                 row_next(c, FIRST_DRIVER, "find the other driver's libraries and remove them: ldconfig -p | grep libnvidia-ml");
                 return;
-        case NVML_REFUSED: add_refused(c, f); return;
-        case NVML_HUNG:
-                row_add(c, ROW_FAIL, "NVML", "answers", "%s", f->nvml.reason);
+        case LIBRARY_REFUSED: add_refused(c, f); return;
+        case LIBRARY_HUNG:
+                row_add(c, ROW_FAIL, "NVML", "answers", "%s", f->nvml.answer.reason);
                 row_next(c, FIRST_GPUS, "the driver hangs, or makes each GPU ready anew because nvidia-persistenced does not run: journalctl -k -b -g 'NVRM|Xid'");
                 return;
         default:
-                row_add(c, ROW_FAIL, "NVML", "answers", "%s", f->nvml.reason);
+                row_add(c, ROW_FAIL, "NVML", "answers", "%s", f->nvml.answer.reason);
                 if (branch)
                         row_next(c, FIRST_DRIVER, "rpm -V gn8v-tee-driver-%s; yum reinstall gn8v-tee-driver-%s", branch, branch);
                 else
@@ -255,7 +255,7 @@ void status_gpu_rows(StatusContext *c, const GpuFacts *f) {
                 return;
         add_library(c, f);
         add_failures(c, n);
-        if (n->outcome != NVML_ANSWERED)
+        if (n->answer.outcome != LIBRARY_ANSWERED)
                 return;
         add_count(c, "GPUs of NVML", (size_t) MAX(n->count, 0), c->node->release ? c->node->release->gpus : 0, "a GPU does not answer");
         add_mode(c, n);

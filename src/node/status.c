@@ -145,7 +145,7 @@ static void add_repository(StatusContext *c) {
                 c->failed = true;
                 return;
         }
-        if (freshness_now(&now, NULL) >= 0 && freshness_check(&f, known, now, "the repository's metadata", &e) >= 0)
+        if (freshness_clock(&now, NULL) >= 0 && freshness_check(&f, known, now, "the repository's metadata", &e) >= 0)
                 row_add(c, ROW_OK, "repository", expected, "serial %" PRIu64 "%s%s", f.serial, date ? ", expires " : "", date ? date : "");
         else {
                 row_add(c, ROW_WARN, "repository", expected, "serial %" PRIu64 "%s%s", f.serial, date ? ", expires " : "", date ? date : "");

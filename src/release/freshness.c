@@ -60,6 +60,15 @@ int freshness_now(int64_t *ret, Error *e) {
         return 0;
 }
 
+int freshness_clock(int64_t *ret, Error *e) {
+        int64_t clock = (int64_t) time(NULL);
+        int r = freshness_now(ret, e);
+
+        if (r >= 0 && *ret < clock)
+                *ret = clock;
+        return r;
+}
+
 int freshness_check(const Freshness *f, uint64_t known, int64_t now, const char *name, Error *e) {
         _cleanup_free_ char *date = NULL;
 

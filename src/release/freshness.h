@@ -22,6 +22,8 @@ int freshness_take(Freshness *f, const char *content);
 char *freshness_date(int64_t seconds) _must_check_;
 /* $SOURCE_DATE_EPOCH, else the clock: seconds, UTC. */
 int freshness_now(int64_t *ret, Error *e);
+/* For judging: the clock, or $SOURCE_DATE_EPOCH if that is later. Build machines set it to the past, which must not keep an old state fresh. */
+int freshness_clock(int64_t *ret, Error *e);
 
 /* -ESTALE/EXIT_DIFFERS when the serial is below known (a replay of an older state), or the date of expiry has passed. name is for messages. */
 int freshness_check(const Freshness *f, uint64_t known, int64_t now, const char *name, Error *e);

@@ -87,6 +87,13 @@ static int take_string(const json_t *object, const char *key, bool required, cha
         return *ret ? 0 : -ENOMEM;
 }
 
+/* A manifest's file is called by its id, and so is a word of a spec. */
+static bool is_whole_rim(const LockedArtifact *a) {
+        const char *end = startswith(a->filename, a->name);
+
+        return release_rim_id_is_valid(a->name) && end && streq(end, ".xml");
+}
+
 static int parse_artifact(Lock *l, const char *name, const json_t *object, const char **ret_bad) {
         LockedArtifact *a = lock_add(l, name);
         const json_t *urls = json_object_get(object, "urls"), *size = json_object_get(object, "size"),
@@ -118,7 +125,7 @@ static int parse_artifact(Lock *l, const char *name, const json_t *object, const
         if (!a->sha256)
                 return -ENOMEM;
         *ret_bad = "filename";
-        if (!path_is_safe(a->filename) || strchr(a->filename, '/'))
+        if (!path_is_safe(a->filename) || strchr(a->filename, '/') || (locked_is_rim(a) && !is_whole_rim(a)))
                 return -EBADMSG;
         *ret_bad = "size";
         if (!json_is_integer(size) || json_integer_value(size) < 0)

@@ -174,11 +174,6 @@ static bool is_chip(const char *s) {
         return only(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") && strlen(s) <= 16;
 }
 
-/* It becomes the end of a URL and a file's name. */
-static bool is_rim_id(const char *s) {
-        return startswith(s, "NV_") && strlen(s) <= 128 && only(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
-}
-
 static int set_string(char **p, const char *value) {
         char *s = strdup(value);
 
@@ -259,7 +254,7 @@ static int set_value(Type type, void *p, const char *v) {
         case TYPE_MODE: return set_mode(p, v);
         case TYPE_SPAN: return only(v, "0123456789abcdefghijklmnopqrstuvwxyz ") ? set_string(p, v) : -EINVAL;
         case TYPE_CHIP: return is_chip(v) ? set_string(p, v) : -EINVAL;
-        case TYPE_RIMS: return all_words(v, is_rim_id) ? strv_append_words(p, v) : -EINVAL;
+        case TYPE_RIMS: return all_words(v, release_rim_id_is_valid) ? strv_append_words(p, v) : -EINVAL;
         case TYPE_LICENCE: return only(v, NAME_CHARS " ()") ? set_string(p, v) : -EINVAL;
         }
         return -EINVAL;

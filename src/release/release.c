@@ -116,6 +116,11 @@ char *driver_rim_id(const char *chip, const char *version) {
         return format(startswith(chip, "GH") ? "NV_GPU_DRIVER_%s_%s" : "NV_GPU_CC_DRIVER_%s_%s", chip, version);
 }
 
+bool release_rim_id_is_valid(const char *id) {
+        return startswith(id, "NV_") && strlen(id) <= 128 &&
+               id[strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")] == '\0';
+}
+
 int release_rims(const Release *r, char ***ret) {
         const Artifact *driver = release_artifact_of_kind(r, ARTIFACT_DRIVER);
         _cleanup_free_ char *own = r->driver_rim && driver ? driver_rim_id(r->gpu, driver->version) : NULL;

@@ -103,6 +103,8 @@ const Artifact *release_artifact_of_kind(const Release *r, ArtifactKind kind); /
 
 /* What NVIDIA's service calls the reference manifest (RIM) of a driver on a chip, owned by the caller; NULL: out of memory. */
 char *driver_rim_id(const char *chip, const char *version) _must_check_;
+/* Whether it can be one: NV_ and letters, digits, '.', '_', '-'; at most 128. It becomes the end of a URL, a file's name, and a word of a spec. */
+bool release_rim_id_is_valid(const char *id);
 /* Ids of all reference manifests that a release wants, the driver's first, each once, owned by the caller; none: NULL. -ENOMEM. */
 int release_rims(const Release *r, char ***ret);
 

@@ -62,9 +62,13 @@ static int open_states(Export *x, Error *e) {
         if (r < 0 || (x->o->since && (r = published_state_open(x->o->repo, x->o->since, &x->since, e)) < 0))
                 return r;
         g = x->state.generation;
-        if (!streq(g->key, x->o->signer->fingerprint))
+        if (!signers_have(x->o->signers, g->key))
                 return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: generation %" PRIu64 " was signed by key %s, not by %s", x->o->repo,
-                                               g->number, g->key, x->o->signer->fingerprint), "who imports it trusts that key alone: give it, or publish with the new one first");
+                                               g->number, g->key, x->o->signers->v[0]->fingerprint), "who imports it trusts that key alone: give it, or publish with the new one first");
+        for (size_t i = 0; i < x->o->signers->n; i++)
+                if (!streq(x->o->signers->v[i]->fingerprint, g->key) && !(g->also && streq(x->o->signers->v[i]->fingerprint, g->also)))
+                        return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: generation %" PRIu64 " was not signed by key %s", x->o->repo, g->number,
+                                         x->o->signers->v[i]->fingerprint);
         if (x->since.generation && x->since.generation->number >= g->number)
                 return error_set(e, EINVAL, EXIT_USAGE, "--since: generation %" PRIu64 " is not older than %" PRIu64, x->since.generation->number, g->number);
         x->from = format("generations/%" PRIu64, g->number);
@@ -106,7 +110,7 @@ static int check_signature(Export *x, Error *e) {
 
         if (!path || !asc)
                 return error_oom(e);
-        if ((r = keyring_new(x->o->signer->public_key, x->o->signer->public_key_size, "signing key", &keyring, e)) < 0)
+        if ((r = keyring_new_own(x->o->signers, &keyring, e)) < 0)
                 return r;
         if ((r = read_file(x->state.repo_fd, path, REPOMD_MAX, &text, &size)) < 0)
                 return error_errno(e, -r, "%s/%s", x->o->repo, path);
@@ -114,7 +118,7 @@ static int check_signature(Export *x, Error *e) {
                 return error_errno(e, -r, "%s/%s", x->o->repo, asc);
         if (sha256_buffer(text, size, hex) < 0 || !streq(hex, x->state.generation->repomd_sha256))
                 return differs(x, path, e);
-        return keyring_verify(keyring, text, size, signature, signature_size, path, e);
+        return keyring_verify(keyring, text, size, signature, signature_size, path, NULL, NULL, e);
 }
 
 static bool is_left_out(const Export *x, const PublishedPackage *p) {
@@ -129,7 +133,7 @@ static int collect(Export *x, Error *e) {
         char hex[SHA256_HEX_SIZE];
         int r;
 
-        x->key = openpgp_armor("PUBLIC KEY BLOCK", x->o->signer->public_key, x->o->signer->public_key_size);
+        x->key = signers_public_keys(x->o->signers);
         if (!x->key || sha256_buffer(x->key, strlen(x->key), hex) < 0)
                 return error_oom(e);
         if ((r = bundle_manifest_add(x->manifest, BUNDLE_KEY, strlen(x->key), hex, e)) < 0 || (r = add_file(x, REPO_KEY_FILE, REPO_KEY_FILE, true, e)) < 0 ||
@@ -154,14 +158,9 @@ static int collect(Export *x, Error *e) {
 }
 
 static int sign(Export *x, Error *e) {
-        _cleanup_free_ void *signature = NULL;
-        size_t size;
         int r = bundle_manifest_to_json(x->manifest, &x->manifest_text, e);
 
-        if (r < 0 || (r = signer_sign(x->o->signer, x->manifest_text, strlen(x->manifest_text), x->state.generation->revision, &signature, &size, e)) < 0)
-                return r;
-        x->signature = openpgp_armor("SIGNATURE", signature, size);
-        return x->signature ? 0 : error_oom(e);
+        return r < 0 ? r : signers_sign_armored(x->o->signers, x->manifest_text, strlen(x->manifest_text), x->state.generation->revision, &x->signature, e);
 }
 
 /* -ESTALE: that of another run, which has been moved to its place since it was opened. */

@@ -32,7 +32,7 @@ typedef struct Member {
 
 typedef struct Import {
         const ImportOptions *o;
-        char *pin; /* fingerprint */
+        char **pins; /* fingerprints */
         Keyring *keyring;
         char *manifest_text, *signature, *key; /* the first members, until they are trusted */
         BundleManifest *manifest;
@@ -66,7 +66,7 @@ static void import_done(Import *x) {
         bundle_manifest_free(x->manifest);
         generation_free(x->next);
         free(x->by_path);
-        free(x->pin);
+        strv_free(x->pins);
         free(x->manifest_text);
         free(x->signature);
         free(x->key);
@@ -86,14 +86,24 @@ static int untrusted(const Import *x, const char *member, const char *what, Erro
                           "do not use this file: it was changed after it was exported");
 }
 
-/* Whose word counts: the key that was named, or else the one that signed what is there. */
+static int add_pin(Import *x, const char *text, Error *e) {
+        _cleanup_free_ char *pin = NULL;
+        int r = fingerprint_normalize(text, &pin, e);
+
+        return r < 0 ? r : strv_append(&x->pins, pin) < 0 ? error_oom(e) : 0;
+}
+
+/* Whose word counts: the keys that were named, or else those that signed what is there. */
 static int find_pin(Import *x, Error *e) {
         _cleanup_published_state_ PublishedState s = { .repo_fd = -1 };
         _cleanup_free_ char *repomd = NULL;
         int r;
 
-        if (x->o->key)
-                return fingerprint_normalize(x->o->key, &x->pin, e);
+        STRV_FOREACH(key, x->o->keys)
+                if ((r = add_pin(x, *key, e)) < 0)
+                        return r;
+        if (x->pins)
+                return 0;
         if (!(repomd = path_join(x->o->repo, "repodata/repomd.xml")))
                 return error_oom(e);
         if (access(repomd, F_OK) < 0)
@@ -102,14 +112,15 @@ static int find_pin(Import *x, Error *e) {
         r = published_state_open(x->o->repo, "current", &s, e);
         if (r < 0)
                 return error_hint(e, r, "name the full fingerprint of the exporter's key: --key");
-        x->pin = strdup(s.generation->key);
-        return x->pin ? 0 : error_oom(e);
+        if (strv_append(&x->pins, s.generation->key) < 0 || (s.generation->also && strv_append(&x->pins, s.generation->also) < 0))
+                return error_oom(e);
+        return 0;
 }
 
 /* What was published or imported there, even if the directory was lost, or somebody put an older one in its place. */
 static int check_serial(const Import *x, Error *e) {
         uint64_t known;
-        int r = serial_known(x->o->workspace, x->o->repo, x->pin, &known, e);
+        int r = serial_known(x->o->workspace, x->o->repo, keyring_fingerprints(x->keyring), &known, e);
 
         if (r < 0 || x->manifest->generation >= known)
                 return r;
@@ -141,20 +152,32 @@ static const BundleFile *find_file(const Import *x, const char *path) {
         return found ? *found : NULL;
 }
 
+/* One of the pinned keys signed; it vouches for the key beside it, which is to replace it. */
+static int check_signers(Import *x, Error *e) {
+        _cleanup_strv_ char **signed_by = NULL;
+        _cleanup_free_ char *pins = NULL, *names = NULL;
+        int r = keyring_verify(x->keyring, x->manifest_text, strlen(x->manifest_text), x->signature, strlen(x->signature), x->o->file, &signed_by, NULL, e);
+
+        if (r < 0)
+                return r;
+        STRV_FOREACH(s, signed_by)
+                if (strv_contains(x->pins, *s))
+                        return 0;
+        if (!(pins = strv_join(x->pins, " or ")) || !(names = strv_join(signed_by, " and ")))
+                return error_oom(e);
+        return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: it was exported with key %s, not with %s", x->o->file, names, pins),
+                          "ask whoever exported it; another key is named with --key");
+}
+
 /* The first three members are here: nothing was touched so far, and nothing will be unless the pinned key signed them. */
 static int trust(Import *x, Error *e) {
         char hex[SHA256_HEX_SIZE];
         int r;
 
-        if ((r = keyring_new(x->key, strlen(x->key), BUNDLE_KEY, &x->keyring, e)) < 0)
-                return r;
-        if (!streq(keyring_fingerprint(x->keyring), x->pin))
-                return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: it was exported with key %s, not with %s", x->o->file,
-                                               keyring_fingerprint(x->keyring), x->pin), "ask whoever exported it; another key is named with --key");
-        if ((r = keyring_verify(x->keyring, x->manifest_text, strlen(x->manifest_text), x->signature, strlen(x->signature), x->o->file, e)) < 0 ||
+        if ((r = keyring_new(x->key, strlen(x->key), BUNDLE_KEY, &x->keyring, e)) < 0 || (r = check_signers(x, e)) < 0 ||
             (r = bundle_manifest_from_json(x->manifest_text, strlen(x->manifest_text), x->o->file, &x->manifest, e)) < 0)
                 return r;
-        if (!streq(x->manifest->key, x->pin))
+        if (!strv_contains(keyring_fingerprints(x->keyring), x->manifest->key))
                 return untrusted(x, BUNDLE_MANIFEST, "it names another key than the one that signed it", e);
         if (sha256_buffer(x->key, strlen(x->key), hex) < 0 || !streq(hex, x->manifest->files[0].sha256))
                 return untrusted(x, BUNDLE_KEY, "it is not the one that was signed", e);
@@ -229,7 +252,7 @@ static int take_generation(Import *x, Error *e) {
 
         if (r < 0)
                 return r;
-        if (x->next->number != x->manifest->generation || !streq(x->next->repomd_sha256, x->manifest->repomd_sha256) || !streq(x->next->key, x->pin))
+        if (x->next->number != x->manifest->generation || !streq(x->next->repomd_sha256, x->manifest->repomd_sha256) || !streq(x->next->key, x->manifest->key))
                 return malformed(x, BUNDLE_GENERATION, "it is another generation's", e);
         return plan_packages(x, e);
 }
@@ -413,7 +436,7 @@ static int check_package(void *data, size_t i, Error *e) {
                 return r;
         if (f->size != p->size || !streq(f->header_sha256, p->header_sha256) || !streq(f->nevra, p->nevra))
                 return untrusted(x, p->href, "it is not the package that its generation describes", e);
-        return p->vendor ? 0 : keyring_verify_package(x->keyring, f, e);
+        return p->vendor ? 0 : keyring_verify_package(x->keyring, f, NULL, e);
 }
 
 /* From the signature down to each package: what was staged holds by itself, whatever the bundle's manifest says. */
@@ -431,7 +454,7 @@ static int check_staged(Import *x, Error *e) {
         if (!x->o->allow_older) {
                 int64_t now;
 
-                if ((r = freshness_now(&now, e)) < 0 || (r = freshness_check(&m.repomd->freshness, 0, now, x->o->file, e)) < 0)
+                if ((r = freshness_clock(&now, e)) < 0 || (r = freshness_check(&m.repomd->freshness, 0, now, x->o->file, e)) < 0)
                         return r;
         }
         if (m.primary->n_packages != x->next->n_packages)
@@ -483,7 +506,7 @@ static int stage_metalink(Import *x, Error *e) {
 }
 
 static int remember(const Import *x, Error *e) {
-        return (x->o->allow_older ? serial_go_back : serial_remember)(x->o->workspace, x->o->repo, x->pin, x->manifest->generation, e);
+        return (x->o->allow_older ? serial_go_back : serial_remember)(x->o->workspace, x->o->repo, keyring_fingerprints(x->keyring), x->manifest->generation, e);
 }
 
 static int run(Import *x, Error *e) {
@@ -511,7 +534,7 @@ int bundle_import(const ImportOptions *o, ImportReport *ret, Error *e) {
         x.report.generation = x.manifest->generation;
         x.report.n_packages = x.same ? x.repo->current->n_packages : x.next->n_packages;
         x.report.changed = !x.same;
-        x.report.key = TAKE_PTR(x.pin);
+        x.report.key = TAKE_PTR(x.manifest->key);
         *ret = x.report;
         x.report = (ImportReport){};
         return 0;

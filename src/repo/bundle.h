@@ -47,7 +47,7 @@ typedef struct ExportOptions {
         const char *repo, *file;
         const char *generation; /* a number, "current" or "previous" */
         const char *since;      /* the same; NULL: all packages */
-        Signer *signer;         /* the key of the generation */
+        const Signers *signers; /* the key of the generation; the other one that signed its metadata may sign, too */
         Progress *progress;     /* begun and ended here; may be NULL */
 } ExportOptions;
 
@@ -59,7 +59,7 @@ int bundle_export(const ExportOptions *o, BundleManifest **ret, uint64_t *ret_si
 typedef struct ImportOptions {
         const char *workspace; /* its serials/ remember what was seen: see serials.h */
         const char *repo, *file;
-        const char *key;      /* full fingerprint; NULL: that of the key that signed the state which is there */
+        char *const *keys;    /* full fingerprints, of which one has to have signed; NULL: those of the keys that signed the state which is there */
         const char *baseurl;  /* NULL: the one that is there, else file:// and the repository's path */
         unsigned keep;        /* generations, this one included; at least 1 */
         bool allow_older;

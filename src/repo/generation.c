@@ -43,6 +43,7 @@ Generation *generation_free(Generation *g) {
         free(g->by_file);
         free(g->text);
         free(g->key);
+        free(g->also);
         free(g->repomd_sha256);
         free(g->comps_sha256);
         strv_free(g->metadata);
@@ -302,8 +303,8 @@ void generations_drop_last(Generation **v, size_t *n) {
 }
 
 bool generation_same(const Generation *a, const Generation *b) {
-        if (!streq(a->key, b->key) || !streq(a->comps_sha256, b->comps_sha256) || a->n_packages != b->n_packages || a->revision != b->revision ||
-            !strv_equal(a->locks, b->locks))
+        if (!streq(a->key, b->key) || !streq(a->also ? a->also : "", b->also ? b->also : "") || !streq(a->comps_sha256, b->comps_sha256) ||
+            a->n_packages != b->n_packages || a->revision != b->revision || !strv_equal(a->locks, b->locks))
                 return false;
         for (size_t i = 0; i < a->n_packages; i++)
                 if (!streq(a->packages[i]->href, b->packages[i]->href) || !streq(a->packages[i]->sha256, b->packages[i]->sha256) ||

@@ -37,7 +37,8 @@ typedef struct Generation {
         uint64_t number;
         int64_t revision;
         Freshness freshness; /* as repomd.xml says */
-        char *key;           /* fingerprint */
+        char *key;           /* fingerprint of who signed it, packages, too */
+        char *also;          /* of who signed its metadata as well, while one key replaces another; may be NULL */
         char *repomd_sha256;
         char *comps_sha256;
         char **metadata;     /* names of the hashed files in repodata/ */
@@ -91,5 +92,5 @@ int generation_load(int repo_fd, const char *repo_path, uint64_t number, Generat
 /* The one whose repomd.xml is the published one; NULL: none is. */
 Generation *generations_current(Generation *const *v, size_t n, const char *repomd_sha256);
 
-/* Whether two have the same packages, key, locks and groups: then there is nothing to publish. */
+/* Whether two have the same packages, keys, locks and groups: then there is nothing to publish. */
 bool generation_same(const Generation *a, const Generation *b);

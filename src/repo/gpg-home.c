@@ -18,10 +18,10 @@
 static const char settings[] = "no-autostart\n";
 
 /* Whoever uses one holds its lock. */
-static int lock_home(int dir_fd, const char *name, struct stat *ret) {
+static int lock_home(int dir_fd, const char *name, int how, struct stat *ret) {
         _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-        if (fd < 0 || fstat(fd, ret) < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+        if (fd < 0 || fstat(fd, ret) < 0 || flock(fd, how) < 0)
                 return -errno;
         return TAKE_FD(fd);
 }
@@ -35,7 +35,7 @@ static void remove_left(const char *parent) {
                 _cleanup_close_ int fd = -1;
                 struct stat st;
 
-                if (startswith(entry->d_name, PREFIX) && (fd = lock_home(dirfd(d), entry->d_name, &st)) >= 0 && st.st_uid == geteuid() &&
+                if (startswith(entry->d_name, PREFIX) && (fd = lock_home(dirfd(d), entry->d_name, LOCK_EX | LOCK_NB, &st)) >= 0 && st.st_uid == geteuid() &&
                     (faccessat(fd, SETTINGS, F_OK, 0) == 0 || st.st_ctime < time(NULL) - MAKING_SEC))
                         (void) remove_tree(dirfd(d), entry->d_name);
         }
@@ -56,7 +56,7 @@ int gpg_home_new(GpgHome **ret, Error *e) {
         remove_left(parent);
         if ((r = make_temp_dir(parent, PREFIX, &home->path)) < 0)
                 return error_errno(e, -r, "%s: cannot make a directory for a keyring", parent);
-        home->lock_fd = lock_home(AT_FDCWD, home->path, &st);
+        home->lock_fd = lock_home(AT_FDCWD, home->path, LOCK_EX, &st); /* another run may just be looking at it */
         if (home->lock_fd < 0)
                 return error_errno(e, -home->lock_fd, "%s", home->path);
         if ((r = write_file_atomic(home->lock_fd, SETTINGS, settings, strlen(settings), 0600)) < 0)

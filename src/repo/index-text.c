@@ -52,23 +52,27 @@ static int convert(Cleaning *c, char **text) {
         return 0;
 }
 
-static int check_control(Cleaning *c, const char *text, const char *what) {
-        const char *s = text;
+/* Most text is plain: one look is enough. */
+static int check(Cleaning *c, const char *text, const char *what, bool *ret_foreign) {
+        const unsigned char *s = (const unsigned char *) text;
+        unsigned char seen = 0;
 
-        while (*s && ((unsigned char) *s >= 32 || strchr("\t\n\r", *s)))
-                s++;
+        for (; *s && (*s >= 32 || *s == '\t' || *s == '\n' || *s == '\r'); s++)
+                seen |= *s;
+        *ret_foreign = (seen & 0x80) != 0;
         if (!*s)
                 return 0;
-        return error_hint(c->e, error_set(c->e, EBADMSG, EXIT_INVALID, "%s: its %s has a control character (0x%02x), which repository metadata cannot hold", c->path, what, (unsigned char) *s),
+        return error_hint(c->e, error_set(c->e, EBADMSG, EXIT_INVALID, "%s: its %s has a control character (0x%02x), which repository metadata cannot hold", c->path, what, *s),
                           "take it out, and build the package again");
 }
 
 static int clean(Cleaning *c, char **text, const char *what) {
+        bool foreign;
         int r;
 
         if (!*text)
                 return 0;
-        if ((r = check_control(c, *text, what)) < 0)
+        if ((r = check(c, *text, what, &foreign)) < 0 || !foreign)
                 return r;
         /* What libxml2 sees to be no UTF-8, libcreaterepo_c converts. */
         return xmlCheckUTF8((const xmlChar *) *text) && !is_xml(*text) ? convert(c, text) : 0;
@@ -88,13 +92,14 @@ static int clean_dependencies(Cleaning *c, GSList *list, const char *what) {
 
 /* libcreaterepo_c looks at folder and name as one text. */
 static int clean_file(Cleaning *c, cr_PackageFile *f) {
+        bool foreign_path, foreign_name;
         int r;
 
         if (!f->path || !f->name)
                 return 0;
-        if ((r = check_control(c, f->path, "list of files")) < 0 || (r = check_control(c, f->name, "list of files")) < 0)
+        if ((r = check(c, f->path, "list of files", &foreign_path)) < 0 || (r = check(c, f->name, "list of files", &foreign_name)) < 0)
                 return r;
-        if (!xmlCheckUTF8((const xmlChar *) f->path) || !xmlCheckUTF8((const xmlChar *) f->name))
+        if ((!foreign_path && !foreign_name) || !xmlCheckUTF8((const xmlChar *) f->path) || !xmlCheckUTF8((const xmlChar *) f->name))
                 return 0;
         if (!is_xml(f->path) && (r = convert(c, &f->path)) < 0)
                 return r;

@@ -140,7 +140,8 @@ static int read_package(const RpmFile *f, cr_Package **ret, Error *e) {
 
         why = TAKE_PTR(complaint);
         if (!p || why)
-                r = error_set(e, EBADMSG, EXIT_INVALID, "%s: createrepo_c does not understand its header: %s", f->path, why ? why : err ? err->message : "?");
+                r = error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: createrepo_c does not understand its header: %s", f->path, why ? why : err ? err->message : "?"),
+                               "build the package again, without that");
         g_clear_error(&err);
         if (r == 0)
                 r = index_text_clean(p, f->path, e);

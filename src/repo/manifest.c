@@ -66,6 +66,10 @@ int generation_to_json(const Generation *g, char **ret, Error *e) {
         _cleanup_text_ Text t = {};
 
         text_append(&t, "{\n  ");
+        if (g->also) {
+                put_text(&t, "also", g->also);
+                text_append(&t, ",\n  ");
+        }
         put_text(&t, "comps_sha256", g->comps_sha256);
         text_printf(&t, ",\n  \"expires\": %" PRIi64 ",\n  \"format\": %d,\n  \"generation\": %" PRIu64 ",\n  ", g->freshness.expires, MANIFEST_FORMAT, g->number);
         put_text(&t, "key", g->key);
@@ -311,6 +315,8 @@ static int take_top(JsonScan *j, JsonText key, Reading *reading, Error *e) {
                 g->freshness.expires = scan_integer(j);
         else if (scan_equals(key, "key"))
                 take(j, any, &g->key);
+        else if (scan_equals(key, "also"))
+                take(j, any, &g->also);
         else if (scan_equals(key, "repomd_sha256"))
                 take(j, sha256_is_valid, &g->repomd_sha256);
         else if (scan_equals(key, "comps_sha256"))

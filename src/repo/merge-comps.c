@@ -173,7 +173,7 @@ static int insert(Insertion *ret, const char *name, Item *const *v, size_t n) {
                         text_append(&ret->text, "\n");
                 }
         if (!has_end)
-                text_printf(&ret->text, "</%s>\n", name ? name : kinds[v[0]->kind].element);
+                text_printf(&ret->text, "</%s>", name ? name : kinds[v[0]->kind].element);
         return 0;
 }
 

@@ -9,11 +9,17 @@
 #include "repo/archive.h"
 
 #define SIGNATURE_MAX (1024u * 1024)
+#define SMALL_TEXT    (64u * 1024 * 1024)
+#define RATIO_MAX     200
 
 void metadata_clear(Metadata *m) {
         repomd_free(m->repomd);
         primary_free(m->primary);
         *m = (Metadata){};
+}
+
+uint64_t metadata_text_max(uint64_t packed) {
+        return packed > METADATA_TEXT_MAX / RATIO_MAX ? METADATA_TEXT_MAX : MIN((uint64_t) METADATA_TEXT_MAX, SMALL_TEXT + packed * RATIO_MAX);
 }
 
 static int differs(const char *name, const char *what, Error *e) {
@@ -84,6 +90,7 @@ int metadata_check(int fd, const char *name, const RepomdFile *f, char **ret_tex
 int metadata_check_up_to(int fd, const char *name, const RepomdFile *f, uint64_t max, char **ret_text, size_t *ret_size, Error *e) {
         _cleanup_(unpacking_done) Unpacking u = { .is_kept = ret_text };
         _cleanup_free_ char *hex = NULL;
+        struct stat st;
         int r;
 
         if ((r = check_packed(fd, name, f, e)) < 0)
@@ -95,6 +102,8 @@ int metadata_check_up_to(int fd, const char *name, const RepomdFile *f, uint64_t
                                              "ask for a repository with gzip, xz, zstd or bzip2 metadata beside it") : 0;
         if (f->open_checksum && !(u.digest = digest_new(f->open_digest)))
                 return error_oom(e);
+        if (ret_text && fstat(fd, &st) == 0)
+                max = MIN(max, metadata_text_max((uint64_t) st.st_size));
         if (f->open_size > max)
                 return error_set(e, EFBIG, EXIT_INVALID, "%s: it says that it unpacks to %ju bytes, at most %ju are taken", name, (uintmax_t) f->open_size, (uintmax_t) max);
         if ((r = archive_unpack(name, fd, f->open_size > 0 ? f->open_size : max, take_data, &u, e)) < 0)
@@ -142,7 +151,7 @@ int metadata_load(int dir_fd, const char *where, Keyring *keyring, Metadata *ret
                 return error_errno(e, -r, "%s, or its signature", name);
         if (sha256_buffer(text, size, m.repomd_sha256) < 0)
                 return error_oom(e);
-        if ((r = keyring_verify(keyring, text, size, signature, signature_size, name, e)) < 0 || (r = repomd_parse(text, size, name, &m.repomd, e)) < 0)
+        if ((r = keyring_verify(keyring, text, size, signature, signature_size, name, NULL, NULL, e)) < 0 || (r = repomd_parse(text, size, name, &m.repomd, e)) < 0)
                 return r;
         for (size_t i = 0; i < m.repomd->n_files; i++)
                 if ((r = load_file(dir_fd, where, &m.repomd->files[i], &m, e)) < 0)

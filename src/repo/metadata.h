@@ -11,6 +11,9 @@
 #define METADATA_OPEN_MAX    (UINT64_C(4) << 30)        /* unpacked, for files that are only passed on */
 #define METADATA_TEXT_MAX    (1024u * 1024 * 1024)      /* unpacked, for files that are read */
 
+/* How much of a text may come out of a file of this size: lists of packages are packed to a tenth or a thirtieth, bombs to a thousandth. */
+uint64_t metadata_text_max(uint64_t packed);
+
 /* That the file (open as fd, its position is not kept) is the one that repomd.xml names; it is unpacked if that has an open-checksum and
  * the compression is known. With ret_text it is unpacked into memory, whose owner is the caller. name is for messages.
  * -EKEYREJECTED/EXIT_UNTRUSTED: another digest or size; -EBADMSG/EXIT_INVALID: it cannot be unpacked. */

@@ -100,7 +100,7 @@ static int take_url(const char *line, size_t n, char ***urls) {
         return strv_append(urls, url);
 }
 
-int metalink_urls(const Repository *r, char ***ret, Error *e) {
+int metalink_urls(Repository *r, char ***ret, Error *e) {
         _cleanup_free_ char *text = NULL;
         _cleanup_strv_ char **urls = NULL;
         int k = read_file(r->fd, "repodata/" METALINK_FILE, METALINK_MAX, &text, NULL);
@@ -110,6 +110,7 @@ int metalink_urls(const Repository *r, char ***ret, Error *e) {
         for (const char *p = text; p && *p; p += strcspn(p, "\n"), p += *p == '\n')
                 if (take_url(p, strcspn(p, "\n"), &urls) < 0)
                         return error_oom(e);
+        repository_watch_readers(r); /* that was no client */
         *ret = TAKE_PTR(urls);
         return 0;
 }

@@ -12,7 +12,7 @@
 int metalink_render(const char *repomd, size_t size, int64_t timestamp, char *const *urls, char **ret, Error *e);
 
 /* The base URLs that the published metalink names, in their order; none without one. *ret is the caller's. */
-int metalink_urls(const Repository *r, char ***ret, Error *e);
+int metalink_urls(Repository *r, char ***ret, Error *e);
 
 /* Writes it to the staged repodata/, to be switched to together with this repomd.xml; or, for the state that is published already, in place of the
  * one there, if it differs. Nothing without urls. */

@@ -164,9 +164,11 @@ static void sort(Names *x) {
 /* NAME of NAME-VERSION-RELEASE.ARCH, owned by the caller; NULL: out of memory. */
 static char *name_of(const char *nevra) {
         const char *end = strrchr(nevra, '-');
+        size_t n = end ? (size_t) (end - nevra) : 0;
 
-        end = end ? memrchr(nevra, '-', (size_t) (end - nevra)) : NULL;
-        return strndup(nevra, end ? (size_t) (end - nevra) : strlen(nevra));
+        while (n > 0 && nevra[n - 1] != '-')
+                n--;
+        return strndup(nevra, n > 0 ? n - 1 : strlen(nevra));
 }
 
 static int make_names(MirrorModules *m, Error *e) {

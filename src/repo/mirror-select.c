@@ -6,6 +6,7 @@
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/dependency-scan.h"
 #include "repo/mirror-modules.h"
 #include "repo/solve.h"
 
@@ -28,7 +29,8 @@ static void selecting_done(Selecting *s) {
 /* For libsolv: unpacked, so that it does not matter what its build can unpack. */
 static int write_unpacked(const MirrorSource *s, const char *type, const char *dir, Error *e) {
         const MirrorFile *f = mirror_source_find(s, type);
-        _cleanup_free_ char *text = NULL, *path = format("%s/repodata/%s.xml", dir, type);
+        _cleanup_free_ char *text = NULL, *path = format("%s/repodata/%s.xml", dir, type), *name = NULL;
+        DependencyScan scan = {};
         size_t size;
         int r;
 
@@ -38,6 +40,9 @@ static int write_unpacked(const MirrorSource *s, const char *type, const char *d
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: its repomd.xml names no %s", s->url, type);
         if ((r = mirror_file_text(s, f, METADATA_TEXT_MAX, &text, &size, e)) < 0)
                 return r;
+        /* It is looked for again when that file is read; here the message names whose it is. */
+        if (!dependency_scan_xml(&scan, text, size))
+                return (name = path_join(s->url, f->f->href)) ? dependency_scan_error(name, e) : error_oom(e);
         r = write_file_new(AT_FDCWD, path, text, size, 0644);
         return r < 0 ? error_errno(e, -r, "%s", path) : 0;
 }

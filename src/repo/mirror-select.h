@@ -19,5 +19,5 @@ int mirror_pick(const MirrorSource *sources, size_t n, const MirrorOptions *o, M
 
 /* Writes primary, filelists and other with the picked packages' own XML, and what is passed on whole, to the staged repodata/, and repomd.xml; adds
  * their names to g->metadata, and signs it if there is a signer. What could not be kept is added to *warnings. */
-int mirror_write_selection(Repository *r, Generation *g, const MirrorSource *sources, size_t n, const MirrorPick *picks, size_t n_picks, Signer *signer,
+int mirror_write_selection(Repository *r, Generation *g, const MirrorSource *sources, size_t n, const MirrorPick *picks, size_t n_picks, const Signers *signers,
                            char **ret_repomd, char ***warnings, Error *e);

@@ -25,6 +25,7 @@ void mirror_source_clear(MirrorSource *s) {
         free(s->url);
         free(s->repomd_text);
         free(s->signature);
+        strv_free(s->signers);
         free(s->key);
         repomd_free(s->repomd);
         free(s->primary_text);
@@ -33,9 +34,9 @@ void mirror_source_clear(MirrorSource *s) {
         *s = (MirrorSource){};
 }
 
-static bool has_key(const MirrorKeys *k, const char *fingerprint) {
+bool mirror_keys_have(const MirrorKeys *k, const char *fingerprint) {
         for (size_t i = 0; i < k->n; i++)
-                if (streq(keyring_fingerprint(k->v[i]), fingerprint))
+                if (strv_contains(keyring_fingerprints(k->v[i]), fingerprint))
                         return true;
         return false;
 }
@@ -49,9 +50,10 @@ static int add_key(MirrorKeys *k, const char *data, size_t size, const char *nam
 
         if (r < 0)
                 return strict ? r : 0;
-        if (fingerprints && !strv_contains(fingerprints, keyring_fingerprint(keyring)))
-                return strict ? error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: it has key %s, which is none of those that --key names", name, keyring_fingerprint(keyring)) : 0;
-        if (has_key(k, keyring_fingerprint(keyring)))
+        STRV_FOREACH(s, keyring_fingerprints(keyring))
+                if (fingerprints && !strv_contains(fingerprints, *s))
+                        return strict ? error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: it has key %s, which is none of those that --key names", name, *s) : 0;
+        if (mirror_keys_have(k, keyring_fingerprint(keyring)))
                 return 0;
         grown = reallocarray(k->v, k->n + 1, sizeof(*grown));
         if (!grown)
@@ -97,11 +99,9 @@ int mirror_keys_verify_package(const MirrorKeys *k, const RpmFile *f, const char
         for (size_t i = 0; i < k->n; i++) {
                 _cleanup_error_ Error why = ERROR_INIT;
 
-                r = keyring_verify_package(k->v[i], f, &why);
-                if (r >= 0) {
-                        *ret_fingerprint = keyring_fingerprint(k->v[i]);
+                r = keyring_verify_package(k->v[i], f, ret_fingerprint, &why);
+                if (r >= 0)
                         return 0;
-                }
                 if (i + 1 == k->n)
                         return error_set(e, -r, why.code, "%s", why.message);
         }
@@ -155,11 +155,13 @@ static int fetch_optional(const MirrorSource *s, const char *path, Store *store,
 }
 
 int mirror_keys_missing(const MirrorKeys *k, const char *url, char *const *fingerprints, Error *e) {
+        if (!fingerprints)
+                return 0;
         STRV_FOREACH(f, fingerprints)
-                if (!has_key(k, *f))
-                        return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: key %s is not beside it, nor in a --key-file", url, *f),
-                                          "get the key from whoever makes the repository, and name its file: --key-file");
-        return 0;
+                if (mirror_keys_have(k, *f))
+                        return 0;
+        return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: key %s is not beside it, nor in a --key-file", url, fingerprints[0]),
+                          "get the key from whoever makes the repository, and name its file: --key-file");
 }
 
 static int judge(MirrorSource *s, const MirrorKeys *keys, const MirrorOptions *o, const char *name, Error *e) {
@@ -170,10 +172,10 @@ static int judge(MirrorSource *s, const MirrorKeys *keys, const MirrorOptions *o
                                   "of a repository that signs its packages only, this is accepted with --no-repo-signature");
         for (size_t i = 0; i < keys->n; i++) {
                 _cleanup_error_ Error why = ERROR_INIT;
-                int r = keyring_verify(keys->v[i], s->repomd_text, s->repomd_size, s->signature, strlen(s->signature), name, &why);
+                int r = keyring_verify(keys->v[i], s->repomd_text, s->repomd_size, s->signature, strlen(s->signature), name, &s->signers, NULL, &why);
 
                 if (r >= 0) {
-                        s->signer = keyring_fingerprint(keys->v[i]);
+                        s->signer = s->signers[0];
                         return 0;
                 }
                 if (i + 1 == keys->n)

@@ -13,7 +13,9 @@ void mirror_keys_clear(MirrorKeys *k);
 
 /* Reads the key files; with fingerprints only those keys are taken, and every one in the files must be one of them. */
 int mirror_keys_load(MirrorKeys *k, char *const *files, char *const *fingerprints, Error *e);
-/* -EKEYREJECTED/EXIT_UNTRUSTED when one of the fingerprints has no key; url is for messages. */
+bool mirror_keys_have(const MirrorKeys *k, const char *fingerprint);
+/* -EKEYREJECTED/EXIT_UNTRUSTED when none of the fingerprints has a key; url is for messages. Some may be missing: while one key replaces another, both are
+ * pinned, and a source has either or both. */
 int mirror_keys_missing(const MirrorKeys *k, const char *url, char *const *fingerprints, Error *e);
 /* Which of the keys signed a package, or NULL/-EKEYREJECTED with the last one's reason. In any thread. */
 int mirror_keys_verify_package(const MirrorKeys *k, const RpmFile *f, const char **ret_fingerprint, Error *e);
@@ -29,7 +31,8 @@ typedef struct MirrorSource {
         char *repomd_text, *signature, *key; /* signature, key: NULL when the source has none */
         size_t repomd_size;
         char repomd_sha256[SHA256_HEX_SIZE];
-        const char *signer; /* fingerprint, of the keys; NULL: unsigned */
+        char **signers;     /* fingerprints, of the keys */
+        const char *signer; /* the first of those; NULL: unsigned */
         Repomd *repomd;
         MirrorFile *files;
         size_t n_files;

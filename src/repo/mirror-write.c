@@ -84,7 +84,7 @@ static int take_fragments(const MirrorSource *sources, size_t n, const MirrorPic
         return 0;
 }
 
-static int write_repomd(Repository *r, Generation *g, const Index *x, const MirrorSource *sources, size_t n, Signer *signer, char **ret, char ***warnings, Error *e) {
+static int write_repomd(Repository *r, Generation *g, const Index *x, const MirrorSource *sources, size_t n, const Signers *signers, char **ret, char ***warnings, Error *e) {
         _cleanup_(keyring_freep) Keyring *keyring = NULL;
         _cleanup_(repomd_freep) Repomd *repomd = NULL;
         _cleanup_free_ char *text = NULL;
@@ -100,9 +100,8 @@ static int write_repomd(Repository *r, Generation *g, const Index *x, const Mirr
                 return error_errno(e, errno, "%s/" STAGE "/repodata/repomd.xml", r->path);
         if ((k = write_file_new(r->stage_fd, "repodata/repomd.xml", text, strlen(text), 0644)) < 0)
                 return error_errno(e, -k, "%s/" STAGE "/repodata/repomd.xml", r->path);
-        if (signer) {
-                if ((k = keyring_new(signer->public_key, signer->public_key_size, "signing key", &keyring, e)) < 0 ||
-                    (k = seal_repomd(r, g, signer, keyring, text, e)) < 0)
+        if (signers) {
+                if ((k = keyring_new_own(signers, &keyring, e)) < 0 || (k = seal_repomd(r, g, signers, keyring, text, e)) < 0)
                         return k;
         } else if (sha256_buffer(text, strlen(text), hex) < 0 || !(g->repomd_sha256 = strdup(hex)))
                 return error_oom(e);
@@ -110,7 +109,7 @@ static int write_repomd(Repository *r, Generation *g, const Index *x, const Mirr
         return 0;
 }
 
-int mirror_write_selection(Repository *r, Generation *g, const MirrorSource *sources, size_t n, const MirrorPick *picks, size_t n_picks, Signer *signer,
+int mirror_write_selection(Repository *r, Generation *g, const MirrorSource *sources, size_t n, const MirrorPick *picks, size_t n_picks, const Signers *signers,
                            char **ret_repomd, char ***warnings, Error *e) {
         _cleanup_close_ int dir = openat(r->stage_fd, "repodata", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         _cleanup_free_ IndexEntry *entries = calloc(n_picks + 1, sizeof(*entries));
@@ -131,5 +130,5 @@ int mirror_write_selection(Repository *r, Generation *g, const MirrorSource *sou
         for (size_t i = 0; i < n_files; i++)
                 if (strv_append(&g->metadata, files[i].name) < 0)
                         return error_oom(e);
-        return write_repomd(r, g, x, sources, n, signer, ret_repomd, warnings, e);
+        return write_repomd(r, g, x, sources, n, signers, ret_repomd, warnings, e);
 }

@@ -97,6 +97,13 @@ static int open_sources(Mirror *m, Error *e) {
         STRV_FOREACH(s, m->o->also)
                 if ((r = mirror_source_open(&m->sources[m->n_sources++], *s, m->store, &m->keys, m->o, e)) < 0)
                         return r;
+        STRV_FOREACH(s, m->o->fingerprints)
+                if (!mirror_keys_have(&m->keys, *s)) {
+                        _cleanup_free_ char *warning = format("%s: key %s is not beside it, nor in a --key-file: nothing may be signed by it", m->o->url, *s);
+
+                        if (!warning || strv_append(&m->report.warnings, warning) < 0)
+                                return error_oom(e);
+                }
         return mirror_keys_missing(&m->keys, m->o->url, m->o->fingerprints, e);
 }
 
@@ -130,15 +137,19 @@ static int make_locks(Mirror *m, Error *e) {
 }
 
 static const char *key_of(const Mirror *m) {
-        const char *key = is_selection(m) ? (m->o->signer ? m->o->signer->fingerprint : NULL) : m->sources[0].signer;
+        const char *key = is_selection(m) ? (m->o->signers ? m->o->signers->v[0]->fingerprint : NULL) : m->sources[0].signer;
         return key ? key : "none";
+}
+
+static const char *also_of(const Mirror *m) {
+        return is_selection(m) && m->o->signers ? signers_also(m->o->signers) : "";
 }
 
 static bool is_same(const Mirror *m) {
         const Generation *g = m->repo->current;
 
         /* What the platform has is not remembered: a selection for one is always made. */
-        if (!g || (is_selection(m) && m->o->platforms) || !streq(g->key, key_of(m)) || strv_length(g->locks) != strv_length(m->locks))
+        if (!g || (is_selection(m) && m->o->platforms) || !streq(g->key, key_of(m)) || !streq(g->also ? g->also : "", also_of(m)) || strv_length(g->locks) != strv_length(m->locks))
                 return false;
         for (size_t i = 0; m->locks[i]; i++)
                 if (!streq(g->locks[i], m->locks[i]))
@@ -151,21 +162,29 @@ static int64_t revision_of(const Repomd *r) {
         return r->revision && parse_u64(r->revision, &n) >= 0 && n <= INT64_MAX ? (int64_t) n : 0;
 }
 
+/* Its serial is the source's then, and not ours. */
+static bool is_whole_copy(const Generation *g) {
+        return g && strv_length(g->locks) == 2;
+}
+
 /* Somebody who cannot sign can still serve again what was signed once. */
 static int check_newer(const Mirror *m, Error *e) {
         const MirrorSource *s = &m->sources[0];
         const Generation *g = m->repo->current;
         _cleanup_(repomd_freep) Repomd *old = NULL;
-        _cleanup_free_ char *text = NULL;
+        /* Not by the name that clients open: see readers.h. */
+        _cleanup_free_ char *path = g ? format("generations/%" PRIu64 "/repomd.xml", g->number) : NULL, *text = NULL;
         size_t size;
         int64_t now;
         int r;
 
         if (m->o->allow_older)
                 return 0;
-        if ((r = freshness_now(&now, e)) < 0)
+        if ((r = freshness_clock(&now, e)) < 0)
                 return r;
-        if (g && !is_selection(m) && read_file(m->repo->fd, "repodata/repomd.xml", REPOMD_MAX, &text, &size) >= 0)
+        if (g && !path)
+                return error_oom(e);
+        if (is_whole_copy(g) && !is_selection(m) && streq(g->locks[0] + strlen(MIRROR_LOCK), s->url) && read_file(m->repo->fd, path, REPOMD_MAX, &text, &size) >= 0)
                 (void) repomd_parse_foreign(text, size, "repomd.xml", &old, NULL);
         if ((r = freshness_check(&s->repomd->freshness, old ? old->freshness.serial : 0, now, s->url, e)) < 0)
                 return r;
@@ -260,7 +279,7 @@ static int read_sources(Mirror *m, Error *e) {
 static int start_generation(Mirror *m, Error *e) {
         Generation *g = m->next = calloc(1, sizeof(*g));
 
-        if (!g || !(g->key = strdup(key_of(m))) || !(g->comps_sha256 = strdup(m->sources[0].repomd_sha256)))
+        if (!g || !(g->key = strdup(key_of(m))) || (*also_of(m) && !(g->also = strdup(also_of(m)))) || !(g->comps_sha256 = strdup(m->sources[0].repomd_sha256)))
                 return error_oom(e);
         g->number = m->repo->n_generations > 0 ? m->repo->generations[m->repo->n_generations - 1]->number + 1 : 1;
         g->revision = revision_of(m->sources[0].repomd);
@@ -305,7 +324,6 @@ static int make_next(Mirror *m, Error *e) {
         _cleanup_free_ char *repomd = NULL;
         int r;
 
-        repository_watch_readers(m->repo);
         if ((r = start_generation(m, e)) < 0 || (r = mirror_packages_stage(&m->packages, e)) < 0)
                 return r;
         for (size_t i = 0; i < m->packages.n; i++)
@@ -313,7 +331,7 @@ static int make_next(Mirror *m, Error *e) {
                         return r;
         if ((r = generation_sort(m->next, e)) < 0)
                 return r;
-        r = is_selection(m) ? mirror_write_selection(m->repo, m->next, m->sources, m->n_sources, m->picks, m->n_picks, m->o->signer, &repomd, &m->report.warnings, e)
+        r = is_selection(m) ? mirror_write_selection(m->repo, m->next, m->sources, m->n_sources, m->picks, m->n_picks, m->o->signers, &repomd, &m->report.warnings, e)
                             : stage_copy(m, &repomd, e);
         if (r < 0 || (r = metalink_stage(m->repo, repomd, m->next->revision, m->o->mirror_urls, e)) < 0 || (r = seal_generation(m->repo, m->next, e)) < 0 || (r = repository_sync(m->repo, e)) < 0 ||
             (r = repository_link_metadata(m->repo, m->o->keep, e)) < 0)

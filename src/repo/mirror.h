@@ -29,7 +29,7 @@ typedef struct MirrorOptions {
         bool no_repo_signature;     /* only packages are signed */
         bool no_signatures;         /* nothing is; there are no pins then */
         bool allow_older;
-        Signer *signer;             /* of metadata of our own; NULL: they are not signed */
+        const Signers *signers;     /* of metadata of our own; NULL: they are not signed */
         char *const *mirror_urls;   /* for metalink.xml; none: there is none */
         unsigned keep;              /* generations, this one included; at least 1 */
         bool dry_run;               /* find out what would be copied, and leave dir as it was */

@@ -258,12 +258,15 @@ int modules_parse(const char *text, size_t size, const char *name, Modules *m, E
 
         if (memchr(text, '\0', size))
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: no YAML: a byte 0 is in it", name);
-        if (size >= 3 && memcmp(s, "\xef\xbb\xbf", 3) == 0)
-                s += 3;
         for (const char *next; r >= 0 && s < end; s = next) {
                 const char *newline = memchr(s, '\n', (size_t) (end - s));
-                bool starts = is_marker(s, end, "---"), stops = is_marker(s, end, "...");
+                bool starts, stops;
 
+                /* Any document may begin with a byte order mark. */
+                while (!begin && end - s >= 3 && memcmp(s, "\xef\xbb\xbf", 3) == 0)
+                        s += 3;
+                starts = is_marker(s, end, "---");
+                stops = is_marker(s, end, "...");
                 next = newline ? newline + 1 : end;
                 if (begin && begun && (starts || stops)) {
                         r = read_document(m, begin, (size_t) (s - begin), name, e);

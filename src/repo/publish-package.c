@@ -124,7 +124,7 @@ static int stage_own(const PackageContext *c, const InputPackage *in, const RpmF
         RpmSigned done;
         int r;
 
-        r = rpm_sign_copy(f, c->o->signer, sealed ? in->sha256 : NULL, fd, c->o->progress, &done, e);
+        r = rpm_sign_copy(f, c->o->signers->v[0], sealed ? in->sha256 : NULL, fd, c->o->progress, &done, e);
         if (r < 0)
                 return r;
         if (sealed && !is_unchanged(in, f))
@@ -287,7 +287,7 @@ static int reuse_known(const PackageContext *c, const InputPackage *in, const Pu
 }
 
 int package_take(PackageContext *c, const InputPackage *in, PublishedPackage **ret, PackageOrigin *ret_origin, Error *e) {
-        const char *signer = in->signer ? in->signer : c->o->signer->fingerprint;
+        const char *signer = in->signer ? in->signer : c->o->signers->v[0]->fingerprint;
         const PublishedPackage *old = package_published_as(c->repo, in->file);
         _cleanup_(published_package_freep) PublishedPackage *q = NULL;
         _cleanup_(rpm_file_freep) RpmFile *f = NULL;

@@ -37,7 +37,7 @@ typedef struct Publish {
         const PublishOptions *o;
         Repository *repo;
         Inputs *inputs;
-        Keyring *keyring; /* the signer's key alone */
+        Keyring *keyring; /* the signers' keys alone */
         PackageContext packages;
         PackageJob *jobs; /* one an input, largest first */
         size_t n_jobs;
@@ -187,6 +187,7 @@ static int render_comps(Publish *p, char **ret, Error *e) {
 static int open_checked(Publish *p, const PublishedPackage *q, RpmFile **ret, Error *e) {
         _cleanup_free_ char *staged = q->staged ? format(STAGE "/packages/%s", q->file) : NULL;
         _cleanup_(rpm_file_freep) RpmFile *f = NULL;
+        const char *signer;
         int r;
 
         if (q->staged && !staged)
@@ -194,8 +195,8 @@ static int open_checked(Publish *p, const PublishedPackage *q, RpmFile **ret, Er
         r = rpm_file_open(p->repo->fd, staged ? staged : q->href, &f, e);
         if (r >= 0 && f->size != q->size)
                 r = error_set(e, EIO, EXIT_FAILED, "%s/%s: its size is not what was written", p->o->repo, f->path);
-        if (r >= 0 && !q->vendor)
-                r = keyring_verify_package(p->keyring, f, e);
+        if (r >= 0 && !q->vendor && (r = keyring_verify_package(p->keyring, f, &signer, e)) >= 0 && !streq(signer, q->signer))
+                r = error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s/%s: signed by key %s, not %s", p->o->repo, f->path, signer, q->signer);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(f);
@@ -255,7 +256,7 @@ static int index_packages(Publish *p, const char *comps, Error *e) {
         for (size_t i = 0; i < n; i++)
                 if (strv_append(&p->next->metadata, files[i].name) < 0)
                         return error_oom(e);
-        if ((r = seal_repomd(p->repo, p->next, p->o->signer, p->keyring, index_repomd(p->index), e)) < 0)
+        if ((r = seal_repomd(p->repo, p->next, p->o->signers, p->keyring, index_repomd(p->index), e)) < 0)
                 return r;
         return metalink_stage(p->repo, index_repomd(p->index), p->next->revision, p->o->mirror_urls, e);
 }
@@ -317,7 +318,7 @@ static int prove_staged(Publish *p, Error *e) {
 }
 
 static int write_tops(Publish *p, const char *repo_file, Error *e) {
-        _cleanup_free_ char *key = openpgp_armor("PUBLIC KEY BLOCK", p->o->signer->public_key, p->o->signer->public_key_size);
+        _cleanup_free_ char *key = signers_public_keys(p->o->signers);
         int r;
 
         if (!key)
@@ -354,10 +355,10 @@ static int next_generation(Publish *p, Error *e) {
         uint64_t known;
         int r;
 
-        if (!g || !(g->key = strdup(p->o->signer->fingerprint)))
+        if (!g || !(g->key = strdup(p->o->signers->v[0]->fingerprint)) || (p->o->signers->n > 1 && !(g->also = strdup(p->o->signers->v[1]->fingerprint))))
                 return error_oom(e);
         /* A directory that was lost and made anew goes on counting: clients remember. */
-        if ((r = serial_known(p->o->workspace, p->o->repo, g->key, &known, e)) < 0)
+        if ((r = serial_known(p->o->workspace, p->o->repo, (char *[]){ g->key, g->also, NULL }, &known, e)) < 0)
                 return r;
         p->packages.repo = p->repo;
         g->number = MAX(known, p->repo->n_generations > 0 ? p->repo->generations[p->repo->n_generations - 1]->number : 0) + 1;
@@ -462,15 +463,16 @@ static void remember(Publish *p) {
 
 static int run(Publish *p, Error *e) {
         _cleanup_free_ char *comps = NULL, *repo_file = NULL;
+        uint64_t freed = 0;
         int r;
 
         p->started_ns = file_id_now();
         /* The lock first: what is remembered is one run's at a time. */
         if ((r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = check_apart(p->o, e)) < 0 ||
-            (r = memo_open(p->o->workspace, p->o->repo, p->o->signer->fingerprint, &p->memo, e)) < 0 || (r = inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e)) < 0 ||
-            (r = keyring_new_own(p->o->signer->public_key, p->o->signer->public_key_size, p->o->signer->fingerprint, &p->keyring, e)) < 0 ||
+            (r = memo_open(p->o->workspace, p->o->repo, p->o->signers->v[0]->fingerprint, &p->memo, e)) < 0 || (r = inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e)) < 0 ||
+            (r = keyring_new_own(p->o->signers, &p->keyring, e)) < 0 ||
             (r = vendor_keys_load(p->o->workspace, p->o->releases, p->o->n_releases, &p->vendor_keys, e)) < 0 ||
-            (r = signed_store_open(p->o->workspace, p->o->signer->fingerprint, &p->packages.known, e)) < 0 ||
+            (r = signed_store_open(p->o->workspace, p->o->signers->v[0]->fingerprint, &p->packages.known, e)) < 0 ||
             (r = render_repo_file(p, &repo_file, e)) < 0 || (r = next_generation(p, e)) < 0 ||
             (r = take_packages(p, e)) < 0 || (r = take_locks(p, e)) < 0 ||
             (r = render_comps(p, &comps, e)) < 0 || (r = find_revision(p, e)) < 0 || (r = set_freshness(p, e)) < 0)
@@ -482,10 +484,14 @@ static int run(Publish *p, Error *e) {
                 remember(p);
         else if ((r = metalink_refresh(p->repo, p->repo->current->revision, p->o->mirror_urls, e)) < 0)
                 return r;
-        if ((r = serial_remember(p->o->workspace, p->o->repo, p->next->key, p->report.changed ? p->next->number : p->repo->current->number, e)) < 0 ||
+        if ((r = serial_remember(p->o->workspace, p->o->repo, (char *[]){ p->next->key, p->next->also, NULL }, p->report.changed ? p->next->number : p->repo->current->number, e)) < 0 ||
             (r = write_tops(p, repo_file, e)) < 0)
                 return r;
-        return repository_clean(p->repo, p->report.changed ? p->next : p->repo->current, p->o->keep, &p->report.removed_packages, e);
+        if ((r = repository_clean(p->repo, p->report.changed ? p->next : p->repo->current, p->o->keep, &p->report.removed_packages, e)) < 0)
+                return r;
+        if (p->report.removed_packages > 0)
+                signed_store_sweep(p->o->workspace, &freed);
+        return 0;
 }
 
 int publish(const PublishOptions *o, PublishReport *ret, Error *e) {

@@ -12,7 +12,7 @@ typedef struct PublishOptions {
         const char *workspace, *repo;
         Release *const *releases;
         size_t n_releases;
-        Signer *signer;
+        const Signers *signers;   /* the first one's packages; the metadata are signed by each */
         char *const *platforms;   /* see prove.h */
         char *const *beside;
         const char *baseurl;      /* NULL: file:// and the repository's path */

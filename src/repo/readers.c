@@ -9,18 +9,12 @@
 #include "basic/strings.h"
 #include "repo/metalink.h"
 
+#define WATCH_MS 25   /* who opened repomd.xml before the watch began has asked for the signature by then */
 #define QUIET_MS 200  /* who has not asked for the signature by then does not want it */
 #define MOST_MS  2000 /* where clients come without an end */
 
 /* In the order in which clients ask for them: who has read one that is not the last goes on with the next. */
-static const char *const files[] = { METALINK_FILE, "repomd.xml", "repomd.xml.asc" };
-
-int readers_watch(int repo_fd) {
-        _cleanup_free_ char *path = format("/proc/self/fd/%d/repodata", repo_fd);
-        int fd = path ? inotify_init1(IN_CLOEXEC | IN_NONBLOCK) : -1;
-
-        return fd >= 0 && inotify_add_watch(fd, path, IN_OPEN | IN_ONLYDIR) < 0 ? safe_close(fd) : fd;
-}
+static const char *const files[READERS_FILES] = { METALINK_FILE, "repomd.xml", "repomd.xml.asc" };
 
 static int64_t now_ms(void) {
         struct timespec ts;
@@ -29,44 +23,79 @@ static int64_t now_ms(void) {
         return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static void take_open(const char *name, size_t waiting[static ELEMENTSOF(files)]) {
-        for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+static int watch(int fd, int repo_fd, const char *dir) {
+        _cleanup_free_ char *path = format("/proc/self/fd/%d/%s", repo_fd, dir);
+
+        /* Of two events that are alike and follow each other only one is told: what is between two opens keeps them apart. */
+        return path ? inotify_add_watch(fd, path, IN_OPEN | IN_CLOSE | IN_ONLYDIR) : -1;
+}
+
+void readers_watch(Readers *r, int repo_fd) {
+        *r = (Readers){ .fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), .since_ms = now_ms(), .next = -1 };
+        if (r->fd >= 0 && watch(r->fd, repo_fd, "repodata") < 0)
+                r->fd = safe_close(r->fd);
+}
+
+void readers_done(Readers *r) {
+        r->fd = safe_close(r->fd);
+}
+
+static void take_open(Readers *r, const char *name) {
+        for (size_t i = 0; i < READERS_FILES; i++) {
                 if (!streq(name, files[i]))
                         continue;
-                if (i > 0 && waiting[i - 1] > 0)
-                        waiting[i - 1]--;
-                if (i + 1 < ELEMENTSOF(files))
-                        waiting[i]++;
+                if (i > 0 && r->waiting[i - 1] > 0)
+                        r->waiting[i - 1]--;
+                if (i + 1 < READERS_FILES)
+                        r->waiting[i]++;
         }
 }
 
-/* Takes what has happened. waiting[i]: how many have opened file i, and not yet what comes behind it. */
-static void take_events(int fd, size_t waiting[static ELEMENTSOF(files)]) {
+static void take_events(Readers *r) {
         char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
         ssize_t n;
 
-        while ((n = read(fd, buffer, sizeof(buffer))) > 0)
+        while ((n = read(r->fd, buffer, sizeof(buffer))) > 0)
                 for (char *p = buffer; p < buffer + n;) {
                         const struct inotify_event *event = (const struct inotify_event *) (const void *) p;
 
-                        if (event->len > 0)
-                                take_open(event->name, waiting);
                         p += sizeof(*event) + event->len;
+                        if (event->len == 0 || !(event->mask & IN_OPEN))
+                                continue;
+                        if (event->wd == r->next)
+                                r->has_new = true;
+                        else
+                                take_open(r, event->name);
                 }
 }
 
-void readers_wait(int fd) {
-        size_t waiting[ELEMENTSOF(files)] = {};
-        int64_t end = now_ms() + MOST_MS, left;
+static bool is_waiting(const Readers *r) {
+        return r->waiting[0] + r->waiting[1] > 0;
+}
 
-        if (fd < 0)
+void readers_wait(Readers *r, int repo_fd, const char *staged) {
+        int64_t now = now_ms(), end = now + MOST_MS, until;
+
+        if (r->fd < 0)
                 return;
-        take_events(fd, waiting);
-        while (waiting[0] + waiting[1] > 0 && (left = end - now_ms()) > 0) {
-                struct pollfd p = { .fd = fd, .events = POLLIN };
+        if (r->next < 0)
+                r->next = watch(r->fd, repo_fd, staged);
+        take_events(r);
+        while (until = is_waiting(r) ? MIN(end, now + QUIET_MS) : r->since_ms + WATCH_MS, now < until) {
+                struct pollfd p = { .fd = r->fd, .events = POLLIN };
 
-                if (poll(&p, 1, (int) MIN(left, (int64_t) QUIET_MS)) <= 0)
-                        return;
-                take_events(fd, waiting);
+                if (poll(&p, 1, (int) (until - now)) <= 0)
+                        break;
+                take_events(r);
+                now = now_ms();
         }
+        memset(r->waiting, 0, sizeof(r->waiting)); /* who has not gone on by now will not */
+        r->has_new = false;
+}
+
+bool readers_between(Readers *r) {
+        if (r->fd < 0)
+                return false;
+        take_events(r);
+        return is_waiting(r) && !r->has_new;
 }

@@ -1,12 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Clients that are between repomd.xml and its signature. They ask for both one after the other, and no server ties the two requests; but one on
- * this machine opens the files, and whoever publishes can see that and let it come to its end. */
+/* Clients that are between repomd.xml and its signature. They ask for one and then for the other, and no server ties the two requests; but one on this
+ * machine opens the files, and whoever publishes can see that, and let clients come to their end. */
 #pragma once
 
-/* Begins to watch the published state of the repository that repo_fd is; what this process itself opens counts, too. A descriptor, or -1: then
- * (nothing is published, or the kernel does not tell) nobody is waited for. */
-int readers_watch(int repo_fd);
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* Returns when every client that was seen to open repomd.xml has opened its signature, too, or after a fifth of a second in which none did anything,
- * or after two seconds. */
-void readers_wait(int fd);
+#define READERS_FILES 3
+
+typedef struct Readers {
+        int fd;                        /* of inotify, or -1: then nobody is seen, and nobody waited for */
+        int64_t since_ms;
+        int next;                      /* the watch of the state that comes */
+        size_t waiting[READERS_FILES]; /* how many have opened this file, and not yet what comes behind it */
+        bool has_new;                  /* one has begun to read the state that comes */
+} Readers;
+
+/* Begins to watch the published state of the repository that repo_fd is; what this process itself opens counts, too. Never fails. */
+void readers_watch(Readers *r, int repo_fd);
+void readers_done(Readers *r);
+
+/* Waits until every client that was seen to open repomd.xml has opened its signature, too, or for a fifth of a second in which none did anything, or
+ * for two seconds. Who opened it before the watch began is not known of: at least a fortieth of a second is watched. Then the switch should come at once: from staged, a path below repo_fd, what comes is watched. */
+void readers_wait(Readers *r, int repo_fd, const char *staged);
+
+/* Behind the switch: whether a client opened repomd.xml just before it, and none has yet begun to read what came. Then going back helps. */
+bool readers_between(Readers *r);

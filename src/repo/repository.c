@@ -7,19 +7,19 @@
 #include <sys/stat.h>
 
 #include "basic/fs.h"
-#include "repo/readers.h"
 #include "repo/rpm-file.h"
 #include "repo/sync.h"
 
-#define DEPTH_MAX 16
+#define DEPTH_MAX     16
+#define EXCHANGES_MAX 5
 
 Repository *repository_free(Repository *r) {
         if (!r)
                 return NULL;
         /* An unfinished run's staging area is useless; a finished one's is gone already. That it was there tells the next run that it has to clean up. */
-        if (r->staged && remove_tree(r->fd, STAGE) >= 0 && r->unclean)
+        if (r->staged && remove_tree(r->fd, STAGE) >= 0 && (r->unclean || r->cleaning))
                 (void) mkdirat(r->fd, STAGE, 0755);
-        safe_close(r->readers_fd);
+        readers_done(&r->readers);
         safe_close(r->stage_fd);
         safe_close(r->lock_fd);
         safe_close(r->fd);
@@ -110,8 +110,8 @@ static int make_stage(Repository *r, Error *e) {
 }
 
 void repository_watch_readers(Repository *r) {
-        safe_close(r->readers_fd);
-        r->readers_fd = readers_watch(r->fd);
+        readers_done(&r->readers);
+        readers_watch(&r->readers, r->fd);
 }
 
 int repository_open(const char *path, Repository **ret, Error *e) {
@@ -120,7 +120,7 @@ int repository_open(const char *path, Repository **ret, Error *e) {
 
         if (!r)
                 return error_oom(e);
-        r->fd = r->lock_fd = r->stage_fd = r->readers_fd = -1;
+        r->fd = r->lock_fd = r->stage_fd = r->readers.fd = -1;
         if (!(r->path = strdup(path)))
                 return error_oom(e);
         if ((k = open_root(r, e)) < 0 || (k = lock(r, e)) < 0 || (k = make_stage(r, e)) < 0 || (k = find_current(r, e)) < 0)
@@ -272,7 +272,8 @@ static void unplace_packages(Repository *r, const Generation *g) {
 
                 if (!p->staged || is_named(r, NULL, 0, p->href))
                         continue;
-                (void) unlinkat(r->fd, p->href, 0);
+                if (unlinkat(r->fd, p->href, 0) < 0 && errno != ENOENT)
+                        r->cleaning = true; /* not even that: the next run */
                 remove_parents(r, p->href);
         }
 }
@@ -284,6 +285,17 @@ bool repository_has_intact(const Repository *r, const PublishedPackage *p) {
         return rpm_file_open(r->fd, p->href, &f, &ignored) >= 0 && f->size == p->size && streq(f->header_sha256, p->header_sha256);
 }
 
+/* In one step. Who opened repomd.xml in the very moment before finds its signature again, and then the step is done once more. */
+static int exchange(Repository *r) {
+        for (unsigned i = 0;; i++) {
+                readers_wait(&r->readers, r->fd, STAGE "/repodata");
+                if (renameat2(r->fd, STAGE "/repodata", r->fd, "repodata", RENAME_EXCHANGE) < 0)
+                        return -errno;
+                if (i == EXCHANGES_MAX || !readers_between(&r->readers) || renameat2(r->fd, STAGE "/repodata", r->fd, "repodata", RENAME_EXCHANGE) < 0)
+                        return 0;
+        }
+}
+
 int repository_switch(Repository *r, const Generation *g, Error *e) {
         int k;
 
@@ -291,11 +303,9 @@ int repository_switch(Repository *r, const Generation *g, Error *e) {
                 unplace_packages(r, g);
                 return k;
         }
-        k = fsync(r->fd) < 0 ? -errno : 0;
-        readers_wait(r->readers_fd);
-        if (k < 0)
-                k = error_errno(e, -k, "%s", r->path);
-        else if (renameat2(r->fd, STAGE "/repodata", r->fd, "repodata", RENAME_EXCHANGE) == 0)
+        if (fsync(r->fd) < 0)
+                k = error_errno(e, errno, "%s", r->path);
+        else if (exchange(r) == 0)
                 k = 0;
         else if (errno == ENOENT && renameat2(r->fd, STAGE "/repodata", r->fd, "repodata", RENAME_NOREPLACE) == 0)
                 k = 0;
@@ -325,6 +335,18 @@ static bool is_reserved(const char *path) {
         return streq(path, "repodata") || streq(path, "generations");
 }
 
+/* What other links keep on the disk is not freed. */
+static int remove_package(Repository *r, int dir_fd, const char *path, size_t *removed) {
+        struct stat st;
+
+        if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || unlinkat(dir_fd, path, 0) < 0)
+                return -errno;
+        if (st.st_nlink == 1)
+                r->freed += (uint64_t) st.st_size;
+        (*removed)++;
+        return 0;
+}
+
 /* Package files of one directory, and below: packages/, or "" for the whole of a mirror, whose packages lie where its source has them. */
 static int sweep(Repository *r, const Generation *published, size_t first, const char *path, unsigned depth, size_t *removed, Error *e) {
         int fd = openat(r->fd, *path ? path : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), k = 0;
@@ -348,10 +370,9 @@ static int sweep(Repository *r, const Generation *published, size_t first, const
                         k = sweep(r, published, first, name, depth + 1, removed, e);
                         (void) unlinkat(fd, d->d_name, AT_REMOVEDIR); /* if it is empty now */
                 } else if (endswith(name, ".rpm") && !is_named(r, published, first, name)) {
-                        if (unlinkat(fd, d->d_name, 0) < 0)
-                                k = error_errno(e, errno, "%s/%s", r->path, name);
-                        else
-                                (*removed)++;
+                        k = remove_package(r, fd, d->d_name, removed);
+                        if (k < 0)
+                                k = error_errno(e, -k, "%s/%s", r->path, name);
                 }
         }
         (void) closedir(dir);
@@ -403,16 +424,15 @@ static int drop_packages(Repository *r, const Generation *g, const Generation *p
                 return error_oom(e);
         for (size_t i = 0; i < g->n_packages; i++) {
                 const char *href = g->packages[i]->href;
+                int q;
                 bool named = generation_walk_href(published, &at[r->n_generations], href) != NULL;
 
                 for (size_t k = first; k < r->n_generations && !named; k++)
                         named = generation_walk_href(r->generations[k], &at[k], href) != NULL;
                 if (named)
                         continue;
-                if (unlinkat(r->fd, href, 0) == 0)
-                        (*removed)++;
-                else if (errno != ENOENT)
-                        return error_errno(e, errno, "%s/%s", r->path, href);
+                if ((q = remove_package(r, r->fd, href, removed)) < 0 && q != -ENOENT)
+                        return error_errno(e, -q, "%s/%s", r->path, href);
                 remove_parents(r, href);
         }
         return 0;
@@ -425,9 +445,13 @@ int repository_clean(Repository *r, const Generation *published, unsigned keep, 
         int k;
 
         /* All of them first, and for good: a generation that is kept has its packages. */
-        for (size_t i = 0; i < first; i++)
-                if (r->generations[i]->number != published->number && (k = retire(r, r->generations[i]->number, e)) < 0)
+        for (size_t i = 0; i < first; i++) {
+                if (r->generations[i]->number == published->number)
+                        continue;
+                if ((k = retire(r, r->generations[i]->number, e)) < 0)
                         return k;
+                r->cleaning = true;
+        }
         if (first > 0 && (k = sync_dir(r, "generations", e)) < 0)
                 return k;
         for (size_t i = 0; i < first; i++)
@@ -443,7 +467,7 @@ int repository_clean(Repository *r, const Generation *published, unsigned keep, 
         if (k < 0)
                 return error_errno(e, -k, "%s/" STAGE, r->path);
         r->stage_fd = safe_close(r->stage_fd);
-        r->staged = false;
+        r->staged = r->cleaning = false;
         *ret_removed = removed;
         return 0;
 }

@@ -7,17 +7,21 @@
 #pragma once
 
 #include "repo/generation.h"
+#include "repo/readers.h"
 
 #define STAGE ".stage"
 
 typedef struct Repository {
         char *path; /* as given */
-        int fd, lock_fd, stage_fd, readers_fd;
+        int fd, lock_fd, stage_fd;
+        Readers readers;
         bool staged;              /* the staging area is ours, and to be removed */
         Generation **generations; /* that are on disk and count, by number */
         size_t n_generations;
         bool unclean;             /* a run that was killed left something: package files may be there that no generation names */
+        bool cleaning;            /* this one is about to */
         Generation *current;      /* one of them: the published one; NULL: nothing is published */
+        uint64_t freed;           /* bytes of the package files that repository_clean() has removed */
 } Repository;
 
 Repository *repository_free(Repository *r);

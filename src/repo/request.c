@@ -7,6 +7,8 @@
 #include "repo/transfer.h"
 
 #define DISCARD_MAX    (1024 * 1024) /* of a redirect's own body */
+#define HEADERS_MAX    (256 * 1024)
+#define SMALL_MAX      (4u * 1024 * 1024)
 #define WRITEBACK_SIZE (UINT64_C(32) << 20)
 
 static bool is_http(const Transfer *t) {
@@ -145,6 +147,10 @@ static size_t on_header(char *data, size_t size, size_t n, void *userdata) {
 
         if (__builtin_mul_overflow(size, n, &size))
                 return 0;
+        /* libcurl keeps them all, and reads on for ever. */
+        t->headers += size;
+        if (t->headers > HEADERS_MAX)
+                return refuse(t, EXIT_UNREACHABLE, "its answer has headers without end");
         line = strndup(data, size);
         if (!line)
                 return 0;
@@ -221,6 +227,7 @@ int request_prepare(Transfer *t, Error *e) {
         CURL *c = t->easy;
 
         curl_easy_reset(c);
+        t->headers = 0;
         t->curl_error[0] = '\0';
         (void) curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 262144L); /* refused after some failures: only slower */
         /* Redirects are followed here, one by one: each hop's scheme is judged, and the Referer is for one host only. */
@@ -232,6 +239,8 @@ int request_prepare(Transfer *t, Error *e) {
             curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, timeout) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1024L) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, timeout) != CURLE_OK ||
+            /* A small file of unknown size must not come drop by drop. */
+            curl_easy_setopt(c, CURLOPT_TIMEOUT, t->item->size == 0 && t->item->size_max > 0 && t->item->size_max <= SMALL_MAX ? 10 * timeout : 0L) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_RANGE, range) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_REFERER, referer) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->curl_error) != CURLE_OK ||

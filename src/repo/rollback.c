@@ -75,7 +75,7 @@ static int stage_repomd(Repository *r, const Generation *from, Generation *next,
                 return error_oom(e);
         if ((k = read_file(r->fd, path, REPOMD_MAX, &text, &size)) < 0 || (k = read_file(r->fd, asc, REPOMD_MAX, &signature, &signature_size)) < 0)
                 return error_errno(e, -k, "%s/%s", r->path, path);
-        if ((k = keyring_verify(keyring, text, size, signature, signature_size, path, e)) < 0 || (k = repomd_parse(text, size, path, &repomd, e)) < 0)
+        if ((k = keyring_verify(keyring, text, size, signature, signature_size, path, NULL, NULL, e)) < 0 || (k = repomd_parse(text, size, path, &repomd, e)) < 0)
                 return k;
         repomd->freshness = next->freshness;
         if (!(rendered = repomd_render(repomd)))
@@ -87,15 +87,28 @@ static int stage_repomd(Repository *r, const Generation *from, Generation *next,
         return 0;
 }
 
+/* Its packages stay one key's; its metadata are signed by the other one as well, if there is one now. */
+static int set_also(Generation *g, const Signers *s, Error *e) {
+        free(g->also);
+        g->also = NULL;
+        for (size_t i = 0; i < s->n; i++)
+                if (!streq(s->v[i]->fingerprint, g->key) && !(g->also = strdup(s->v[i]->fingerprint)))
+                        return error_oom(e);
+        return 0;
+}
+
 static int make_next(Repository *r, const RollbackOptions *o, const Generation *from, Generation **ret, Error *e) {
         _cleanup_(generation_freep) Generation *next = NULL;
         int64_t now;
         int k;
 
-        if (!streq(from->key, o->signer->fingerprint))
-                return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: generation %" PRIu64 " is of key %s, not %s", r->path, from->number,
-                                               from->key, o->signer->fingerprint), "publish its packages again instead");
+        if (!signers_have(o->signers, from->key))
+                return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: generation %" PRIu64 " is of key %s, not %s%s%s", r->path, from->number,
+                                               from->key, o->signers->v[0]->fingerprint, *signers_also(o->signers) ? " or " : "", signers_also(o->signers)),
+                                  "publish its packages again instead; while both keys are published, --also-key names the other one");
         if ((k = check_packages(r, from, e)) < 0 || (k = copy_generation(from, &next, e)) < 0)
+                return k;
+        if ((k = set_also(next, o->signers, e)) < 0)
                 return k;
         next->number = r->generations[r->n_generations - 1]->number + 1;
         next->freshness = (Freshness){ .serial = next->number };
@@ -112,11 +125,14 @@ static int make_next(Repository *r, const RollbackOptions *o, const Generation *
 
 /* Whether it was published again already: the same packages, and a date of expiry that need not be set anew. */
 static int is_done(const Repository *r, const RollbackOptions *o, const Generation *from, bool *ret, Error *e) {
+        _cleanup_(generation_freep) Generation *like = NULL;
         const Generation *c = r->current;
         int64_t now;
         int k;
 
-        *ret = o->generation != 0 && generation_same(c, from) && strv_length(c->metadata) == strv_length(from->metadata) &&
+        if ((k = copy_generation(from, &like, e)) < 0 || (k = set_also(like, o->signers, e)) < 0)
+                return k;
+        *ret = o->generation != 0 && generation_same(c, like) && strv_length(c->metadata) == strv_length(from->metadata) &&
                (o->valid_sec > 0) == (c->freshness.expires > 0);
         for (size_t i = 0; *ret && from->metadata && from->metadata[i]; i++)
                 *ret = streq(c->metadata[i], from->metadata[i]);
@@ -134,9 +150,9 @@ static int stage_next(Repository *r, const RollbackOptions *o, const Generation 
         _cleanup_free_ char *repomd = NULL;
         int k;
 
-        if ((k = keyring_new(o->signer->public_key, o->signer->public_key_size, "signing key", &keyring, e)) < 0 ||
+        if ((k = keyring_new_own(o->signers, &keyring, e)) < 0 ||
             (k = make_next(r, o, from, &next, e)) < 0 || (k = link_metadata(r, from, e)) < 0 || (k = stage_repomd(r, from, next, keyring, &repomd, e)) < 0 ||
-            (k = seal_repomd(r, next, o->signer, keyring, repomd, e)) < 0 || (k = metalink_carry(r, repomd, next->revision, o->mirror_urls, e)) < 0 ||
+            (k = seal_repomd(r, next, o->signers, keyring, repomd, e)) < 0 || (k = metalink_carry(r, repomd, next->revision, o->mirror_urls, e)) < 0 ||
             (k = seal_generation(r, next, e)) < 0 || (k = repository_sync(r, e)) < 0 || (k = repository_link_metadata(r, o->keep, e)) < 0)
                 return k;
         *ret = TAKE_PTR(next);
@@ -159,7 +175,7 @@ int rollback(const RollbackOptions *o, Generation **ret, Error *e) {
                 return error_set(e, EALREADY, EXIT_USAGE, "%s: generation %" PRIu64 " is the published one", o->repo, from->number);
         if ((k = is_done(r, o, from, &done, e)) < 0 || (k = done ? copy_generation(r->current, &next, e) : stage_next(r, o, from, &next, e)) < 0 ||
             (k = done ? metalink_refresh(r, next->revision, o->mirror_urls, e) : repository_switch(r, next, e)) < 0 ||
-            (k = serial_remember(o->workspace, o->repo, next->key, next->number, e)) < 0 || (k = repository_clean(r, next, o->keep, &removed, e)) < 0)
+            (k = serial_remember(o->workspace, o->repo, (char *[]){ next->key, next->also, NULL }, next->number, e)) < 0 || (k = repository_clean(r, next, o->keep, &removed, e)) < 0)
                 return k;
         *ret = TAKE_PTR(next);
         return 0;

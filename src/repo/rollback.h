@@ -8,7 +8,7 @@
 typedef struct RollbackOptions {
         const char *workspace, *repo;
         uint64_t generation;  /* to go back to; 0: the one before the published one */
-        Signer *signer;       /* must be the key of that generation */
+        const Signers *signers; /* one must be the key of that generation */
         int64_t valid_sec;    /* see publish.h */
         unsigned keep;        /* see publish.h */
         char **mirror_urls;   /* for a metalink; NULL: those of the one that is there */

@@ -14,6 +14,7 @@
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/dependency-scan.h"
 
 #define LEAD_SIZE       96
 #define INTRO_SIZE      16 /* magic, reserved, count of entries, bytes of data */
@@ -209,6 +210,24 @@ static int take_payload_digest(RpmFile *f, Error *e) {
         return r;
 }
 
+static int check_dependencies(const RpmFile *f, Error *e) {
+        static const rpmTagVal tags[] = { RPMTAG_REQUIRENAME, RPMTAG_PROVIDENAME, RPMTAG_CONFLICTNAME, RPMTAG_OBSOLETENAME,
+                                          RPMTAG_RECOMMENDNAME, RPMTAG_SUGGESTNAME, RPMTAG_SUPPLEMENTNAME, RPMTAG_ENHANCENAME };
+        DependencyScan scan = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(tags); i++) {
+                struct rpmtd_s td;
+                const char *name;
+
+                if (!headerGet(f->header, tags[i], &td, HEADERGET_MINMEM))
+                        continue;
+                while (!scan.is_bad && (name = rpmtdNextString(&td)))
+                        (void) dependency_scan_name(&scan, name);
+                rpmtdFreeData(&td);
+        }
+        return scan.is_bad ? dependency_scan_error(f->path, e) : 0;
+}
+
 /* Keeps a pointer into the signature header, which lives as long as f. */
 static void take_signature(RpmFile *f) {
         struct rpmtd_s td;
@@ -286,7 +305,8 @@ int rpm_file_open(int dir_fd, const char *path, RpmFile **ret, Error *e) {
         if (!S_ISREG(st.st_mode))
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: not a regular file", path);
         f->size = (uint64_t) st.st_size;
-        if ((r = read_headers(f, e)) < 0 || (r = take_identity(f, e)) < 0 || (r = take_payload_digest(f, e)) < 0)
+        if ((r = read_headers(f, e)) < 0 || (r = take_identity(f, e)) < 0 || (r = take_payload_digest(f, e)) < 0 ||
+            (r = check_dependencies(f, e)) < 0)
                 return r;
         take_signature(f);
         *ret = TAKE_PTR(f);

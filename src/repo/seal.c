@@ -12,21 +12,26 @@ static int write_file(Repository *r, const char *path, const void *data, size_t 
         return k < 0 ? error_errno(e, -k, "%s/" STAGE "/%s", r->path, path) : 0;
 }
 
-int seal_repomd(Repository *r, Generation *g, Signer *signer, Keyring *keyring, const char *repomd, Error *e) {
-        _cleanup_free_ char *armored = NULL, *key = NULL;
-        _cleanup_free_ void *signature = NULL;
+/* Every one of them signed: a signature that is missing would be found out by the clients that know that key alone. */
+static int check_signatures(const Signers *signers, Keyring *keyring, const char *repomd, const char *armored, Error *e) {
+        _cleanup_strv_ char **signed_by = NULL;
+        int k = keyring_verify(keyring, repomd, strlen(repomd), armored, strlen(armored), "repomd.xml", &signed_by, NULL, e);
+
+        for (size_t i = 0; k >= 0 && i < signers->n; i++)
+                if (!strv_contains(signed_by, signers->v[i]->fingerprint))
+                        k = error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "repomd.xml: not signed by key %s", signers->v[i]->fingerprint);
+        return k;
+}
+
+int seal_repomd(Repository *r, Generation *g, const Signers *signers, Keyring *keyring, const char *repomd, Error *e) {
+        _cleanup_free_ char *armored = NULL, *key = signers_public_keys(signers);
         char hex[SHA256_HEX_SIZE];
-        size_t size;
         int k;
 
-        k = signer_sign(signer, repomd, strlen(repomd), g->revision, &signature, &size, e);
-        if (k < 0)
-                return k;
-        armored = openpgp_armor("SIGNATURE", signature, size);
-        key = openpgp_armor("PUBLIC KEY BLOCK", signer->public_key, signer->public_key_size);
-        if (!armored || !key)
+        if (!key)
                 return error_oom(e);
-        if ((k = keyring_verify(keyring, repomd, strlen(repomd), signature, size, "repomd.xml", e)) < 0 ||
+        if ((k = signers_sign_armored(signers, repomd, strlen(repomd), g->revision, &armored, e)) < 0 ||
+            (k = check_signatures(signers, keyring, repomd, armored, e)) < 0 ||
             (k = write_file(r, "repodata/repomd.xml.asc", armored, strlen(armored), e)) < 0 ||
             (k = write_file(r, "repodata/repomd.xml.key", key, strlen(key), e)) < 0)
                 return k;

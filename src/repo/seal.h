@@ -6,9 +6,9 @@
 #include "repo/repository.h"
 #include "repo/signer.h"
 
-/* Writes repomd.xml.asc and repomd.xml.key beside the staged repomd.xml, whose text is given, checks the signature as somebody who has the
- * key alone would, and sets g->repomd_sha256. Nothing is fsync'ed: repository_sync(). */
-int seal_repomd(Repository *r, Generation *g, Signer *signer, Keyring *keyring, const char *repomd, Error *e);
+/* Writes repomd.xml.asc and repomd.xml.key beside the staged repomd.xml, whose text is given, checks the signatures as somebody who has
+ * these keys alone would, and sets g->repomd_sha256. Nothing is fsync'ed: repository_sync(). */
+int seal_repomd(Repository *r, Generation *g, const Signers *signers, Keyring *keyring, const char *repomd, Error *e);
 /* .stage/generation/: hard links of g's staged metadata, and its manifest. */
 int seal_generation(Repository *r, const Generation *g, Error *e);
 /* A small file of the repository's top, replaced only if it differs. */

@@ -35,11 +35,20 @@ static int read_known(const char *path, uint64_t *ret, Error *e) {
         return 0;
 }
 
-int serial_known(const char *workspace, const char *repo, const char *fingerprint, uint64_t *ret, Error *e) {
-        _cleanup_free_ char *path = NULL;
-        int r = known_path(workspace, repo, fingerprint, &path, e);
+int serial_known(const char *workspace, const char *repo, char *const *fingerprints, uint64_t *ret, Error *e) {
+        uint64_t newest = 0;
 
-        return r < 0 ? r : read_known(path, ret, e);
+        STRV_FOREACH(s, fingerprints) {
+                _cleanup_free_ char *path = NULL;
+                uint64_t known;
+                int r;
+
+                if ((r = known_path(workspace, repo, *s, &path, e)) < 0 || (r = read_known(path, &known, e)) < 0)
+                        return r;
+                newest = MAX(newest, known);
+        }
+        *ret = newest;
+        return 0;
 }
 
 static int write_serial(const char *workspace, const char *path, uint64_t serial, Error *e) {
@@ -54,22 +63,25 @@ static int write_serial(const char *workspace, const char *path, uint64_t serial
         return 0;
 }
 
-int serial_remember(const char *workspace, const char *repo, const char *fingerprint, uint64_t serial, Error *e) {
-        _cleanup_free_ char *path = NULL;
-        uint64_t known;
-        int r;
+/* back: also where a higher one is known. */
+static int set_known(const char *workspace, const char *repo, char *const *fingerprints, uint64_t serial, bool back, Error *e) {
+        STRV_FOREACH(s, fingerprints) {
+                _cleanup_free_ char *path = NULL;
+                uint64_t known;
+                int r;
 
-        if ((r = known_path(workspace, repo, fingerprint, &path, e)) < 0 || (r = read_known(path, &known, e)) < 0 || known >= serial)
-                return r;
-        return write_serial(workspace, path, serial, e);
+                if ((r = known_path(workspace, repo, *s, &path, e)) < 0 || (r = read_known(path, &known, e)) < 0)
+                        return r;
+                if ((back ? known != serial : known < serial) && (r = write_serial(workspace, path, serial, e)) < 0)
+                        return r;
+        }
+        return 0;
 }
 
-int serial_go_back(const char *workspace, const char *repo, const char *fingerprint, uint64_t serial, Error *e) {
-        _cleanup_free_ char *path = NULL;
-        uint64_t known;
-        int r;
+int serial_remember(const char *workspace, const char *repo, char *const *fingerprints, uint64_t serial, Error *e) {
+        return set_known(workspace, repo, fingerprints, serial, false, e);
+}
 
-        if ((r = known_path(workspace, repo, fingerprint, &path, e)) < 0 || (r = read_known(path, &known, e)) < 0 || known == serial)
-                return r;
-        return write_serial(workspace, path, serial, e);
+int serial_go_back(const char *workspace, const char *repo, char *const *fingerprints, uint64_t serial, Error *e) {
+        return set_known(workspace, repo, fingerprints, serial, true, e);
 }

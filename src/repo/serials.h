@@ -4,10 +4,10 @@
 
 #include "basic/error.h"
 
-/* The highest serial that this workspace has published to, or found good in, the directory repo by the key; 0: none.
+/* The highest serial that this workspace has published to, or found good in, the directory repo by one of the keys; 0: none.
  * WORKSPACE/serials/FINGERPRINT-DIRECTORY, where DIRECTORY is a digest of its real path. */
-int serial_known(const char *workspace, const char *repo, const char *fingerprint, uint64_t *ret, Error *e);
-/* For somebody who means to go back: this one is what is known now. */
-int serial_go_back(const char *workspace, const char *repo, const char *fingerprint, uint64_t serial, Error *e);
-/* Remembers a higher one; a lower one changes nothing. */
-int serial_remember(const char *workspace, const char *repo, const char *fingerprint, uint64_t serial, Error *e);
+int serial_known(const char *workspace, const char *repo, char *const *fingerprints, uint64_t *ret, Error *e);
+/* For somebody who means to go back: this one is what is known now, of each key. */
+int serial_go_back(const char *workspace, const char *repo, char *const *fingerprints, uint64_t serial, Error *e);
+/* Remembers a higher one, for each key; a lower one changes nothing. */
+int serial_remember(const char *workspace, const char *repo, char *const *fingerprints, uint64_t serial, Error *e);

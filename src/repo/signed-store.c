@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/signed-store.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -79,9 +80,44 @@ void signed_store_keep(SignedStore *s, const char *unsigned_sha256, const char *
         (void) symlinkat(sha256, s->fd, unsigned_sha256);
 }
 
-void signed_store_forget(SignedStore *s, const char *unsigned_sha256, const char *sha256) {
-        if (s->fd < 0)
+/* The signed files first, then what leads to them. */
+static void sweep_key(int fd, bool links, uint64_t *freed) {
+        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+        struct dirent *d;
+
+        if (!dir) {
+                safe_close(copy);
                 return;
-        (void) unlinkat(s->fd, unsigned_sha256, 0);
-        (void) unlinkat(s->fd, sha256, 0);
+        }
+        rewinddir(dir);
+        while ((d = readdir(dir))) {
+                struct stat st, target;
+
+                if (!sha256_is_valid(d->d_name) || fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                        continue;
+                if (links && S_ISLNK(st.st_mode) && fstatat(fd, d->d_name, &target, 0) < 0 && errno == ENOENT)
+                        (void) unlinkat(fd, d->d_name, 0);
+                else if (!links && S_ISREG(st.st_mode) && st.st_nlink == 1 && unlinkat(fd, d->d_name, 0) == 0)
+                        *freed += (uint64_t) st.st_size;
+        }
+        (void) closedir(dir);
+}
+
+void signed_store_sweep(const char *workspace, uint64_t *freed) {
+        _cleanup_free_ char *path = path_join(workspace, "store/signed");
+        DIR *dir = path ? opendir(path) : NULL;
+        struct dirent *d;
+
+        while (dir && (d = readdir(dir))) {
+                int fd = d->d_name[0] == '.' ? -1 : openat(dirfd(dir), d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+                if (fd < 0)
+                        continue;
+                sweep_key(fd, false, freed);
+                sweep_key(fd, true, freed);
+                safe_close(fd);
+        }
+        if (dir)
+                (void) closedir(dir);
 }

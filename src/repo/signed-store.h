@@ -19,8 +19,9 @@ bool signed_store_take(SignedStore *s, const char *unsigned_sha256, int dir_fd, 
 
 /* Remembers a published file, which must be on the disk and sealed. That it cannot is no error: it costs time later. */
 void signed_store_keep(SignedStore *s, const char *unsigned_sha256, const char *sha256, int dir_fd, const char *name);
-/* Forgets one that is published no more. */
-void signed_store_forget(SignedStore *s, const char *unsigned_sha256, const char *sha256);
+/* Forgets those of all keys that nobody publishes any more: that are linked nowhere else. *freed is raised by their bytes. That something cannot be removed
+ * is no error. */
+void signed_store_sweep(const char *workspace, uint64_t *freed);
 
 /* A sealed file has a time that says what is in it: the seconds given, and nanoseconds out of its digest. Who writes to it changes that. */
 int file_seal(int fd, int64_t seconds, const char *sha256);

@@ -1,30 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The signer over GnuPG. The key is looked at through gpgme; what is signed, 32 bytes, goes to gpg-agent over one connection (or from
  * there to a card), and the packet around the signature is ours: gpg itself would be one process a package, and gpgme cannot set its time. */
-#include <fcntl.h>
 #include <gpgme.h>
 #include <pthread.h>
+#include <sys/stat.h>
 
-#include "basic/fs.h"
 #include "basic/process.h"
 #include "basic/strings.h"
 #include "repo/keyring.h"
-#include "repo/openpgp-packet.h"
+#include "repo/openpgp-read.h"
 #include "repo/signer.h"
 
-#define RSA_BITS_MIN   3072
-#define NUMBER_MAX     (16 * 1024)
-#define PASSPHRASE_MAX ((size_t) 4096)
-#define AGENT_SECONDS  60 /* to start it */
+#define RSA_BITS_MIN  3072
+#define NUMBER_MAX    (16 * 1024)
+#define AGENT_SECONDS 60 /* to start it */
 
 typedef struct GpgSigner {
-        char *homedir;         /* or NULL */
-        char *passphrase_file; /* or NULL */
-        char *passphrase;      /* or NULL */
-        char *keygrip;         /* how the agent calls the key */
-        unsigned char fingerprint[OPENPGP_FINGERPRINT_SIZE]; /* of the key that signs */
+        char *homedir;        /* or NULL */
+        SecretSource secret;
+        char *passphrase;     /* or NULL: not asked for yet */
+        Error why_no_secret;
+        char *keygrip;        /* how the agent calls the key */
         gpgme_ctx_t agent;
-        pthread_mutex_t lock;  /* one connection, one question at a time */
+        pthread_mutex_t lock; /* one connection, one question at a time */
 } GpgSigner;
 
 static void gpg_free(Signer *s) {
@@ -34,13 +32,11 @@ static void gpg_free(Signer *s) {
                 return;
         if (g->agent)
                 gpgme_release(g->agent);
-        if (g->passphrase)
-                explicit_bzero(g->passphrase, strlen(g->passphrase));
         (void) pthread_mutex_destroy(&g->lock);
-        free(g->passphrase);
+        secret_free(g->passphrase);
+        error_clear(&g->why_no_secret);
         free(g->keygrip);
         free(g->homedir);
-        free(g->passphrase_file);
         free(g);
 }
 
@@ -53,9 +49,11 @@ static gpgme_error_t keep_data(void *opaque, const void *data, size_t size) {
         return 0;
 }
 
-/* The agent asks for the passphrase, and for nothing else. */
+/* The agent asks for the passphrase (a card's PIN, too), and for nothing else. Whoever is at the terminal is asked when the agent is, and once. */
 static gpgme_error_t answer(void *opaque, const char *name, const char *args, gpgme_data_t *ret) {
-        GpgSigner *g = opaque;
+        const Signer *s = opaque;
+        GpgSigner *g = s->data;
+        _cleanup_free_ char *what = NULL;
 
         if (!name) {
                 if (*ret)
@@ -63,15 +61,18 @@ static gpgme_error_t answer(void *opaque, const char *name, const char *args, gp
                 *ret = NULL;
                 return 0;
         }
-        if (!streq(name, "PASSPHRASE") || !g->passphrase)
+        if (!streq(name, "PASSPHRASE"))
+                return gpgme_error(GPG_ERR_NO_PASSPHRASE);
+        if (!g->passphrase && (!(what = format("key %s", s->fingerprint)) || secret_read(&g->secret, what, &g->passphrase, NULL, &g->why_no_secret) < 0 || !g->passphrase))
                 return gpgme_error(GPG_ERR_NO_PASSPHRASE);
         return gpgme_data_new_from_mem(ret, g->passphrase, strlen(g->passphrase), 0);
 }
 
-static gpgme_error_t ask_agent(GpgSigner *g, const char *command, Text *data) {
+static gpgme_error_t ask_agent(Signer *s, const char *command, Text *data) {
+        GpgSigner *g = s->data;
         gpgme_error_t failed = 0, err;
 
-        err = gpgme_op_assuan_transact_ext(g->agent, command, data ? keep_data : NULL, data, answer, g, NULL, NULL, &failed);
+        err = gpgme_op_assuan_transact_ext(g->agent, command, data ? keep_data : NULL, data, answer, s, NULL, NULL, &failed);
         return err ? err : failed;
 }
 
@@ -98,7 +99,21 @@ static int take_number(const Text *sexp, unsigned char **ret, size_t *ret_size) 
         return 0;
 }
 
-static int raw_sign(void *data, const unsigned char digest[static 32], unsigned char **ret, size_t *ret_size, Error *e) {
+static int not_signed(const Signer *s, gpgme_error_t err, Error *e) {
+        GpgSigner *g = s->data;
+        int r;
+
+        if (g->why_no_secret.message) {
+                r = error_set(e, ENOKEY, g->why_no_secret.code, "%s", g->why_no_secret.message);
+                return g->why_no_secret.hint ? error_hint(e, r, "%s", g->why_no_secret.hint) : r;
+        }
+        r = error_set(e, EIO, EXIT_FAILED, "gpg-agent did not sign with key %s: %s", s->fingerprint, gpgme_strerror(err));
+        if (g->passphrase)
+                return error_hint(e, r, g->secret.file && !g->secret.fd_given ? "is the passphrase in %s right?" : "is the passphrase right?", g->secret.file);
+        return error_hint(e, r, "if the key has a passphrase, or is on a card, unlock it in the agent first, or give --passphrase-file");
+}
+
+static int gpg_sign(void *data, const unsigned char digest[static 32], unsigned char **ret, size_t *ret_size, Error *e) {
         Signer *s = data;
         GpgSigner *g = s->data;
         _cleanup_free_ char *key = format("SIGKEY %s", g->keygrip);
@@ -114,22 +129,13 @@ static int raw_sign(void *data, const unsigned char digest[static 32], unsigned 
         if (!key || !command)
                 return error_oom(e);
         (void) pthread_mutex_lock(&g->lock);
-        if (!(err = ask_agent(g, key, NULL)) && !(err = ask_agent(g, command, NULL)))
-                err = ask_agent(g, "PKSIGN", &sexp);
+        if (!(err = ask_agent(s, key, NULL)) && !(err = ask_agent(s, command, NULL)))
+                err = ask_agent(s, "PKSIGN", &sexp);
         (void) pthread_mutex_unlock(&g->lock);
-        if (err) {
-                r = error_set(e, EIO, EXIT_FAILED, "gpg-agent did not sign with key %s: %s", s->fingerprint, gpgme_strerror(err));
-                return error_hint(e, r, g->passphrase_file ? "is the passphrase in %s right?"
-                                                           : "if the key has a passphrase, unlock it in the agent first, or give --passphrase-file",
-                                  g->passphrase_file);
-        }
+        if (err)
+                return not_signed(s, err, e);
         r = take_number(&sexp, ret, ret_size);
         return r < 0 ? error_errno(e, -r, "gpg-agent's signature with key %s", s->fingerprint) : 0;
-}
-
-static int gpg_sign(Signer *s, const void *data, size_t size, int64_t time, void **ret, size_t *ret_size, Error *e) {
-        GpgSigner *g = s->data;
-        return openpgp_sign(g->fingerprint, OPENPGP_BINARY, time, data, size, raw_sign, s, ret, ret_size, e);
 }
 
 static int gpgconf(const GpgSigner *g, const char *verb, const char *what, char **ret, Error *e) {
@@ -145,16 +151,33 @@ static int gpgconf(const GpgSigner *g, const char *verb, const char *what, char 
         return process_check(&(Process){ .argv = argv, .timeout_sec = AGENT_SECONDS }, ret, e);
 }
 
-static int read_passphrase(GpgSigner *g, Error *e) {
+/* A prompt of the agent's own would hang a build machine, or show up on somebody else's terminal: it is to ask us, or nobody. */
+static int set_pinentry(Signer *s, const char *socket, Error *e) {
+        GpgSigner *g = s->data;
+        bool ask_us = secret_is_there(&g->secret);
+        gpgme_error_t err = ask_agent(s, ask_us ? "OPTION pinentry-mode=loopback" : "OPTION pinentry-mode=error", NULL);
+
+        if (!err)
+                return 0;
+        /* Somebody at the terminal may have unlocked the key before. */
+        if (ask_us && !g->secret.file && !g->secret.fd_given && !ask_agent(s, "OPTION pinentry-mode=error", NULL))
+                return 0;
+        if (ask_us && gpgme_err_code(err) != GPG_ERR_EOF)
+                return error_hint(e, error_set(e, EIO, EXIT_FAILED, "gpg-agent at %s takes no passphrase from us: %s", socket, gpgme_strerror(err)),
+                                  "remove no-allow-loopback-pinentry from gpg-agent.conf, or unlock the key in the agent and give no passphrase");
+        return error_set(e, EIO, EXIT_FAILED, "gpg-agent at %s does not answer: %s", socket, gpgme_strerror(err));
+}
+
+static int read_secret(Signer *s, Error *e) {
+        GpgSigner *g = s->data;
+        char *warning = NULL;
         int r;
 
-        if (!g->passphrase_file)
+        /* A file is read now; nobody is asked before it turns out that there is something to ask for. */
+        if (!g->secret.file && !g->secret.fd_given)
                 return 0;
-        r = read_file(AT_FDCWD, g->passphrase_file, PASSPHRASE_MAX, &g->passphrase, NULL);
-        if (r < 0)
-                return error_errno(e, -r, "%s", g->passphrase_file);
-        g->passphrase[strcspn(g->passphrase, "\r\n")] = '\0';
-        return 0;
+        r = secret_read(&g->secret, s->fingerprint, &g->passphrase, &warning, e);
+        return r < 0 ? r : signer_warn(s, warning, e);
 }
 
 static int open_agent(Signer *s, Error *e) {
@@ -163,17 +186,15 @@ static int open_agent(Signer *s, Error *e) {
         gpgme_error_t err;
         int r;
 
-        if ((r = read_passphrase(g, e)) < 0 || (r = gpgconf(g, "--launch", "gpg-agent", &started, e)) < 0 ||
+        if ((r = read_secret(s, e)) < 0 || (r = gpgconf(g, "--launch", "gpg-agent", &started, e)) < 0 ||
             (r = gpgconf(g, "--list-dirs", "agent-socket", &socket, e)) < 0)
                 return r;
         socket[strcspn(socket, "\n")] = '\0';
         if (gpgme_new(&g->agent) != 0)
                 return error_oom(e);
-        /* A prompt would hang a build machine, or show up on somebody else's terminal. */
-        if (!(err = gpgme_set_protocol(g->agent, GPGME_PROTOCOL_ASSUAN)) &&
-            !(err = gpgme_ctx_set_engine_info(g->agent, GPGME_PROTOCOL_ASSUAN, socket, NULL)))
-                err = ask_agent(g, g->passphrase ? "OPTION pinentry-mode=loopback" : "OPTION pinentry-mode=error", NULL);
-        return err ? error_set(e, EIO, EXIT_FAILED, "gpg-agent at %s does not answer: %s", socket, gpgme_strerror(err)) : 0;
+        if (!(err = gpgme_set_protocol(g->agent, GPGME_PROTOCOL_ASSUAN)))
+                err = gpgme_ctx_set_engine_info(g->agent, GPGME_PROTOCOL_ASSUAN, socket, NULL);
+        return err ? error_set(e, EIO, EXIT_FAILED, "gpg-agent at %s does not answer: %s", socket, gpgme_strerror(err)) : set_pinentry(s, socket, e);
 }
 
 static const SignerType signer_gpg = { .name = "gpg", .sign = gpg_sign, .free = gpg_free };
@@ -189,7 +210,7 @@ static int check_part(const Signer *s, const struct _gpgme_subkey *part, Error *
                 return refuse(s, e, EXIT_UNTRUSTED, "it has expired");
         if (part->disabled || part->invalid)
                 return refuse(s, e, EXIT_UNTRUSTED, "it is disabled or not valid");
-        if (part->pubkey_algo != GPGME_PK_RSA && part->pubkey_algo != GPGME_PK_RSA_S)
+        if (part->pubkey_algo != GPGME_PK_RSA)
                 return refuse(s, e, EXIT_UNTRUSTED, "it is not an RSA key, and EL8's rpm takes no other");
         if (part->length < RSA_BITS_MIN)
                 return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "signing key %s: %u bits are too few, %d are needed", s->fingerprint,
@@ -243,15 +264,24 @@ static int export_key(gpgme_ctx_t ctx, Signer *s, Error *e) {
         return s->public_key ? 0 : refuse(s, e, EXIT_FAILED, "gpg exports nothing for it");
 }
 
+/* What clients will get to see, as it is, whatever gpg thinks of it. */
+static int check_exported(const Signer *s, Error *e) {
+        _cleanup_free_ char *name = format("signing key %s", s->fingerprint);
+        return name ? openpgp_check_key(s->public_key, s->public_key_size, name, e) : error_oom(e);
+}
+
 static int take_key(Signer *s, gpgme_ctx_t ctx, gpgme_key_t key, const struct _gpgme_subkey *part, Error *e) {
         GpgSigner *g = s->data;
         const struct _gpgme_subkey *primary = key->subkeys;
         char *fingerprint;
+        int r;
 
-        for (size_t i = 0; i < sizeof g->fingerprint; i++)
-                (void) sscanf(s->fingerprint + 2 * i, "%2hhx", &g->fingerprint[i]);
+        (void) openpgp_fingerprint_bytes(s->fingerprint, s->signing);
         if (part != primary) {
-                s->warning = "a subkey signs: rpm of EL8 lists primary keys only, and `rpm -K` may say NOKEY where the key was imported by an older rpm";
+                r = signer_warn(s, format("key %s: a subkey signs: rpm of EL8 lists primary keys only, and `rpm -K` may say NOKEY where the key was imported by an older rpm",
+                                          s->fingerprint), e);
+                if (r < 0)
+                        return r;
                 if (!(fingerprint = strdup(primary->fpr)))
                         return error_oom(e);
                 free(s->fingerprint);
@@ -264,7 +294,10 @@ static int take_key(Signer *s, gpgme_ctx_t ctx, gpgme_key_t key, const struct _g
                 s->expires = primary->expires;
         s->user_id = strdup(key->uids && key->uids->uid ? key->uids->uid : "");
         g->keygrip = strdup(part->keygrip ? part->keygrip : "");
-        return s->user_id && g->keygrip ? export_key(ctx, s, e) : error_oom(e);
+        if (!s->user_id || !g->keygrip)
+                return error_oom(e);
+        r = export_key(ctx, s, e);
+        return r < 0 ? r : check_exported(s, e);
 }
 
 static int load_key(gpgme_ctx_t ctx, Signer *s, const char *where, Error *e) {
@@ -288,17 +321,30 @@ static int load_key(gpgme_ctx_t ctx, Signer *s, const char *where, Error *e) {
         return r;
 }
 
+/* gpg itself would only grumble, where nobody hears it. */
+static int check_home(Signer *s, const char *path, Error *e) {
+        struct stat st;
+
+        if (stat(path, &st) < 0 || (S_ISDIR(st.st_mode) && access(path, X_OK) < 0))
+                return error_errno(e, errno, "GnuPG home %s", path);
+        if (!S_ISDIR(st.st_mode))
+                return error_set(e, ENOTDIR, EXIT_FAILED, "GnuPG home %s: not a directory", path);
+        if (st.st_uid != geteuid())
+                return signer_warn(s, format("GnuPG home %s: it belongs to somebody else", path), e);
+        return st.st_mode & 077 ? signer_warn(s, format("GnuPG home %s: others than its owner can get in: chmod 700", path), e) : 0;
+}
+
 static int open_home(Signer *s, Error *e) {
         GpgSigner *g = s->data;
         gpgme_ctx_t ctx;
         int r;
 
+        if (g->homedir && (r = check_home(s, g->homedir, e)) < 0)
+                return r;
         (void) gpgme_check_version(NULL);
         if (gpgme_new(&ctx) != 0)
                 return error_oom(e);
-        if (g->homedir && access(g->homedir, X_OK) < 0)
-                r = error_errno(e, errno, "GnuPG home %s", g->homedir);
-        else if (gpgme_ctx_set_engine_info(ctx, GPGME_PROTOCOL_OpenPGP, NULL, g->homedir) != 0)
+        if (gpgme_ctx_set_engine_info(ctx, GPGME_PROTOCOL_OpenPGP, NULL, g->homedir) != 0)
                 r = error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "gpg is not installed"), "install gnupg2");
         else
                 r = load_key(ctx, s, g->homedir ? g->homedir : "~/.gnupg", e);
@@ -306,7 +352,7 @@ static int open_home(Signer *s, Error *e) {
         return r;
 }
 
-int signer_gpg_new(const char *homedir, const char *fingerprint, const char *passphrase_file, Signer **ret, Error *e) {
+int signer_gpg_new(const char *homedir, const char *fingerprint, const SecretSource *secret, Signer **ret, Error *e) {
         _cleanup_(signer_freep) Signer *s = calloc(1, sizeof(*s));
         GpgSigner *g;
         int r;
@@ -314,16 +360,16 @@ int signer_gpg_new(const char *homedir, const char *fingerprint, const char *pas
         if (!s || !(s->data = g = calloc(1, sizeof(*g))))
                 return error_oom(e);
         s->type = &signer_gpg;
+        g->secret = *secret;
+        g->why_no_secret = ERROR_INIT;
         (void) pthread_mutex_init(&g->lock, NULL);
         r = fingerprint_normalize(fingerprint, &s->fingerprint, e);
         if (r < 0)
                 return r;
         if (!homedir)
                 homedir = getenv("GNUPGHOME");
-        if ((homedir && *homedir && !(g->homedir = strdup(homedir))) || (passphrase_file && !(g->passphrase_file = strdup(passphrase_file))))
+        if (homedir && *homedir && !(g->homedir = strdup(homedir)))
                 return error_oom(e);
-        if (passphrase_file && access(passphrase_file, R_OK) < 0)
-                return error_errno(e, errno, "%s", passphrase_file);
         if ((r = open_home(s, e)) < 0 || (r = open_agent(s, e)) < 0)
                 return r;
         *ret = TAKE_PTR(s);

@@ -2,6 +2,12 @@
 #include "repo/signer.h"
 
 #include <inttypes.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/rsa.h>
+
+#include "repo/openpgp-read.h"
 
 Signer *signer_free(Signer *s) {
         if (!s)
@@ -11,8 +17,97 @@ Signer *signer_free(Signer *s) {
         free(s->fingerprint);
         free(s->user_id);
         free(s->public_key);
+        strv_free(s->warnings);
         free(s);
         return NULL;
+}
+
+static bool user_id_is_valid(const char *s) {
+        if (!*s || strlen(s) > 255)
+                return false;
+        for (; *s; s++)
+                if ((unsigned char) *s < ' ' || *s == 0x7f)
+                        return false;
+        return true;
+}
+
+int signer_new(const SignerType *type, const char *user_id, int64_t created, Signer **ret, Error *e) {
+        _cleanup_(signer_freep) Signer *s = NULL;
+
+        if (!user_id_is_valid(user_id))
+                return error_set(e, EINVAL, EXIT_USAGE, "a key's user ID has 1 to 255 bytes without control characters");
+        if (created <= 0 || created > UINT32_MAX)
+                return error_set(e, EINVAL, EXIT_USAGE, "a key is made between 1970 and 2106");
+        s = calloc(1, sizeof(*s));
+        if (!s || !(s->user_id = strdup(user_id)))
+                return error_oom(e);
+        s->type = type;
+        s->created = created;
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+int signer_warn(Signer *s, char *warning, Error *e) {
+        _cleanup_free_ char *w = warning;
+        return !w || strv_append(&s->warnings, w) >= 0 ? 0 : error_oom(e);
+}
+
+/* The numbers as OpenSSL's key; NULL: they are none. */
+static EVP_PKEY *public_key(const void *modulus, size_t modulus_size, const void *exponent, size_t exponent_size) {
+        BIGNUM *n = BN_bin2bn(modulus, (int) modulus_size, NULL), *x = BN_bin2bn(exponent, (int) exponent_size, NULL);
+        EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+        OSSL_PARAM_BLD *b = OSSL_PARAM_BLD_new();
+        OSSL_PARAM *params = NULL;
+        EVP_PKEY *key = NULL;
+
+        if (n && x && ctx && b && OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_N, n) == 1 && OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_E, x) == 1 &&
+            (params = OSSL_PARAM_BLD_to_param(b)) && EVP_PKEY_fromdata_init(ctx) == 1)
+                (void) EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params);
+        OSSL_PARAM_free(params);
+        OSSL_PARAM_BLD_free(b);
+        EVP_PKEY_CTX_free(ctx);
+        BN_free(n);
+        BN_free(x);
+        return key;
+}
+
+/* Whether what the private key signs is good by the public one: a damaged file, or a token's other key, is found here and not by clients. */
+static int check_pair(Signer *s, EVP_PKEY *key, const char *name, Error *e) {
+        EVP_PKEY_CTX *ctx = key ? EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL) : NULL;
+        static const unsigned char digest[32] = { 1 };
+        _cleanup_free_ unsigned char *signature = NULL;
+        size_t size = 0;
+        bool good;
+        int r;
+
+        r = s->type->sign(s, digest, &signature, &size, e);
+        good = r >= 0 && ctx && EVP_PKEY_verify_init(ctx) == 1 && EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
+               EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 && EVP_PKEY_verify(ctx, signature, size, digest, sizeof digest) == 1;
+        EVP_PKEY_CTX_free(ctx);
+        if (r < 0 || good)
+                return r;
+        return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: its private key does not belong to its public one", name);
+}
+
+int signer_set_rsa(Signer *s, const void *modulus, size_t modulus_size, const void *exponent, size_t exponent_size, const char *name, Error *e) {
+        _cleanup_text_ Text numbers = {};
+        EVP_PKEY *key;
+        int r;
+
+        openpgp_put_mpi(&numbers, modulus, modulus_size);
+        openpgp_put_mpi(&numbers, exponent, exponent_size);
+        if (numbers.failed)
+                return error_oom(e);
+        r = openpgp_make_key(s->created, &numbers, s->user_id, s->type->sign, s, s->signing, &s->public_key, &s->public_key_size, e);
+        if (r < 0 || (r = openpgp_check_key(s->public_key, s->public_key_size, name, e)) < 0)
+                return r;
+        key = public_key(modulus, modulus_size, exponent, exponent_size);
+        r = check_pair(s, key, name, e);
+        EVP_PKEY_free(key);
+        if (r < 0)
+                return r;
+        s->fingerprint = openpgp_fingerprint_hex(s->signing);
+        return s->fingerprint ? 0 : error_oom(e);
 }
 
 int signer_check_expiry(const Signer *s, int64_t now, unsigned days, Error *e) {
@@ -27,5 +122,62 @@ int signer_check_expiry(const Signer *s, int64_t now, unsigned days, Error *e) {
 }
 
 int signer_sign(Signer *s, const void *data, size_t size, int64_t time, void **ret, size_t *ret_size, Error *e) {
-        return s->type->sign(s, data, size, MAX(time, s->created), ret, ret_size, e);
+        _cleanup_free_ char *name = format("signing key %s", s->fingerprint);
+        void *signature = NULL;
+        int r;
+
+        if (!name)
+                return error_oom(e);
+        r = openpgp_sign(s->signing, OPENPGP_BINARY, MAX(time, s->created), data, size, s->type->sign, s, &signature, ret_size, e);
+        if (r >= 0 && (r = openpgp_check_signature(signature, *ret_size, s->signing, name, e)) < 0)
+                free(TAKE_PTR(signature));
+        if (r >= 0)
+                *ret = signature;
+        return r;
+}
+
+void signers_clear(Signers *s) {
+        for (size_t i = 0; i < s->n; i++)
+                signer_free(s->v[i]);
+        *s = (Signers){};
+}
+
+const char *signers_also(const Signers *s) {
+        return s->n > 1 ? s->v[1]->fingerprint : "";
+}
+
+bool signers_have(const Signers *s, const char *fingerprint) {
+        for (size_t i = 0; i < s->n; i++)
+                if (streq(s->v[i]->fingerprint, fingerprint))
+                        return true;
+        return false;
+}
+
+int signers_sign_armored(const Signers *s, const void *data, size_t size, int64_t time, char **ret, Error *e) {
+        _cleanup_text_ Text all = {};
+
+        for (size_t i = 0; i < s->n; i++) {
+                _cleanup_free_ void *one = NULL;
+                size_t one_size;
+                int r = signer_sign(s->v[i], data, size, time, &one, &one_size, e);
+
+                if (r < 0)
+                        return r;
+                text_append_n(&all, one, one_size);
+        }
+        *ret = all.failed ? NULL : openpgp_armor("SIGNATURE", all.data, all.size);
+        return *ret ? 0 : error_oom(e);
+}
+
+char *signers_public_keys(const Signers *s) {
+        _cleanup_text_ Text t = {};
+
+        for (size_t i = 0; i < s->n; i++) {
+                _cleanup_free_ char *block = openpgp_armor("PUBLIC KEY BLOCK", s->v[i]->public_key, s->v[i]->public_key_size);
+
+                if (!block)
+                        return NULL;
+                text_append(&t, block);
+        }
+        return text_take(&t);
 }

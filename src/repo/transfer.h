@@ -34,6 +34,7 @@ typedef struct Transfer {
         bool mixed;             /* the partial file is of more than one attempt */
         bool is_short;          /* the server says that the whole file has fewer bytes than expected */
         uint64_t discarded;
+        size_t headers;         /* bytes of this request's answers before their bodies */
         uint64_t range_start, range_total; /* of Content-Range; UINT64_MAX: not said */
         Error refusal;          /* why a callback ended the transfer */
         Text reasons;           /* one line for each failed URL */

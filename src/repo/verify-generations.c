@@ -136,7 +136,10 @@ static int check_key(Walk *w, const Generation *g) {
                 return r;
         if ((r = keyring_new(text, size, "repomd.xml.key", &k, verify_why(w->v))) < 0)
                 return r;
-        return streq(keyring_fingerprint(k), g->key) ? 0 : differs(w, g, "repomd.xml.key", "it is another key than the one that signed it");
+        STRV_FOREACH(s, keyring_fingerprints(k))
+                if (!streq(*s, g->key) && !(g->also && streq(*s, g->also)))
+                        return differs(w, g, "repomd.xml.key", "it is another key than the one that signed it");
+        return strv_contains(keyring_fingerprints(k), g->key) ? 0 : differs(w, g, "repomd.xml.key", "it lacks the key that signed it");
 }
 
 /* Its repomd.xml, which this repository's key signed; 0 when another key did, which is no error: keys are replaced. */
@@ -153,10 +156,10 @@ static int read_repomd(Walk *w, const Generation *g, Repomd **ret) {
                 return error_oom(verify_why(w->v));
         if (!streq(hex, g->repomd_sha256))
                 return differs(w, g, "repomd.xml", "it is not the one that its manifest.json has");
-        if (!streq(g->key, w->v->report->fingerprint))
+        if (!strv_contains(w->v->report->keys, g->key) && !(g->also && strv_contains(w->v->report->keys, g->also)))
                 return 0;
         if ((r = read_of(w, g, "repomd.xml.asc", &signature, &signature_size)) < 0 ||
-            (r = keyring_verify(w->v->keyring, text, size, signature, signature_size, "repomd.xml", verify_why(w->v))) < 0 || (r = check_key(w, g)) < 0)
+            (r = keyring_verify(w->v->keyring, text, size, signature, signature_size, "repomd.xml", NULL, NULL, verify_why(w->v))) < 0 || (r = check_key(w, g)) < 0)
                 return r;
         if ((r = repomd_parse(text, size, "repomd.xml", &m, verify_why(w->v))) < 0)
                 return r;
@@ -248,6 +251,22 @@ static bool is_named(const Walk *w, const char *path) {
         return w->n_names > 0 && bsearch(&path, w->names, w->n_names, sizeof(*w->names), by_name);
 }
 
+/* Whether what is named lies below it: packages of one name, the older of which clients may still read (PACKAGES/DIGEST/FILE). */
+static bool is_above_named(const Walk *w, const char *path) {
+        size_t low = 0, high = w->n_names, n = strlen(path);
+        _cleanup_free_ char *start = format("%s/", path);
+
+        while (start && low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (strcmp(w->names[middle], start) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return start && low < w->n_names && strncmp(w->names[low], start, n + 1) == 0;
+}
+
 /* A file that nothing signed names is no client's business; whoever put it there had no business either. */
 static int find_strays(Walk *w, const char *where) {
         int fd = openat(w->v->repo_fd, where, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r = 0;
@@ -263,7 +282,11 @@ static int find_strays(Walk *w, const char *where) {
 
                 if (!path)
                         r = error_oom(verify_why(w->v));
-                else if (!streq(d->d_name, ".") && !streq(d->d_name, "..") && !is_named(w, path))
+                else if (streq(d->d_name, ".") || streq(d->d_name, "..") || is_named(w, path))
+                        continue;
+                else if (is_above_named(w, path))
+                        r = find_strays(w, path); /* as deep as names are */
+                else
                         r = verify_untrusted(w->v, "%s/%s: no generation names this file", w->v->o->repo, path);
         }
         (void) closedir(dir);

@@ -10,6 +10,7 @@
 #include "basic/strings.h"
 #include "repo/gzip.h"
 #include "repo/metadata.h"
+#include "repo/openpgp-read.h"
 #include "repo/repo-file.h"
 #include "repo/serials.h"
 #include "repo/signer.h"
@@ -41,45 +42,76 @@ int verify_read(Verify *v, const char *path, size_t max, char **ret, size_t *ret
 
 /* A key or a signature: if it is armored, then so that every client can read it. */
 static int read_armored(Verify *v, const char *path, char **ret, size_t *ret_size) {
+        _cleanup_free_ unsigned char *packets = NULL;
         _cleanup_free_ char *text = NULL;
+        size_t size;
         int r = verify_read(v, path, KEY_FILE_MAX, &text, ret_size);
 
         if (r < 0)
                 return r == -ENOENT ? error_hint(verify_why(v), r, "publish first, or again") : r;
-        if (startswith(text, "-----BEGIN") && !openpgp_armor_is_whole(text))
+        if (startswith(text, "-----BEGIN") && openpgp_read_blocks(text, *ret_size, &packets, &size) < 0)
                 return error_set(verify_why(v), EBADMSG, EXIT_INVALID, "%s/%s: it is damaged: what its lines hold and their sum differ", v->o->repo, path);
         *ret = TAKE_PTR(text);
         return 0;
 }
 
-/* The fingerprint, which is all that has to be known beforehand. */
-int verify_key(Verify *v) {
-        _cleanup_free_ char *text = NULL, *wanted = NULL;
-        _cleanup_(keyring_freep) Keyring *beside = NULL;
+static int read_keys(Verify *v, const char *path, char **ret_text, Keyring **ret) {
         size_t size;
+        int r = read_armored(v, path, ret_text, &size);
+
+        return r < 0 ? r : keyring_new(*ret_text, size, path, ret, verify_why(v));
+}
+
+static int take_pins(Verify *v, char ***ret) {
+        STRV_FOREACH(s, v->o->keys) {
+                _cleanup_free_ char *pin = NULL;
+                int r = fingerprint_normalize(*s, &pin, verify_why(v));
+
+                if (r < 0)
+                        return r;
+                if (strv_append(ret, pin) < 0)
+                        return error_oom(verify_why(v));
+        }
+        return 0;
+}
+
+/* All of the keys in a file are among those. */
+static int check_keys(Verify *v, const char *path, const Keyring *k, char *const *wanted) {
+        _cleanup_free_ char *names = strv_join(wanted, " or ");
+
+        if (!names)
+                return error_oom(verify_why(v));
+        STRV_FOREACH(s, keyring_fingerprints(k))
+                if (!strv_contains(wanted, *s))
+                        return verify_untrusted(v, "%s/%s: it is key %s, not %s", v->o->repo, path, *s, names);
+        return 0;
+}
+
+/* The fingerprints, which are all that has to be known beforehand. */
+int verify_key(Verify *v) {
+        _cleanup_(keyring_freep) Keyring *beside = NULL;
+        _cleanup_strv_ char **pins = NULL;
+        _cleanup_free_ char *names = NULL, *text = NULL;
         int r;
 
         (void) verify_begin(v, "key", "%s", REPO_KEY_FILE);
-        if (v->o->key && (r = fingerprint_normalize(v->o->key, &wanted, verify_why(v))) < 0)
+        if ((r = take_pins(v, &pins)) < 0 || (r = read_keys(v, REPO_KEY_FILE, &text, &v->keyring)) < 0)
                 return r;
-        if ((r = read_armored(v, REPO_KEY_FILE, &text, &size)) < 0 || (r = keyring_new(text, size, REPO_KEY_FILE, &v->keyring, verify_why(v))) < 0)
+        STRV_FOREACH(s, keyring_fingerprints(v->keyring))
+                if (strv_append(&v->report->keys, *s) < 0)
+                        return error_oom(verify_why(v));
+        if ((pins && (r = check_keys(v, REPO_KEY_FILE, v->keyring, pins)) < 0) || (r = read_keys(v, "repodata/repomd.xml.key", &v->key_text, &beside)) < 0 ||
+            (r = check_keys(v, "repodata/repomd.xml.key", beside, v->report->keys)) < 0 ||
+            (r = check_keys(v, REPO_KEY_FILE, v->keyring, keyring_fingerprints(beside))) < 0)
                 return r;
-        v->report->fingerprint = strdup(keyring_fingerprint(v->keyring));
-        if (!v->report->fingerprint)
-                return error_oom(verify_why(v));
-        if (wanted && !streq(wanted, v->report->fingerprint))
-                return verify_untrusted(v, "%s/%s: it is key %s, not %s", v->o->repo, REPO_KEY_FILE, v->report->fingerprint, wanted);
-        if ((r = read_armored(v, "repodata/repomd.xml.key", &v->key_text, &size)) < 0 ||
-            (r = keyring_new(v->key_text, size, "repodata/repomd.xml.key", &beside, verify_why(v))) < 0)
-                return r;
-        if (!streq(keyring_fingerprint(beside), v->report->fingerprint))
-                return verify_untrusted(v, "%s/repodata/repomd.xml.key: it is key %s, not %s", v->o->repo, keyring_fingerprint(beside),
-                                 v->report->fingerprint);
-        (void) verify_begin(v, "key", "%s%s", v->report->fingerprint, wanted ? "" : " (found beside the repository: compare it, or give --key)");
+        names = strv_join(v->report->keys, " and ");
+        (void) verify_begin(v, "key", "%s%s", names ? names : "", pins ? "" : " (found beside the repository: compare it, or give --key)");
         return verify_passed(v);
 }
 
+/* Signed by every key that clients are given: who has only one of them has to be able to go on. */
 int verify_signature(Verify *v) {
+        _cleanup_strv_ char **signers = NULL, **unknown = NULL;
         _cleanup_free_ char *signature = NULL;
         size_t size;
         int r;
@@ -87,8 +119,13 @@ int verify_signature(Verify *v) {
         (void) verify_begin(v, "signature", "repomd.xml");
         if ((r = verify_read(v, "repodata/repomd.xml", REPOMD_MAX, &v->repomd_text, &v->repomd_size)) < 0 ||
             (r = read_armored(v, "repodata/repomd.xml.asc", &signature, &size)) < 0 ||
-            (r = keyring_verify(v->keyring, v->repomd_text, v->repomd_size, signature, size, "repomd.xml", verify_why(v))) < 0)
+            (r = keyring_verify(v->keyring, v->repomd_text, v->repomd_size, signature, size, "repomd.xml", &signers, &unknown, verify_why(v))) < 0)
                 return r;
+        if (unknown)
+                return verify_untrusted(v, "repomd.xml: key %s signed it, too, which is not in %s", unknown[0], REPO_KEY_FILE);
+        STRV_FOREACH(s, v->report->keys)
+                if (!strv_contains(signers, *s))
+                        return verify_untrusted(v, "repomd.xml: key %s did not sign it, though clients are given that key", *s);
         return verify_passed(v);
 }
 
@@ -101,7 +138,7 @@ static int unpack_stream(Verify *v, int fd, const char *name, const RepomdFile *
 
         if (lseek(fd, 0, SEEK_SET) < 0 || (r = read_fd(fd, METADATA_MAX, &packed, &packed_size)) < 0)
                 return error_set(verify_why(v), EIO, EXIT_FAILED, "%s: cannot be read", name);
-        if (f->open_size > METADATA_TEXT_MAX)
+        if (f->open_size > metadata_text_max(packed_size))
                 return error_set(verify_why(v), EFBIG, EXIT_INVALID, "%s: it says that it unpacks to %" PRIu64 " bytes, which is too much", name, f->open_size);
         r = gzip_unpack(packed, packed_size, f->open_size, &text, &size);
         if (r == -ENOMEM)
@@ -208,17 +245,20 @@ int verify_metadata(Verify *v) {
 
 /* That it is no older state than what was here before, and has not expired. */
 int verify_freshness(Verify *v) {
-        uint64_t known = 0;
+        uint64_t known = 0, published = 0;
         int64_t now;
         int r;
 
         (void) verify_begin(v, "freshness", "serial %" PRIu64, v->repomd->freshness.serial);
-        if (v->has_workspace && (r = serial_known(v->o->workspace, v->o->repo, v->report->fingerprint, &known, verify_why(v))) < 0)
+        if (v->has_workspace && (r = serial_known(v->o->workspace, v->o->repo, v->report->keys, &known, verify_why(v))) < 0)
                 return r;
-        if ((r = freshness_now(&now, verify_why(v))) < 0 ||
+        if ((r = freshness_clock(&now, verify_why(v))) < 0 ||
             (r = freshness_check(&v->repomd->freshness, MAX(known, v->o->at_least), now, "repomd.xml", verify_why(v))) < 0)
                 return r;
         if (v->repomd->freshness.serial == 0 && v->has_workspace && v->o->all)
                 return error_set(verify_why(v), EBADMSG, EXIT_INVALID, "%s/repodata/repomd.xml: it has no serial, and publish always writes one", v->o->repo);
+        /* Its revision is the time of its newest package: a clock that is behind that cannot tell what has expired. */
+        if (v->repomd->freshness.expires > 0 && v->repomd->revision && parse_u64(v->repomd->revision, &published) == 0 && (uint64_t) now < published)
+                return verify_unchecked(v, "this machine's clock is behind the time at which it was made: set the clock");
         return v->repomd->freshness.serial > 0 ? verify_passed(v) : verify_unchecked(v, "repomd.xml has no serial");
 }

@@ -9,6 +9,7 @@
 #include "basic/fs.h"
 #include "basic/strings.h"
 #include "repo/index-compare.h"
+#include "repo/openpgp-read.h"
 #include "repo/parallel.h"
 #include "repo/payload.h"
 #include "repo/rims-package.h"
@@ -164,9 +165,10 @@ static int check_own(Verify *v, const RpmFile *f, const InputPackage *in) {
         _cleanup_error_ Error ignored = ERROR_INIT;
         int r;
 
-        if (!in && !v->has_workspace && keyring_verify_package(v->keyring, f, &ignored) < 0)
+        if (!in && !v->has_workspace && keyring_verify_package(v->keyring, f, NULL, &ignored) < 0)
                 return verify_unchecked(v, "another key signed it, and no lock says which it has to be");
-        if ((r = keyring_verify_package(v->keyring, f, verify_why(v))) < 0)
+        if ((r = keyring_verify_package(v->keyring, f, NULL, verify_why(v))) < 0 ||
+            (r = openpgp_check_signature(f->signature_packet, f->signature_packet_size, NULL, f->path, verify_why(v))) < 0)
                 return r;
         if (!f->payload_sha256)
                 return package_differs(v, f, "its header has no SHA-256 of the payload");
@@ -314,7 +316,7 @@ static int check_index(Verify *v, size_t i, const InputPackage *in, const RpmFil
                 return r;
         if (!(detail = format("%s than its header", what)))
                 return error_oom(verify_why(v));
-        if (in || keyring_verify_package(v->keyring, f, &ignored) >= 0)
+        if (in || keyring_verify_package(v->keyring, f, NULL, &ignored) >= 0)
                 return package_differs(v, f, detail);
         /* A selection of somebody else's packages keeps the words of whoever described them. */
         *ret_unchecked = true;

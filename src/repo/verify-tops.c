@@ -143,8 +143,9 @@ static int check_vendor_keys(Verify *v) {
                 behind += *behind == '\n';
                 if ((r = keyring_new(at, (size_t) (behind - at), VENDOR_KEY_FILE, &k, verify_why(v))) < 0)
                         return r;
-                if (!is_vendors(v, keyring_fingerprint(k)))
-                        return verify_untrusted(v, "%s/" VENDOR_KEY_FILE ": key %s signs nothing that a release locks", v->o->repo, keyring_fingerprint(k));
+                STRV_FOREACH(s, keyring_fingerprints(k))
+                        if (!is_vendors(v, *s))
+                                return verify_untrusted(v, "%s/" VENDOR_KEY_FILE ": key %s signs nothing that a release locks", v->o->repo, *s);
         }
         if (at == text || at[strspn(at, " \t\r\n")])
                 return error_set(verify_why(v), EBADMSG, EXIT_INVALID, "%s/" VENDOR_KEY_FILE ": not armored keys alone", v->o->repo);

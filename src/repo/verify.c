@@ -15,7 +15,7 @@ VerifyReport *verify_report_free(VerifyReport *r) {
         }
         free(r->links);
         error_clear(&r->error);
-        free(r->fingerprint);
+        strv_free(r->keys);
         free(r);
         return NULL;
 }
@@ -109,7 +109,7 @@ static int follow(Verify *v) {
             (r = verify_releases(v)) < 0 || (r = verify_complete(v)) < 0 || (r = verify_packages(v)) < 0 || (r = verify_generations(v)) < 0 || !v->has_workspace)
                 return r;
         /* A workspace that cannot be written to verifies all the same. */
-        (void) serial_remember(v->o->workspace, v->o->repo, v->report->fingerprint, v->repomd->freshness.serial, NULL);
+        (void) serial_remember(v->o->workspace, v->o->repo, v->report->keys, v->repomd->freshness.serial, NULL);
         return 0;
 }
 

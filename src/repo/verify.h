@@ -9,7 +9,7 @@
 typedef enum VerifyState { VERIFY_OK, VERIFY_BROKEN, VERIFY_UNCHECKED } VerifyState;
 
 typedef struct VerifyLink {
-        const char *link; /* "lock", "store", "record", "key", "signature", "repomd", "freshness", "primary", "package", "payload"; static */
+        const char *link; /* "lock", "store", "record", "key", "signature", "repomd", "freshness", "beside", "primary", "package", "payload", "generation"; static */
         char *subject;
         VerifyState state;
         char *detail;     /* what is wrong, or why it could not be checked; may be NULL */
@@ -20,7 +20,7 @@ typedef struct VerifyReport {
         size_t n_links, n_unchecked;
         bool broken;
         Error error;       /* of the broken link */
-        char *fingerprint; /* of the repository's key, once it is known */
+        char **keys;       /* fingerprints of the repository's keys, once they are known */
 } VerifyReport;
 VerifyReport *verify_report_free(VerifyReport *r);
 DEFINE_CLEANUP(VerifyReport, verify_report_free);
@@ -31,7 +31,7 @@ typedef struct VerifyOptions {
         Release *const *releases;
         size_t n_releases;
         bool all;                /* releases are all there are: a package that belongs to none of them is one too many */
-        const char *key;         /* full fingerprint that is to be expected; NULL: that of the key beside the repository */
+        char *const *keys;       /* full fingerprints: the repository may have these keys and no other; NULL: those that are beside it */
         uint64_t at_least;       /* a serial that was seen elsewhere: an older state is a replay */
         Progress *progress;      /* may be NULL */
         /* Told of every link as it is checked; may be NULL. */

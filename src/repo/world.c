@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/solve-world.h"
 
+#include <fcntl.h>
 #include <solv/repo_repomdxml.h>
 #include <solv/repo_rpmdb.h>
 #include <solv/repo_rpmmd.h>
@@ -10,6 +11,8 @@
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/dependency-scan.h"
+#include "repo/rpm-file.h"
 
 /* libsolv: the greater wins; dnf: the smaller. */
 #define PRIORITY_OURS    (-10)
@@ -79,6 +82,7 @@ static int metadata_path(Pool *pool, const char *dir, const char *type, char **r
 
 static int add_metadata(Repo *repo, const char *dir, const char *type, int flags, bool required, Error *e) {
         _cleanup_free_ char *path = NULL;
+        DependencyScan scan;
         FILE *f;
         int r;
 
@@ -90,8 +94,12 @@ static int add_metadata(Repo *repo, const char *dir, const char *type, int flags
         f = solv_xfopen(path, "r");
         if (!f)
                 return error_errno(e, errno ? errno : EIO, "%s", path);
-        if (repo_add_rpmmd(repo, f, NULL, flags) != 0)
-                r = error_set(e, EBADMSG, EXIT_INVALID, "%s: malformed: %s", path, pool_errstr(repo->pool));
+        f = dependency_scan_open(&scan, f);
+        if (!f)
+                return error_oom(e);
+        if (repo_add_rpmmd(repo, f, NULL, flags) != 0 || scan.is_bad)
+                r = scan.is_bad ? dependency_scan_error(path, e) :
+                    error_set(e, EBADMSG, EXIT_INVALID, "%s: malformed: %s", path, pool_errstr(repo->pool));
         (void) fclose(f);
         return r;
 }
@@ -113,9 +121,15 @@ static bool needs_filelists(const Pool *pool) {
 }
 
 static int add_rpms(Repo *repo, char *const *rpms, Error *e) {
-        STRV_FOREACH(s, rpms)
+        STRV_FOREACH(s, rpms) {
+                _cleanup_(rpm_file_freep) RpmFile *f = NULL;
+                int r = rpm_file_open(AT_FDCWD, *s, &f, e); /* refuses what must not be read further */
+
+                if (r < 0)
+                        return r;
                 if (repo_add_rpm(repo, *s, REPO_REUSE_REPODATA | REPO_NO_INTERNALIZE) == 0)
                         return error_set(e, EBADMSG, EXIT_INVALID, "%s: not a package: %s", *s, pool_errstr(repo->pool));
+        }
         return 0;
 }
 

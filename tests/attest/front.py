@@ -3,7 +3,9 @@
 """front.py DIR PORT-FILE RIM-PORT: what stands before the servers of a simulated system (attest-sim DIR): manifests of a web server at RIM-PORT,
 revocation by one `openssl ocsp` for each authority. Every answer comes DELAY ms late, as from far away. DIR/behaviour, read anew for each request:
 
-  delay MS | replay (the first answer to a question is given again) | silent (no answer) | closed (the connection ends) | error (HTTP 500) |
+  delay MS | replay (the first answer to a question is given again) | unauthorized (says that it has none) |
+  other (the answer about another certificate of that issuer, without a nonce) |
+  signer NAME (answers for gpu-ica are signed by ocsp/NAME.pem) | silent (no answer) | closed (the connection ends) | error (HTTP 500) |
   rim-id, rim-sha256, rim-json (that is wrong in what the service sends) | large | redirect-file
 
 DIR/requests gets one line a request. Ends its responders when it ends."""
@@ -15,8 +17,9 @@ import signal
 import sys
 
 folder, port_file, rim_port = sys.argv[1], sys.argv[2], int(sys.argv[3])
-responders, first, log = {}, {}, open(folder + "/requests", "a", buffering=1)
+responders, swapped, first, log = {}, {}, {}, open(folder + "/requests", "a", buffering=1)
 children = []
+NONCE = b"\x2b\x06\x01\x05\x05\x07\x30\x01\x02"  # id-pkix-ocsp-nonce; its 32 bytes come last
 
 
 def behaviour():
@@ -28,23 +31,27 @@ def behaviour():
     return words, delay
 
 
+async def start_responder(name, signer):
+    child = await asyncio.create_subprocess_exec(
+        "openssl", "ocsp", "-port", "0", "-index", folder + "/ocsp/index.txt", "-CA", name + ".pem", "-rsigner", signer + ".pem",
+        "-rkey", signer + ".key", "-rmd", "sha384", "-nmin", "60", "-ignore_err", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+    children.append(child)
+    while True:
+        line = (await child.stdout.readline()).decode()
+        if not line:
+            sys.exit("openssl ocsp ended")
+        match = re.search(r"ACCEPT .*:(\d+) PID", line)
+        if match:
+            break
+    asyncio.ensure_future(drain(child))
+    return int(match.group(1))
+
+
 async def start_responders():
     for path in sorted(glob.glob(folder + "/ocsp/*.hash")):
-        name = path[:-5]
-        child = await asyncio.create_subprocess_exec(
-            "openssl", "ocsp", "-port", "0", "-index", folder + "/ocsp/index.txt", "-CA", name + ".pem", "-rsigner", name + "-responder.pem",
-            "-rkey", name + "-responder.key", "-rmd", "sha384", "-nmin", "60", "-ignore_err", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
-        children.append(child)
-        while True:
-            line = (await child.stdout.readline()).decode()
-            if not line:
-                sys.exit("openssl ocsp ended")
-            match = re.search(r"ACCEPT .*:(\d+) PID", line)
-            if match:
-                break
-        asyncio.ensure_future(drain(child))
+        port = await start_responder(path[:-5], path[:-5] + "-responder")
         for digest in open(path).read().split():
-            responders[bytes.fromhex(digest)] = int(match.group(1))
+            responders[bytes.fromhex(digest)] = path[:-5], port
 
 
 async def drain(child):
@@ -67,12 +74,22 @@ def split(answer):
 
 
 async def ocsp(body, words):
-    key = body[:-32]
+    key = body[:-32] if NONCE in body else body
+    if "unauthorized" in words:
+        return 200, b"\x30\x03\x0a\x01\x06"
     if "replay" in words and key in first:
         return 200, first[key]
-    port = next((p for h, p in responders.items() if h in body), None)
+    issuer, (name, port) = next(((h, r) for h, r in responders.items() if h in body), (b"", (None, None)))
     if port is None:
         return 404, b""
+    others = [answer for question, answer in first.items() if issuer in question and NONCE not in question and question not in body]
+    if "other" in words and others:
+        return 200, others[0]
+    if "signer" in words and name.endswith("/gpu-ica"):
+        signer = folder + "/ocsp/" + words[words.index("signer") + 1]
+        if signer not in swapped:
+            swapped[signer] = asyncio.ensure_future(start_responder(name, signer))
+        port = await swapped[signer]
     head = b"POST / HTTP/1.0\r\nContent-Type: application/ocsp-request\r\nContent-Length: %d\r\n\r\n" % len(body)
     status, answer = split(await ask(port, head, body))
     first.setdefault(key, answer)

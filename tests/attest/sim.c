@@ -79,23 +79,31 @@ static void write_key(const char *dir, const char *name, EVP_PKEY *key) {
                 exit(1);
 }
 
+/* DIR/ocsp/NAME.pem and .key: a certificate of that issuer that may answer for it, or may not. */
+static void write_signer(Maker *m, const char *folder, const char *name, const Authority *issuer, CertSpec spec) {
+        _cleanup_free_ char *cert_name = format("%s.pem", name), *key_name = format("%s.key", name), *pem = NULL;
+        Authority signer;
+
+        spec.name = "Made OCSP Responder";
+        authority_make(m, issuer, &spec, &signer);
+        pem = cert_to_pem(signer.cert);
+        put_file(folder, cert_name, pem);
+        write_key(folder, key_name, signer.key);
+        authority_done(&signer);
+}
+
 /* DIR/ocsp: NAME.pem, of the issuer, NAME-responder.pem and .key; digests of its key in NAME.hash, by one of which a request
  * is known. */
-static void write_responder(Maker *m, const char *dir, const char *name, const Authority *issuer, int64_t from) {
-        _cleanup_free_ char *folder = path_join(dir, "ocsp"), *cert = cert_to_pem(issuer->cert), *own = NULL;
-        _cleanup_text_ Text hashes = {};
-        char *names[] = { format("%s.pem", name), format("%s-responder.pem", name), format("%s-responder.key", name), format("%s.hash", name) };
-        CertSpec spec = { .name = "Made OCSP Responder", .from = from, .until = MAKER_END, .ocsp = true };
+static void write_responder(Maker *m, const char *folder, const char *name, const Authority *issuer) {
+        _cleanup_free_ char *cert = cert_to_pem(issuer->cert), *issuer_name = format("%s.pem", name), *responder = format("%s-responder", name),
+                            *hash_name = format("%s.hash", name);
         ASN1_BIT_STRING *key = X509_get0_pubkey_bitstr(issuer->cert);
         unsigned char digest[EVP_MAX_MD_SIZE];
-        Authority responder;
+        _cleanup_text_ Text hashes = {};
         unsigned n;
 
-        authority_make(m, issuer, &spec, &responder);
-        own = cert_to_pem(responder.cert);
-        put_file(folder, names[0], cert);
-        put_file(folder, names[1], own);
-        write_key(folder, names[2], responder.key);
+        put_file(folder, issuer_name, cert);
+        write_signer(m, folder, responder, issuer, (CertSpec) { .from = MAKER_START, .until = MAKER_END, .ocsp = true });
         for (size_t i = 0; i < 3; i++) {
                 _cleanup_free_ char *hex = NULL;
 
@@ -104,10 +112,7 @@ static void write_responder(Maker *m, const char *dir, const char *name, const A
                 hex = hex_encode(digest, n);
                 text_printf(&hashes, "%s\n", hex);
         }
-        put_file(folder, names[3], hashes.data);
-        authority_done(&responder);
-        for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                free(names[i]);
+        put_file(folder, hash_name, hashes.data);
 }
 
 /* DIR/ocsp/index.txt, as openssl ca has it: all certificates there are. */
@@ -125,9 +130,16 @@ static void write_authorities(Maker *m, const char *dir) {
                 { "device-root", &m->device_root }, { "identity", &m->identity }, { "gpu-ica", &m->gpu_ica }, { "switch-ica", &m->switch_ica },
                 { "rim-root", &m->rim_root }, { "rim-ca", &m->rim_ca }, { "rim-l3", &m->rim_l3 },
         };
+        _cleanup_free_ char *folder = path_join(dir, "ocsp");
 
         for (size_t i = 0; i < ELEMENTSOF(list); i++)
-                write_responder(m, dir, list[i].name, list[i].issuer, MAKER_START);
+                write_responder(m, folder, list[i].name, list[i].issuer);
+        /* Who would like to answer for the GPUs' issuer: without the right to, no longer, not yet, with too small a key; and who is a stranger. */
+        write_signer(m, folder, "plain", &m->gpu_ica, (CertSpec) { .from = MAKER_START });
+        write_signer(m, folder, "expired", &m->gpu_ica, (CertSpec) { .from = MAKER_START, .until = MAKER_TIME - 86400, .ocsp = true });
+        write_signer(m, folder, "future", &m->gpu_ica, (CertSpec) { .from = MAKER_TIME + 86400, .ocsp = true });
+        write_signer(m, folder, "small", &m->gpu_ica, (CertSpec) { .from = MAKER_START, .ocsp = true, .curve = "P-256" });
+        write_signer(m, folder, "stranger", NULL, (CertSpec) { .from = MAKER_START, .ocsp = true });
         write_index(m, dir);
 }
 

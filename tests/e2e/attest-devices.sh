@@ -45,6 +45,10 @@ collected() {
         # The keys of NVIDIA's own evidence files.
         python3 - "$SCRATCH/both" <<'PYTHON'
 import json, sys
+# In their very layout, too.
+for kind in "gpu", "switch":
+    text = open("%s/%s_evidence.json" % (sys.argv[1], kind)).read()
+    assert text.rstrip("\n") == json.dumps(json.loads(text), indent=4, sort_keys=True)
 gpu, switch = (json.load(open("%s/%s_evidence.json" % (sys.argv[1], kind)))[0] for kind in ("gpu", "switch"))
 assert sorted(gpu) == ["arch", "certificate", "driver_version", "evidence", "nonce", "vbios_version", "version"], sorted(gpu)
 assert sorted(switch) == ["arch", "certificate", "evidence", "nonce", "version"], sorted(switch)
@@ -101,7 +105,7 @@ verdicts() {
         gpus; switches
         run 0 --gpus 8 --switches 4 --mode protected-pcie
         said 'trusted: 12 of 12 devices'
-        python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); assert d["result"] == "trusted" and d["gpus"] == 8 and d["switches"] == 4 and len(d["devices"]) == 12 and not d["ready_set"], d' "$SCRATCH/state.json"
+        python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); assert d["result"] == "trusted" and d["gpus"] == 8 and d["switches"] == 4 and len(d["devices"]) == 12 and not d["ready_set"] and d["boot_id"] == open("/proc/sys/kernel/random/boot_id").read().strip() and all(v["uuid"] for v in d["devices"]), d' "$SCRATCH/state.json"
         [ ! -e "$SCRATCH/ready" ]
         # A fresh nonce: these reports are old ones.
         expect 5 "$ATTEST" run --save "$SCRATCH/state.json" --at "$WHEN" --rim-dir "$SIM/rims" --offline

@@ -77,19 +77,53 @@ replayed() {
         judge 0 --ocsp online
 }
 
-# A responder without the right to be one: its own key, but no OCSPSigning; and one of another authority.
+# Answers for the GPUs' issuer by who has no right to give them: the parent's responder, a sibling's, one of the manifests' authority; one without
+# OCSPSigning, one that may no longer, one that may not yet, one with a small key, one that nobody knows.
 impostor() {
-        cp -r "$SIM/ocsp" "$SCRATCH/ocsp"
-        cp "$SCRATCH/ocsp/identity-responder.pem" "$SIM/ocsp/gpu-ica-responder.pem"
-        cp "$SCRATCH/ocsp/identity-responder.key" "$SIM/ocsp/gpu-ica-responder.key"
-        python3 "$SOURCE/tests/attest/front.py" "$SIM" "$SCRATCH/port2" "$PORT" > "$SCRATCH/front2.log" 2>&1 &
-        local pid=$! status=0
-        while [ ! -s "$SCRATCH/port2" ]; do kill -0 "$pid"; read -r -t 0.05 <> "$SCRATCH/ended" || :; done
-        NV_OCSP_URL=http://127.0.0.1:$(cat "$SCRATCH/port2")/ judge 5 --ocsp online || status=1
-        kill "$pid"
-        [ "$status" = 0 ]
-        said "not signed by the certificate's issuer"
-        cp "$SCRATCH"/ocsp/gpu-ica-responder.* "$SIM/ocsp/"
+        local who
+        for who in identity-responder switch-ica-responder rim-l3-responder plain expired future stranger; do
+                behave signer "$who"
+                judge 5 --ocsp online --rim-dir "$SIM/rims"
+                said "not trusted: GPU-0: certificate-status: .*not signed by the certificate's issuer"
+        done
+        behave signer small
+        judge 5 --ocsp online --rim-dir "$SIM/rims"
+        said 'less than ECDSA on P-384'
+        behave
+        judge 0 --ocsp online --rim-dir "$SIM/rims"
+}
+
+# Answers that are right, but too old, of another certificate, or none; without a nonce, which would tell of the first two.
+stale() {
+        printf '[Attest]\nCacheDirectory=%s\nOcspNonce=no\n' "$SCRATCH/stale" > "$SCRATCH/stale.conf"
+        behave replay
+        judge 0 --ocsp online --config "$SCRATCH/stale.conf" --rim-dir "$SIM/rims"
+        judge 5 --ocsp online --config "$SCRATCH/stale.conf" --rim-dir "$SIM/rims" --at "$(date -u -d '+3 hours' +%FT%TZ)"
+        said 'certificate-status: .*expired at 20'
+        judge 5 --ocsp online --config "$SCRATCH/stale.conf" --rim-dir "$SIM/rims" --at "$(date -u -d '-3 hours' +%FT%TZ)"
+        said 'certificate-status: .*not valid before 20'
+        # Stored ones that do not hold any more are as if they were not there.
+        judge 0 --ocsp cache --offline --config "$SCRATCH/stale.conf" --rim-dir "$SIM/rims"
+        judge 11 --ocsp cache --offline --config "$SCRATCH/stale.conf" --rim-dir "$SIM/rims" --at "$(date -u -d '+3 hours' +%FT%TZ)"
+        said 'certificate-status: .*expired at 20'
+        behave other
+        judge 5 --ocsp online --config "$SCRATCH/stale.conf" --rim-dir "$SIM/rims"
+        said 'does not tell of the certificate'
+        judge 5 --ocsp online --rim-dir "$SIM/rims"
+        said 'has no nonce'
+        behave unauthorized
+        judge 11 --ocsp online --rim-dir "$SIM/rims"
+        said 'does not answer: unauthorized'
+        behave
+}
+
+# NVIDIA's policies as they are, claims 2.0 and 3.0; those of the second want the responder's word.
+policies() {
+        local v=${GN8V_VECTORS:-$SOURCE/../shared/vectors} p
+        [ -d "$v" ] || skip_scenario "no vectors (GN8V_VECTORS)"
+        for p in "$v"/policies/*.json; do judge 0 --ocsp online --rim-dir "$SIM/rims" --policy "$p"; done
+        judge 12 --ocsp off --rim-dir "$SIM/rims" --policy "$v/policies/NVGPULocalv4PolicyExample.json"
+        said 'x-nvidia-cert-ocsp-status is null, not "good"'
 }
 
 # Not an answer is not a verdict: could not be checked, within the time.
@@ -149,6 +183,56 @@ bundle() {
         expect 2 "$ATTEST" fetch
 }
 
+# The man page's examples, each as it stands there, on look-alikes of the devices. These answer with the simulation's nonce, so that one is given to
+# those that would make their own; and files are kept here.
+examples() {
+        local lib=$SCRATCH/lib work=$SCRATCH/work line n=0
+        mkdir "$lib" "$work"
+        gcc -w -O1 -D_GNU_SOURCE -shared -fPIC -fvisibility=hidden -o "$lib/libnvidia-ml.so.1" "$SOURCE/tests/vendor/src/nvml.c"
+        gcc -w -O1 -D_GNU_SOURCE -shared -fPIC -fvisibility=hidden -o "$lib/libnvidia-nscq.so.2" "$SOURCE/tests/vendor/src/nscq.c"
+        printf '%s\n' gpus=8 feature=0 multi=1 "evidence=$SIM/devices" "ready-file=$SCRATCH/ready" > "$lib/libnvidia-ml.conf"
+        echo "evidence=$SIM/devices" > "$lib/libnvidia-nscq.conf"
+        cp "$(ls "$SOURCE"/repo/releases/multi-*.conf | head -n 1)" "$work/release.conf"
+        own_policies "$work"
+        cd "$work"
+        export LD_LIBRARY_PATH=$lib NONCE ATTEST SCRATCH
+        NONCE=$(cat "$SIM/nonce")
+        # shellcheck disable=SC2016  # for the shell that runs the example
+        awk '/^# EXAMPLES/ { on = 1 } /^# SEE ALSO/ { on = 0 } /^```/ { inside = !inside; next } on && inside' "$SOURCE/docs/man/gn8v-tee-attest.1.scd" |
+                sed -E 's/gn8v-tee attest( --set-ready)?$/& --nonce $NONCE/
+                        s/gn8v-tee attest/"$ATTEST" run --save "$SCRATCH"\/state.json --config "$SCRATCH"\/attest.conf/
+                        s/gn8v-tee-attest (--json verify|verify|fetch)/"$ATTEST" \1 --config "$SCRATCH"\/attest.conf/; s/gn8v-tee-attest/"$ATTEST"/' > "$SCRATCH/lines"
+        while read -r line; do
+                if [[ $line == *jq* ]] && ! command -v jq > /dev/null; then line=${line%%|*}; fi
+                expect 0 bash -euo pipefail -c "$line"
+                n=$((n + 1))
+        done < "$SCRATCH/lines"
+        [ $n -ge 10 ]
+        [ "$(cat "$SCRATCH/ready")" = 1 ]
+}
+# The policies that stand in the cloud's own scripts, as they are; where those are not at hand, the same claims in our own words.
+own_policies() { # DIR
+        local seeds=${GN8V_SEEDS:-$SOURCE/../shared/seeds}
+        if [ ! -d "$seeds" ]; then seeds=; fi
+        python3 - "$1" "$seeds" <<'PYTHON'
+import glob, json, re, sys
+found = {}
+for path in sorted(glob.glob(sys.argv[2] + "/*")) if sys.argv[2] else []:
+    for text in re.findall(r"policy = '{3}(.*?)'{3}", open(path).read(), re.S):
+        found["switch" if "LOCAL_SWITCH_VERIFIER" in text else "gpu"] = text
+report = ["cert-chain-validated", "parsed", "nonce-match", "signature-verified"]
+rim = ["fetched", "schema-validated", "cert-validated", "signature-verified", "measurements-available"]
+for kind, rims in ("gpu", ["driver-rim", "vbios-rim"]), ("switch", ["bios-rim"]):
+    names = ["arch-check"] + ["attestation-report-" + s for s in report] + [r + "-" + s for r in rims for s in rim] + ["vbios-index-no-conflict"] * (kind == "gpu")
+    claims = {"measres": "success", **{"x-nvidia-%s-%s" % (kind, s): True for s in names}}
+    overall = {"iss": "LOCAL_%s_VERIFIER" % kind.upper(), "x-nvidia-overall-att-result": True, "x-nvidia-ver": "2.0"}
+    policy = {"version": "3.0", "authorization-rules": {"type": "JWT", "overall-claims": overall, "detached-claims": claims}}
+    if kind in found:
+        assert json.loads(found[kind]) == policy, kind
+    open("%s/%s.json" % (sys.argv[1], kind), "w").write(found.get(kind) or json.dumps(policy))
+PYTHON
+}
+
 [ -x "$ATTEST" ] || { skip "$SUITE" "not built"; exit 0; }
 prepare start_servers
 scenario online online
@@ -156,6 +240,9 @@ scenario stored stored
 scenario replayed replayed
 scenario revoked revoked
 scenario impostor impostor
+scenario stale stale
+scenario policies policies
+scenario examples examples
 scenario variants variants
 scenario bundle bundle
 scenario unreachable unreachable

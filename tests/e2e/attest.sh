@@ -70,6 +70,26 @@ outcomes() {
         judge 2 --ocsp sometimes "${all[0]}"
         judge 2 --gpus -1 "${all[0]}"
         judge 2 --sign-key x "${all[0]}"
+        judge 2 --at 2025-06-15T15:06:40 "${all[0]}"
+        judge 2 --at '' "${all[0]}"
+        judge 2 --gpus '' "${all[0]}"
+        judge 2 --timeout 0 "${all[0]}"
+        judge 2 --mode off "${all[0]}"
+        judge 2 --claims 4.0 "${all[0]}"
+        judge 2 --nonce "$(printf 'g%.0s' {1..64})" "${all[0]}"
+        judge 2 --no-such-option
+        # What is no file, or nothing; a whole second, a fraction, a zone and a day are the same verdict.
+        judge 1 "$SCRATCH"
+        judge 6 /dev/null
+        judge 6 /dev/zero
+        judge 1 --policy "$SCRATCH" "${all[@]}"
+        judge 6 --policy /dev/null "${all[@]}"
+        head -c 100000 /dev/urandom > "$SCRATCH/noise"
+        judge 6 "$SCRATCH/noise"
+        judge 6 --report "$SCRATCH/noise" --chain "$SCRATCH/noise"
+        judge 0 - "${all[1]}" < "${all[0]}"
+        judge 6 - - < "${all[0]}"
+        for at in 2025-06-15T15:06:40.123Z 2025-06-15T23:06:40+08:00 '2025-06-15 15:06:40z' 2025-06-15; do judge 0 --at "$at" "${all[@]}"; done
 }
 
 files() {

@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/workspace.sh"
 CUT=$BUILD/tests/cut
-EVERY=${GN8V_EVERY:-7}
+EVERY=${GN8V_EVERY:-11}
 
 sign_words=() # how the publisher signs: by OpenSSL, which takes no agent
 make_signer() {
@@ -113,7 +113,43 @@ selects() {
                 --keep 1 --timeout 5 --package gn8v-tee-helper "${mirror_sign[@]}" "$URL" repo
 }
 fetches() { everywhere fetch fetching '{"repo": null, "watch": [], "may_stay": "store"}' "${PROGRAM[@]}" fetch --timeout 5; }
+# Of an archive's look-alike all is built but the metapackage.
+builds() {
+        [ "$EVERY" = 1 ] || skip_scenario "a package is built each time: only with GN8V_EVERY=1"
+        mkdir -p "$SCRATCH/memory/building/real"
+        cd "$SCRATCH/memory/building"
+        cp "$(ls "$SOURCE"/repo/releases/single-*.conf | tail -1)" real/
+        "$SOURCE/tests/vendor/make" made --releases real --base "file://$PWD/made/www"
+        mv made/releases releases
+        rm -rf real
+        tee_repo lock
+        tee_repo fetch
+        tee_repo build --specs "$SOURCE/specs"
+        rm packages/gn8v-tee-single-*
+        everywhere build building '{"repo": null, "watch": []}' "${PROGRAM[@]}" build --specs "$SOURCE/specs"
+}
 locks() { everywhere lock locking '{"repo": null, "watch": ["locks"], "may_stay": "store"}' "${PROGRAM[@]}" lock --timeout 5; }
+
+# What is being sent is sent to its end, though its state is pruned meanwhile.
+downloads() {
+        local file
+        cp -a "$SCRATCH/memory/three" "$SCRATCH/downloads" && cd "$SCRATCH/downloads"
+        serve "$PWD/repo" '' 'limit_rate 3k;'
+        file=$(ls repo/packages/gn8v-tee-helper-1.0*)
+        python3 - "$PORT" "$file" "${PROGRAM[@]}" <<'PY'
+import http.client, subprocess, sys
+port, file, *program = sys.argv[1:]
+want = open(file, "rb").read()
+c = http.client.HTTPConnection("127.0.0.1", int(port))
+c.request("GET", file[len("repo"):])
+r = c.getresponse()
+got = r.read(100)
+subprocess.run(program + ["prune", "--keep", "1"], check=True)
+assert got + r.read() == want
+c.request("GET", file[len("repo"):])
+assert c.getresponse().status == 404
+PY
+}
 
 : > "$LOGS/points"
 make_keys
@@ -128,5 +164,7 @@ scenario 'a mirror' mirrors
 scenario 'a mirror of some packages' selects
 scenario 'a fetch' fetches
 scenario 'a lock' locks
+scenario 'a build' builds
+scenario 'a download goes on while its state is pruned' downloads
 sed 's/^/# /' "$LOGS/points"
 finish

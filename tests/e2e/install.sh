@@ -133,6 +133,58 @@ upgrade() {
         nothing_to_do
 }
 
+# The libraries that the verifier was linked with here, which Enterprise Linux has, too.
+libraries() {
+        local tree=$SCRATCH/libraries file provides
+        mkdir -p "$tree/usr/lib64"
+        ldd "$BUILD/gn8v-tee-attest" | sed -n 's/^.* => \(\/[^ ]*\) .*/\1/p' | while read -r file; do
+                if [ ! -e "$ROOT$file" ]; then cp -L "$file" "$tree/usr/lib64/"; fi
+        done
+        mapfile -t provides < <(grep '64bit' "$CACHE/builder.provides" | sed 's/^/Provides: /')
+        rpm_pack "$SCRATCH/libraries-repo" host-libraries 1 1 noarch "$tree" "${provides[@]}"
+        createrepo_c --quiet --no-database "$SCRATCH/libraries-repo"
+        add_repo libraries "file://$SCRATCH/libraries-repo" no
+        run_dnf "$ROOT" install host-libraries
+        in_root "$ROOT" ldconfig
+}
+
+# The verifier by itself: what it brings, that it believes no look-alike's manifest, and that with it goes everything but what the user wrote.
+verifier() {
+        local f
+        a_root verifier all
+        libraries
+        changes "$ROOT" > "$SCRATCH/before"
+        expect 0 run_dnf "$ROOT" install gn8v-tee-attest
+        ! grep -i -E 'scriptlet failed|error:' "$SCRATCH/output" || die "a scriptlet failed"
+        root_rpm "$ROOT" -q gn8v-tee-attest gn8v-tee-rims
+        root_rpm "$ROOT" -V --nodeps gn8v-tee-attest gn8v-tee-rims
+        expect 0 in_root "$ROOT" gn8v-tee-attest --version
+        # shellcheck disable=SC2046
+        expect 5 in_root "$ROOT" gn8v-tee-attest rim $(cd "$ROOT" && ls usr/share/gn8v-tee/rims/*.xml)
+        [ "$(grep -c 'not the root that is believed' "$SCRATCH/output")" -gt 1 ]
+        for f in /etc/gn8v-tee /var/cache/gn8v-tee /usr/lib/systemd/system/gn8v-tee-attest.service /usr/share/man/man1/gn8v-tee-attest.1.gz \
+                /usr/share/bash-completion/completions/gn8v-tee-attest; do
+                root_rpm "$ROOT" -qf "$f" | grep -q '^gn8v-tee-attest-' || die "$f belongs to nobody"
+        done
+        ! in_root "$ROOT" systemctl is-enabled gn8v-tee-attest.service || die "the gate is enabled, and nobody asked for it"
+        # As after some time of use.
+        printf '[Attest]\nTimeout=10\n' > "$ROOT/etc/gn8v-tee/attest.conf"
+        mkdir -p "$ROOT/var/cache/gn8v-tee/ocsp"
+        echo answer > "$ROOT/var/cache/gn8v-tee/ocsp/0.der"
+        echo '{}' > "$ROOT/var/lib/gn8v-tee/attestation.json"
+        cp "$VENDOR/releases/multi-$NEW.conf" "$ROOT/usr/share/gn8v-tee/release.conf"
+        in_root "$ROOT" gn8v-tee-attest gate enable || : # all but the reload, for there is no manager here
+        rm "$ROOT/usr/share/gn8v-tee/release.conf"
+        expect 0 run_dnf "$ROOT" reinstall gn8v-tee-attest
+        for f in etc/gn8v-tee/attest.conf var/cache/gn8v-tee/ocsp/0.der var/lib/gn8v-tee/attestation.json; do [ -s "$ROOT/$f" ] || die "$f has gone"; done
+        in_root "$ROOT" systemctl is-enabled gn8v-tee-attest.service
+        expect 0 run_dnf "$ROOT" remove gn8v-tee-attest
+        ! grep -i -E 'scriptlet failed|error:|warning:' "$SCRATCH/output" || die "a scriptlet failed"
+        rm "$ROOT/etc/gn8v-tee/attest.conf" # his own: it stays until he removes it
+        nothing_left "$SCRATCH/before"
+        for f in var/cache/gn8v-tee usr/share/gn8v-tee var/lib/gn8v-tee etc/systemd/system/gn8v-tee-attest.service.d etc/systemd/system/nvidia-persistenced.service.d; do [ ! -e "$ROOT/$f" ] || die "$f is left"; done
+}
+
 remove_all() {
         local profile=$1
         a_root "remove-$profile" all with-headers
@@ -311,6 +363,7 @@ scenario "apply twice changes nothing" apply_again
 scenario "upgrade, downgrade, history undo" upgrade
 scenario "remove multi restores every file" remove_all multi
 scenario "remove single restores every file" remove_all single
+scenario "the verifier comes with manifests, and goes without a trace" verifier
 scenario "single and multi exclude each other" exclusive
 scenario "swap multi and single" swap
 scenario "reinstall" reinstall

@@ -61,13 +61,20 @@ pruned() {
         [ "$(json "[(g['generation'], g['current']) for g in j]")" = '[(1, False), (2, False), (3, False), (4, True)]' ]
         before=$(sha256sum repo/repodata/repomd.xml)
         expect 0 tee_repo prune --keep 2
-        said '2 generations and 2 package files removed'
+        said '2 generations and 2 package files removed, 0.0 MiB freed'
         [ "$(ls repo/generations)" = $'3\n4' ] && [ "$(ls repo/repodata/*primary.xml.gz | wc -l)" = 2 ]
         [ "$before" = "$(sha256sum repo/repodata/repomd.xml)" ]
         whole
         expect 0 tee_repo prune --keep 2
         said '0 generations and 0 package files removed'
-        expect 0 tee_repo prune --keep 1
+        # What is removed is off the disk, with the signed copy that is kept for the next time.
+        file=repo/packages/gn8v-tee-helper-1.2-1.noarch.rpm
+        bytes=$(stat -c %s $file)
+        [ "$(stat -c %h $file)" = 2 ] && [ "$(find store/signed -samefile $file | wc -l)" = 1 ]
+        signed=$(find store/signed -type f | wc -l)
+        expect 0 tee_repo --json prune --keep 1
+        [ "$(json "j['removed_generations'], j['removed_packages'], j['freed_bytes']")" = "1 1 $bytes" ]
+        [ "$(find store/signed -type f | wc -l)" = $((signed - 1)) ] && [ -z "$(find -L store/signed -type l)" ]
         [ "$(ls repo/packages/gn8v-tee-helper-*)" = repo/packages/gn8v-tee-helper-1.3-1.noarch.rpm ]
         [ "$(ls repo/repodata/*primary.xml.gz | wc -l)" = 1 ]
         whole
@@ -101,8 +108,12 @@ gone_back() {
         sed "s|^baseurl=.*|baseurl=file://$PWD/repo|; s|^gpgkey=.*|gpgkey=file://$PWD/repo/RPM-GPG-KEY-gn8v-tee|" repo/gn8v-tee.repo > repos/r.repo
         expect 0 dnf -c dnf.conf -y --installroot "$PWD/empty" repoquery gn8v-tee-helper
         said '^gn8v-tee-helper-0:1.0-1'
-        expect 0 rollback 2
+        # It is done already: only what a killed run may have left is done.
+        expect 0 rollback 1
+        said 'generation 3, 12 packages'
+        expect 0 rollback 2 --mirror-url http://m.example/a
         [ "$(metadata)" = "$second" ]
+        grep -q "$(digest repo/repodata/repomd.xml)" repo/repodata/metalink.xml
         expect 2 rollback 4
         said 'is the published one'
         refuses rollback 9
@@ -152,14 +163,16 @@ expired() {
         export SOURCE_DATE_EPOCH=1700000000
         publish --valid-days 10
         grep -q '<content>gn8v-tee:expires=2023-11-24T22:13:20Z</content>' repo/repodata/repomd.xml
-        whole
-        SOURCE_DATE_EPOCH=$((1700000000 + 11 * 86400)) expect 3 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/repo"
+        # A time in the past, as build machines set it, keeps nothing fresh.
+        expect 3 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/repo"
         said 'it expired at 2023-11-24T22:13:20Z'
         unset SOURCE_DATE_EPOCH
         # Nothing new, and most of the time is left: nothing is done. Half of it is over: the date is set anew.
         publish --valid-days 10
         expect 0 publish --valid-days 10
         said 'generation 2 is up to date'
+        whole
+        SOURCE_DATE_EPOCH=$(($(date +%s) + 11 * 86400)) expect 3 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/repo"
         expect 0 publish --valid-days 19
         said 'generation 2 is up to date'
         expect 0 publish --valid-days 21
@@ -180,6 +193,70 @@ expired() {
         done
 }
 
+# What a release is made of, in SPDX's words: every identifier, reference and digest is followed.
+bill_of_materials() {
+        begin sbom
+        package gn8v-tee-odd 1 'Requires: gn8v-tee-helper'
+        refuses tee_repo sbom multi-$OLD
+        publish
+        expect 0 tee_repo sbom --output one.json --baseurl http://m.example/r/ multi-$OLD
+        expect 0 tee_repo sbom multi-$NEW
+        printed > two.json
+        python3 - "$OLD" "$(digest "$WWW/driver-$OLD.run")" <<'PY'
+import datetime, hashlib, json, re, sys
+old, driver = sys.argv[1:]
+for name in "one.json", "two.json":
+    j = json.load(open(name))
+    assert j["spdxVersion"] == "SPDX-2.3" and j["dataLicense"] == "CC0-1.0" and j["SPDXID"] == "SPDXRef-DOCUMENT"
+    assert re.fullmatch(r"https://[^#\s]+", j["documentNamespace"]) and j["creationInfo"]["creators"][0].startswith("Tool: ")
+    datetime.datetime.strptime(j["creationInfo"]["created"], "%Y-%m-%dT%H:%M:%SZ")
+    ids = [p["SPDXID"] for p in j["packages"]]
+    assert len(set(ids)) == len(ids) and all(re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", i) for i in ids)
+    extra = {l["licenseId"] for l in j["hasExtractedLicensingInfos"]}
+    for p in j["packages"]:
+        assert {"name", "downloadLocation", "licenseDeclared", "licenseConcluded", "copyrightText"} <= set(p) and p["filesAnalyzed"] is False
+        assert all(c["algorithm"] == "SHA256" and re.fullmatch("[0-9a-f]{64}", c["checksumValue"]) for c in p["checksums"])
+        assert p["licenseDeclared"] in {"MIT", "Apache-2.0"} | extra, p["licenseDeclared"]
+    used = {p["licenseDeclared"] for p in j["packages"]}
+    assert extra <= used
+    for r in j["relationships"]:
+        assert {r["spdxElementId"], r["relatedSpdxElement"]} <= set(ids) | {"SPDXRef-DOCUMENT"}
+j = json.load(open("one.json"))
+by = {p["name"]: p for p in j["packages"]}
+branch = old.split(".")[0]
+assert {"gn8v-tee-multi", "gn8v-tee-driver-" + branch, "vendor-manager", "gn8v-tee-helper", "gn8v-tee-odd", "driver"} <= set(by), sorted(by)
+assert by["gn8v-tee-multi"]["versionInfo"] == old + "-1" and by["driver"]["checksums"][0]["checksumValue"] == driver
+file = by["gn8v-tee-helper"]
+assert file["downloadLocation"] == "http://m.example/r/packages/" + file["packageFileName"]
+assert hashlib.sha256(open("repo/packages/" + file["packageFileName"], "rb").read()).hexdigest() == file["checksums"][0]["checksumValue"]
+assert file["externalRefs"][0]["referenceLocator"] == "pkg:rpm/gn8v-tee/gn8v-tee-helper@1.0-1?arch=noarch"
+edges = {(r["spdxElementId"], r["relationshipType"], r["relatedSpdxElement"]) for r in j["relationships"]}
+meta, drv = by["gn8v-tee-multi"]["SPDXID"], by["gn8v-tee-driver-" + branch]["SPDXID"]
+assert (meta, "DEPENDS_ON", drv) in edges and (drv, "GENERATED_FROM", by["driver"]["SPDXID"]) in edges and ("SPDXRef-DOCUMENT", "DESCRIBES", meta) in edges
+assert (meta, "DEPENDS_ON", by["vendor-manager"]["SPDXID"]) in edges
+PY
+        # The same state, the same bytes; another one, another name.
+        expect 0 tee_repo sbom --output again.json --baseurl http://m.example/r multi-$OLD
+        cmp one.json again.json
+        helper 1.1
+        publish
+        expect 0 tee_repo sbom --output later.json multi-$OLD
+        [ "$(grep documentNamespace one.json)" != "$(grep documentNamespace later.json)" ]
+        expect 0 tee_repo sbom --generation 1 --output again.json --baseurl http://m.example/r multi-$OLD
+        cmp one.json again.json
+        expect 2 tee_repo sbom
+        expect 2 tee_repo sbom multi-$OLD multi-$NEW
+        expect 1 tee_repo sbom nothing-1
+        tee_repo publish --key "$KEY" --gnupghome "$KEYS" --platform platform.provides --repo single single-$SINGLE
+        expect 1 tee_repo sbom --repo single multi-$OLD
+        said 'does not have multi'
+        rm locks/multi-$OLD.lock
+        refuses tee_repo sbom multi-$OLD
+        said 'lock multi-'
+        cp repo/packages/gn8v-tee-helper-1.1* repo/packages/gn8v-tee-driver-"${NEW%%.*}-$NEW"-1.noarch.rpm
+        expect 5 tee_repo sbom multi-$NEW
+}
+
 make_keys
 prepare make_template
 
@@ -188,4 +265,5 @@ scenario 'an earlier state is published again' gone_back
 scenario 'a replayed state is told' replayed
 scenario 'an expired state is told' expired
 scenario 'older states are removed' pruned
+scenario 'a release is told in SPDX' bill_of_materials
 finish

@@ -18,8 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 __builtin_trap();
         check_text(n.driver);
         check_text(n.library);
-        check_text(n.reason);
-        check_text(n.at);
+        check_text(n.answer.reason);
+        check_text(n.answer.at);
         for (size_t i = 0; i < n.n_gpus; i++) {
                 check_text(n.gpus[i].name);
                 check_text(n.gpus[i].uuid);

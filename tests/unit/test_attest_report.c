@@ -151,6 +151,34 @@ START_TEST(test_block_order) {
 }
 END_TEST
 
+/* The values of two blocks changed for each other, their numbers left: well-formed, and not what was signed. And all of them turned round. */
+START_TEST(test_value_order) {
+        _cleanup_(cert_pool_freep) CertPool *pool = cert_pool_new();
+        _cleanup_(cert_chain_freep) CertChain *c = chain_of(pool, sim.gpus[0].chain);
+        _cleanup_text_ Text t = {};
+        const size_t block = 55, value = 37 + 8 + 7;
+        _cleanup_free_ char *copy = NULL;
+
+        report_of(&sim, &sim.gpus[0], &t);
+        ck_assert_ptr_nonnull(copy = malloc(t.size));
+        for (size_t i = 0; i < 63; i++)
+                for (size_t k = i + 1; k < 64; k++) {
+                        memcpy(copy, t.data, t.size);
+                        memcpy(copy + value + i * block, t.data + value + k * block, DIGEST_SIZE);
+                        memcpy(copy + value + k * block, t.data + value + i * block, DIGEST_SIZE);
+                        ck_assert_int_eq(judge_bytes(c, copy, t.size), 1);
+                }
+        for (size_t turn = 1; turn < 64; turn++) {
+                for (size_t i = 0; i < 64; i++)
+                        memcpy(copy + value - 7 + i * block, t.data + value - 7 + (i + turn) % 64 * block, block);
+                ck_assert_int_eq(judge_bytes(c, copy, t.size), 0);
+        }
+        for (size_t i = 0; i < 64; i++)
+                memcpy(copy + value - 7 + i * block, t.data + value - 7 + (63 - i) * block, block);
+        ck_assert_int_eq(judge_bytes(c, copy, t.size), 0);
+}
+END_TEST
+
 static int parse_opaque(const Text *opaque, DeviceKind kind, Report **ret) {
         _cleanup_error_ Error e = ERROR_INIT;
         _cleanup_text_ Text t = {};
@@ -469,6 +497,7 @@ int main(void) {
         tcase_add_test(tc, test_every_bit_is_covered);
         tcase_add_test(tc, test_every_length);
         tcase_add_test(tc, test_block_order);
+        tcase_add_test(tc, test_value_order);
         tcase_add_test(tc, test_opaque);
         tcase_add_test(tc, test_opaque_unknown);
         tcase_add_test(tc, test_decode);

@@ -106,6 +106,35 @@ START_TEST(test_right) {
 }
 END_TEST
 
+/* An id says more than a file's name may: chip, kind of device, version. */
+START_TEST(test_id) {
+        static const struct { DeviceKind device; RimKind kind; const char *version, *id; bool fits; } cases[] = {
+                { DEVICE_GPU, RIM_DRIVER, "1.2.3", "NV_GPU_DRIVER_GH100_1.2.3", true },
+                { DEVICE_GPU, RIM_DRIVER, "1.2.3", "NV_GPU_DRIVER_GH100_1.2.30", false },
+                { DEVICE_GPU, RIM_DRIVER, "1.2.3", "NV_GPU_DRIVER_GH100_11.2.3", false },
+                { DEVICE_GPU, RIM_DRIVER, "1.2.3", "NV_GPU_DRIVER_GH200_1.2.3", false },
+                { DEVICE_GPU, RIM_DRIVER, "1.2.3", "NV_GPU_CC_DRIVER_GB100_1.2.3", true },
+                { DEVICE_GPU, RIM_DRIVER, "1.2.3", "NV_GPU_CC_DRIVER_GB100_1.2.4", false },
+                { DEVICE_GPU, RIM_VBIOS, "9a.00.01", "NV_GPU_VBIOS_X_1_2_9A0001", true },
+                { DEVICE_GPU, RIM_VBIOS, "9a.00.01", "NV_GPU_VBIOS_X_1_2_9a.00.01", false },
+                { DEVICE_GPU, RIM_VBIOS, "9a.00.01", "NV_GPU_VBIOS_X_1_2_19A0001", false },
+                { DEVICE_GPU, RIM_VBIOS, "9a.00.01", "NV_SWITCH_BIOS_X_1_2_9A0001", false },
+                { DEVICE_SWITCH, RIM_VBIOS, "9a.00.01", "NV_SWITCH_BIOS_X_1_2_9A0001", true },
+                { DEVICE_SWITCH, RIM_VBIOS, "9a.00.01", "NV_GPU_VBIOS_X_1_2_9A0001", false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(cert_pool_freep) CertPool *pool = cert_pool_new();
+                _cleanup_free_ char *xml = rim_make(&maker, cases[i].device, cases[i].kind, cases[i].version);
+                _cleanup_error_ Error e = ERROR_INIT;
+                _cleanup_(rim_freep) Rim *r = NULL;
+
+                ck_assert_int_eq(judge_bytes(pool, xml, strlen(xml), &r, &e), 0);
+                ck_assert_msg(rim_fits_id(r, cases[i].id) == cases[i].fits, "%s", cases[i].id);
+        }
+}
+END_TEST
+
 /* What Canonical XML takes for the same is the same. */
 START_TEST(test_canonical) {
         static const struct { const char *from, *to; } same[] = {
@@ -382,6 +411,7 @@ int main(void) {
         tcase_add_unchecked_fixture(tc, setup, sim_teardown);
         tcase_set_timeout(tc, 110); /* every bit, also on a busy machine */
         tcase_add_test(tc, test_right);
+        tcase_add_test(tc, test_id);
         tcase_add_test(tc, test_canonical);
         tcase_add_test(tc, test_every_bit);
         tcase_add_test(tc, test_every_length);

@@ -256,6 +256,62 @@ START_TEST(locks_exclude) {
 }
 END_TEST
 
+/* One that ends while we wait for its lock, and one that does not. */
+START_TEST(locks_are_waited_for) {
+        _cleanup_free_ char *path = path_join(dir, "lock");
+        int ready[2], a;
+        char byte;
+        pid_t pid;
+
+        ck_assert_int_eq(pipe(ready), 0);
+        pid = fork();
+        if (pid == 0) {
+                a = lock_file(AT_FDCWD, path);
+                if (a < 0 || write(ready[1], "", 1) != 1)
+                        _exit(1);
+                (void) signal(SIGALRM, SIG_DFL);
+                (void) alarm(1); /* ends it */
+                for (;;)
+                        (void) pause();
+        }
+        ck_assert_int_gt(pid, 0);
+        ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+        ck_assert_int_eq(lock_file(AT_FDCWD, path), -EWOULDBLOCK);
+        lock_set_timeout(60);
+        a = lock_file(AT_FDCWD, path);
+        ck_assert_int_ge(a, 0);
+        ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+        lock_set_timeout(1);
+        ck_assert_int_eq(lock_file(AT_FDCWD, path), -EWOULDBLOCK);
+        lock_set_timeout(0);
+        ck_assert_int_eq(close(a), 0);
+}
+END_TEST
+
+START_TEST(leftovers_go) {
+        static const struct { const char *file; bool is; } cases[] = {
+                { ".a.1.tmp", true }, { ".a.b.4711.tmp", true }, { ".a.tmp", false }, { "a.1.tmp", false }, { ".1.tmp", false }, { "..1.tmp", false }, { ".a.1x.tmp", false },
+                { ".a..tmp", false }, { ".tmp", false }, { ".a1.tmp", false }, { "", false },
+        };
+        _cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                ck_assert_msg(is_temporary(cases[i].file, NULL) == cases[i].is, "%s", cases[i].file);
+                if (*cases[i].file)
+                        ck_assert_int_eq(write_file_new(fd, cases[i].file, "", 0, 0600), 0);
+        }
+        ck_assert(is_temporary(".a.1.tmp", "a") && !is_temporary(".a.1.tmp", "b") && !is_temporary(".a.b.1.tmp", "a") && !is_temporary(".a.b.1.tmp", "b"));
+        ck_assert_int_eq(remove_temporaries(fd, ".", "a.b"), 0);
+        ck_assert_int_eq(faccessat(fd, ".a.1.tmp", F_OK, 0), 0);
+        ck_assert_int_ne(faccessat(fd, ".a.b.4711.tmp", F_OK, 0), 0);
+        ck_assert_int_eq(remove_temporaries(fd, ".", NULL), 0);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                if (*cases[i].file)
+                        ck_assert_int_eq(faccessat(fd, cases[i].file, F_OK, 0) == 0, !cases[i].is);
+        ck_assert_int_eq(remove_temporaries(fd, "nowhere", NULL), 0);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("basic");
         TCase *t = tcase_create("basic");
@@ -272,6 +328,8 @@ int main(void) {
         tcase_add_test(t, messages_are_plain);
         tcase_add_test(t, foreign_words);
         tcase_add_test(t, locks_exclude);
+        tcase_add_test(t, locks_are_waited_for);
+        tcase_add_test(t, leftovers_go);
         suite_add_tcase(suite, t);
         return run_suite(suite);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* When a GPU may be opened, and what the facts about GPUs become in the table. */
+#include <time.h>
+
 #include "scratch-root.h"
 
 #include "node/status-rows.h"
@@ -116,15 +118,15 @@ static Release release_of(Mode mode, unsigned gpus) {
         return (Release){ .gpus = gpus, .nvswitches = mode == MODE_PROTECTED_PCIE ? 4 : 0, .mode = mode, .set_ready = true };
 }
 
-static StatusContext rows_of(Release *release, const char *answer, NvmlOutcome outcome, const char *reason) {
+static StatusContext rows_of(Release *release, const char *answer, LibraryOutcome outcome, const char *reason) {
         StatusContext c = { .node = &node, .group = "gpu" };
         GpuFacts f = { .module = strdup("1.2.3"), .driver = true, .asked = true, .pci.hidden = true, .nvml = NVML_EMPTY };
         _cleanup_free_ char *text = format("gn8v-nvml 1\ndriver 1.2.3\nlibrary 12.1.2.3\n%send\n", answer);
 
         ck_assert_int_eq(nvml_parse(text, strlen(text), &f.nvml), 1);
         if (reason) {
-                f.nvml.outcome = outcome;
-                f.nvml.reason = strdup(reason);
+                f.nvml.answer.outcome = outcome;
+                f.nvml.answer.reason = strdup(reason);
         }
         for (unsigned i = 0; release && i < release->gpus; i++) {
                 _cleanup_free_ char *address = format("0000:1%u:00.0", i);
@@ -226,7 +228,7 @@ START_TEST(rows_of_a_library_that_fails) {
         c = rows_of(&r, "missing cannot open\n", 0, NULL);
         has_row(&c, "NVML", ROW_FAIL, "cannot open");
         DONE(c);
-        c = rows_of(&r, "feature 1\n", NVML_HUNG, "no answer");
+        c = rows_of(&r, "feature 1\n", LIBRARY_HUNG, "no answer");
         has_row(&c, "NVML", ROW_FAIL, "no answer");
         has_row(&c, "CC feature", ROW_FAIL, NULL);
         DONE(c);
@@ -251,6 +253,33 @@ START_TEST(rows_without_a_release) {
 }
 END_TEST
 
+/* A verdict of this boot is good for the GPUs that it was about, and for no others. */
+START_TEST(verdict_of_other_gpus) {
+        static const struct { const char *here, *next; } cases[] = {
+                { "gpu 0\nuuid GPU-a\ngpu 1\nuuid GPU-b\n", NULL }, { "gpu 0\nuuid GPU-b\ngpu 1\nuuid GPU-a\n", NULL }, { "gpu 0\nname x\n", NULL },
+                { "gpu 0\nuuid GPU-a\ngpu 1\nuuid GPU-c\n", "not about GPU-c" }, { "gpu 0\nuuid GPU-twice\n", "not about GPU-twice" },
+        };
+        _cleanup_free_ char *at = time_to_text((int64_t) time(NULL)),
+                            *text = format("{\"time\": \"%s\", \"result\": \"trusted\", \"gpus\": 2, \"switches\": 0, \"devices\": [{\"name\": \"GPU-0\", \"uuid\": \"GPU-a\"}, "
+                                           "{\"name\": \"GPU-1\", \"uuid\": \"GPU-b\"}, {\"uuid\": \"GPU-twice\"}, {\"uuid\": \"GPU-twice\"}, {\"uuid\": null}, 1]}", at);
+
+        scratch_put("/var/lib/gn8v-tee/attestation.json", text);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                StatusContext c = { .node = &node, .group = "gpu" };
+                _cleanup_free_ char *lines = format("gn8v-nvml 1\n%send\n", cases[i].here);
+                const StatusRow *row;
+
+                c.status.gpu = (GpuFacts){ .asked = true, .nvml = NVML_EMPTY };
+                ck_assert_int_eq(nvml_parse(lines, strlen(lines), &c.status.gpu.nvml), 1);
+                status_attest(&c);
+                ck_assert_uint_eq(c.status.n, 1);
+                row = &c.status.rows[0];
+                ck_assert_msg(row->state == (cases[i].next ? ROW_WARN : ROW_OK) && (!cases[i].next || strstr(row->next, cases[i].next)), "case %zu: %s", i, row->next);
+                DONE(c);
+        }
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("gpu");
         TCase *t = tcase_create("gpu");
@@ -263,6 +292,7 @@ int main(void) {
         tcase_add_test(t, rows_multi);
         tcase_add_test(t, rows_of_a_library_that_fails);
         tcase_add_test(t, rows_without_a_release);
+        tcase_add_test(t, verdict_of_other_gpus);
         suite_add_tcase(suite, t);
         return run_suite(suite);
 }

@@ -77,9 +77,9 @@ START_TEST(groups_are_merged) {
         ck_assert_int_eq(merge_comps(v, ELEMENTSOF(v), &text, &e), 0);
         ck_assert_str_eq(strstr(text, "<comps>"), "<comps>\n"
                          "<group><id>g</id><name>first</name><packagelist><packagereq type='mandatory'>a</packagereq><packagereq>b</packagereq>\n</packagelist></group>\n"
-                         "<environment><id>e</id><optionlist><groupid>o</groupid><groupid>p</groupid>\n</optionlist><grouplist>\n<groupid>n</groupid>\n</grouplist>\n</environment>\n"
-                         "<langpacks>\n<match name='x' install='y'/>\n</langpacks>\n\n<odd>1</odd>\n"
-                         "<category><id>g</id><grouplist>\n<groupid>g</groupid>\n</grouplist>\n</category>\n<group><id>h</id></group>\n</comps>\n");
+                         "<environment><id>e</id><optionlist><groupid>o</groupid><groupid>p</groupid>\n</optionlist><grouplist>\n<groupid>n</groupid>\n</grouplist></environment>\n"
+                         "<langpacks>\n<match name='x' install='y'/>\n</langpacks>\n<odd>1</odd>\n"
+                         "<category><id>g</id><grouplist>\n<groupid>g</groupid>\n</grouplist></category>\n<group><id>h</id></group>\n</comps>\n");
 }
 END_TEST
 

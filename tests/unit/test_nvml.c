@@ -38,7 +38,7 @@ static Nvml ask(const char *program) {
 
         ck_assert_msg(nvml_ask(program, &n, &e) == 0, "%s", e.message);
         ck_assert_int_lt(now_ms() - began, (NVML_TIMEOUT_SEC + 1) * 1000);
-        ck_assert((n.outcome == NVML_ANSWERED) == !n.reason);
+        ck_assert((n.answer.outcome == LIBRARY_ANSWERED) == !n.answer.reason);
         return n;
 }
 
@@ -63,7 +63,7 @@ START_TEST(everything_is_told) {
         _cleanup_nvml_ Nvml n = ask_look_alike("gpus=8\nname=NVIDIA A name\nvbios=9.8.7\nmemory=1000\nmemory.3=2000\npersistence.7=0\n"
                                                "feature=0\nmulti=1\ndevtools=1\nready=0\nfabric=3\nfabric.2=2\ndriver=1.2.3\nnvml=12.1.2.3\ncuda=12080\n");
 
-        ck_assert_int_eq(n.outcome, NVML_ANSWERED);
+        ck_assert_int_eq(n.answer.outcome, LIBRARY_ANSWERED);
         ck_assert_str_eq(n.driver, "1.2.3");
         ck_assert_str_eq(n.library, "12.1.2.3");
         ck_assert_int_eq(n.cuda, 12080);
@@ -98,7 +98,7 @@ START_TEST(old_library) {
 
         look_alike("GN8V_TEST_NVML_OLD", "gpus=2\n");
         n = ask(NULL);
-        ck_assert_int_eq(n.outcome, NVML_ANSWERED);
+        ck_assert_int_eq(n.answer.outcome, LIBRARY_ANSWERED);
         ck_assert_uint_eq(n.n_gpus, 2);
         ck_assert_uint_eq(n.n_failures, 0);
         ck_assert_int_eq(n.feature, NVML_UNTOLD);
@@ -140,9 +140,9 @@ START_TEST(refusals) {
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 _cleanup_nvml_ Nvml n = ask_look_alike(cases[i].config);
 
-                ck_assert_int_eq(n.outcome, NVML_REFUSED);
+                ck_assert_int_eq(n.answer.outcome, LIBRARY_REFUSED);
                 ck_assert_int_eq(n.code, cases[i].code);
-                has(n.reason, cases[i].words);
+                has(n.answer.reason, cases[i].words);
         }
 }
 END_TEST
@@ -151,7 +151,7 @@ END_TEST
 START_TEST(failed_calls) {
         _cleanup_nvml_ Nvml n = ask_look_alike("gpus=3\nnvmlDeviceGetHandleByIndex.1=15\nnvmlDeviceGetVbiosVersion.2=999\nnvmlDeviceGetName=3\n");
 
-        ck_assert_int_eq(n.outcome, NVML_ANSWERED);
+        ck_assert_int_eq(n.answer.outcome, LIBRARY_ANSWERED);
         ck_assert_uint_eq(n.n_gpus, 3);
         ck_assert_uint_eq(n.n_failures, 2);
         ck_assert_str_eq(n.failures[0].call, "nvmlDeviceGetHandleByIndex");
@@ -169,22 +169,22 @@ END_TEST
 START_TEST(crash_exit_print_garbage) {
         Nvml n = ask_look_alike("crash=nvmlDeviceGetUUID\n");
 
-        ck_assert_int_eq(n.outcome, NVML_CRASHED);
-        has(n.reason, "nvmlDeviceGetUUID");
-        has(n.reason, strsignal(11));
+        ck_assert_int_eq(n.answer.outcome, LIBRARY_CRASHED);
+        has(n.answer.reason, "nvmlDeviceGetUUID");
+        has(n.answer.reason, strsignal(11));
         ck_assert_int_eq(n.feature, 1);
         ck_assert_str_eq(n.gpus[0].name, "NVIDIA Look-alike");
         nvml_free(&n);
         n = ask_look_alike("exit=nvmlInit\n");
-        ck_assert_int_eq(n.outcome, NVML_GARBAGE);
-        has(n.reason, "nvmlInit");
+        ck_assert_int_eq(n.answer.outcome, LIBRARY_GARBAGE);
+        has(n.answer.reason, "nvmlInit");
         nvml_free(&n);
         n = ask_look_alike("print=nvmlDeviceGetCount\nprint=nvmlInit\n");
-        ck_assert_int_eq(n.outcome, NVML_ANSWERED);
+        ck_assert_int_eq(n.answer.outcome, LIBRARY_ANSWERED);
         ck_assert_uint_eq(n.n_gpus, 1);
         nvml_free(&n);
         n = ask_look_alike("garbage=nvmlDeviceGetName\ngarbage=nvmlSystemGetDriverVersion\ngarbage=nvmlDeviceGetPciInfo\n");
-        ck_assert_int_eq(n.outcome, NVML_ANSWERED);
+        ck_assert_int_eq(n.answer.outcome, LIBRARY_ANSWERED);
         ck_assert_uint_eq(strspn(n.driver, "?"), strlen(n.driver));
         ck_assert_uint_eq(strspn(n.gpus[0].name, "?"), strlen(n.gpus[0].name));
         nvml_free(&n);
@@ -194,8 +194,8 @@ END_TEST
 START_TEST(hang) {
         _cleanup_nvml_ Nvml n = ask_look_alike("hang=nvmlDeviceGetHandleByIndex\ngpus=4\n");
 
-        ck_assert_int_eq(n.outcome, NVML_HUNG);
-        has(n.reason, "nvmlDeviceGetHandleByIndex");
+        ck_assert_int_eq(n.answer.outcome, LIBRARY_HUNG);
+        has(n.answer.reason, "nvmlDeviceGetHandleByIndex");
         ck_assert_int_eq(n.count, 4);
         ck_assert_int_eq(n.feature, 1);
 }
@@ -208,8 +208,8 @@ START_TEST(no_library) {
         ck_assert_int_eq(write_file_atomic(AT_FDCWD, library, "not ELF", 7, 0755), 0);
         ck_assert_int_eq(setenv("LD_LIBRARY_PATH", folder, 1), 0);
         n = ask(NULL);
-        ck_assert_int_eq(n.outcome, NVML_NO_LIBRARY);
-        has(n.reason, "libnvidia-ml.so.1");
+        ck_assert_int_eq(n.answer.outcome, LIBRARY_MISSING);
+        has(n.answer.reason, "libnvidia-ml.so.1");
         nvml_free(&n);
 }
 END_TEST
@@ -227,7 +227,7 @@ START_TEST(children_that_answer_anything) {
         for (size_t i = 0; i < ELEMENTSOF(nonsense); i++) {
                 _cleanup_nvml_ Nvml n = ask_script(nonsense[i]);
 
-                ck_assert_msg(n.outcome == NVML_GARBAGE, "%s: %s", nonsense[i], nvml_outcome_to_string(n.outcome));
+                ck_assert_msg(n.answer.outcome == LIBRARY_GARBAGE, "%s: %s", nonsense[i], library_outcome_to_string(n.answer.outcome));
         }
 }
 END_TEST

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The small parts of publishing: manifests, the .repo file, armor, fingerprints, package files that are none. */
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "basic/fs.h"
 #include "basic/strings.h"
 #include "repo/generation.h"
 #include "repo/keyring.h"
+#include "repo/metalink.h"
 #include "repo/repo-file.h"
 #include "repo/repository.h"
 #include "repo/rpm-file.h"
@@ -246,6 +248,80 @@ START_TEST(repository_is_held_by_one) {
 }
 END_TEST
 
+static void open_by_client(const char *name) {
+        _cleanup_free_ char *path = format("%s/repodata/%s", dir, name);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(close(fd), 0);
+}
+
+START_TEST(readers_come_to_their_end) {
+        static const char *const files[] = { "repodata/repomd.xml", "repodata/repomd.xml.asc", "repodata/metalink.xml", "next/repomd.xml" };
+        _cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        Readers r;
+
+        readers_watch(&r, fd);
+        readers_wait(&r, fd, "next"); /* nothing is published */
+        ck_assert(!readers_between(&r));
+        readers_done(&r);
+        ck_assert_int_eq(mkdirat(fd, "repodata", 0755) | mkdirat(fd, "next", 0755), 0);
+        for (size_t i = 0; i < ELEMENTSOF(files); i++)
+                ck_assert_int_eq(write_file_new(fd, files[i], "x", 1, 0644), 0);
+        readers_watch(&r, fd);
+        ck_assert_int_ge(r.fd, 0);
+        readers_wait(&r, fd, "next");
+        ck_assert(!readers_between(&r));
+        /* Two at once, which the kernel must not tell as one; then both go on, and one comes by a metalink. */
+        open_by_client("repomd.xml");
+        open_by_client("repomd.xml");
+        open_by_client("repomd.xml.asc");
+        ck_assert(readers_between(&r));
+        open_by_client("repomd.xml.asc");
+        ck_assert(!readers_between(&r));
+        open_by_client("metalink.xml");
+        ck_assert(readers_between(&r));
+        open_by_client("repomd.xml");
+        open_by_client("repomd.xml.asc");
+        ck_assert(!readers_between(&r));
+        /* Going back would not help who has begun with what came; who does not go on is not waited for without an end. */
+        open_by_client("repomd.xml");
+        open_by_client("../next/repomd.xml");
+        ck_assert(!readers_between(&r));
+        readers_wait(&r, fd, "next");
+        ck_assert(!readers_between(&r));
+        readers_done(&r);
+}
+END_TEST
+
+START_TEST(metalinks_are_carried) {
+        const char *const urls[] = { "http://a.example/x?y&z", "https://b.example/<r>", NULL };
+        _cleanup_(repository_freep) Repository *r = NULL;
+        _cleanup_free_ char *text = NULL;
+        _cleanup_error_ Error e = ERROR_INIT;
+        char **found = NULL;
+
+        ck_assert_int_eq(repository_open(dir, &r, &e), 0);
+        ck_assert_int_eq(metalink_urls(r, &found, &e), 0);
+        ck_assert_uint_eq(strv_length(found), 0);
+        ck_assert_int_eq(mkdirat(r->fd, "repodata", 0755), 0);
+        ck_assert_int_eq(metalink_render("x", 1, 5, (char *const *) urls, &text, &e), 0);
+        ck_assert_int_eq(write_file_new(r->fd, "repodata/metalink.xml", text, strlen(text), 0644), 0);
+        ck_assert_int_eq(metalink_urls(r, &found, &e), 0);
+        ck_assert_uint_eq(strv_length(found), 2);
+        for (size_t i = 0; i < 2; i++)
+                ck_assert_str_eq(found[i], urls[i]);
+        strv_free(found);
+        /* Somebody else's words. */
+        ck_assert_int_eq(unlinkat(r->fd, "repodata/metalink.xml", 0), 0);
+        ck_assert_int_eq(write_file_new(r->fd, "repodata/metalink.xml", "<url /repodata/repomd.xml</url>\n</url><url ", 45, 0644), 0);
+        found = NULL;
+        ck_assert_int_eq(metalink_urls(r, &found, &e), 0);
+        ck_assert_uint_eq(strv_length(found), 0);
+        strv_free(found);
+}
+END_TEST
+
 int main(void) {
         Suite *s = suite_create("publish");
         TCase *t = tcase_create("publish");
@@ -262,6 +338,8 @@ int main(void) {
         tcase_add_test(t, fingerprints_are_whole);
         tcase_add_loop_test(t, no_packages, 0, (int) ELEMENTSOF(bad_packages));
         tcase_add_test(t, repository_is_held_by_one);
+        tcase_add_test(t, readers_come_to_their_end);
+        tcase_add_test(t, metalinks_are_carried);
         suite_add_tcase(s, t);
         return run_suite(s);
 }

@@ -163,6 +163,72 @@ START_TEST(lock_round_trip) {
 }
 END_TEST
 
+static char **rims_of(const char *attestation) {
+        _cleanup_free_ char *text = format("%s%s", minimal, attestation);
+        _cleanup_(release_freep) Release *r = NULL;
+        _cleanup_error_ Error e = ERROR_INIT;
+        char **ids = NULL;
+
+        ck_assert_msg(parse(text, &r, &e) == 0, "%s", e.message);
+        ck_assert_int_eq(release_rims(r, &ids), 0);
+        return ids;
+}
+
+START_TEST(reference_manifests) {
+        static const char *const wrong[] = { "GPU=gh100\n", "GPU=G/H\n", "GPU=\n", "Rim=NV_A\n", "GPU=GH100\nRim=NV_../x\n", "GPU=GH100\nRim=x\n",
+                                             "DriverRim=yes\n", "GPU=GH100\nGPU=GH100\n", "GPU=GH100\nDriverRim=2\n", "GPU=GH100\nRim=NV_%(id)\n" };
+        _cleanup_strv_ char **none = rims_of(""), **hopper = rims_of("[Attestation]\nGPU=GH100\n"), **other = rims_of("[Attestation]\nGPU=GB100\n"),
+                            **without = rims_of("[Attestation]\nDriverRim=no\n"),
+                            **more = rims_of("[Attestation]\nGPU=GH100\nRim=NV_B NV_A\nRim=NV_B NV_GPU_DRIVER_GH100_1.2.3\n"),
+                            **only = rims_of("[Attestation]\nGPU=GH100\nDriverRim=no\nRim=NV_A\n");
+        _cleanup_free_ char *all = strv_join(more, " ");
+
+        ck_assert_ptr_null(none);
+        ck_assert_ptr_null(without);
+        ck_assert_uint_eq(strv_length(hopper), 1);
+        ck_assert_str_eq(hopper[0], "NV_GPU_DRIVER_GH100_1.2.3");
+        ck_assert_str_eq(other[0], "NV_GPU_CC_DRIVER_GB100_1.2.3");
+        ck_assert_str_eq(all, "NV_GPU_DRIVER_GH100_1.2.3 NV_B NV_A");
+        ck_assert_str_eq(only[0], "NV_A");
+        for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
+                _cleanup_free_ char *text = format("%s[Attestation]\n%s", minimal, wrong[i]);
+
+                refuse(text, "t.conf");
+        }
+        refuse_with("[Artifact driver]", "[Artifact NV_x]", "names with NV_");
+}
+END_TEST
+
+static const char rim_lock[] = "{\"version\": 1, \"release\": \"one-1.2.3\", \"release_sha256\": \"x\", \"artifacts\": {\"%s\": {\"kind\": \"rim\","
+                               "\"filename\": \"%s\", \"checksum\": \"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\","
+                               "\"urls\": [\"u\"], \"size\": 1, \"first_use\": %s, \"licence\": \"L\", \"redistributable\": false, \"expires\": \"2030\"}}}";
+
+START_TEST(locked_manifests) {
+        static const struct { const char *name, *file, *date; bool right; } cases[] = {
+                { "NV_A", "NV_A.xml", "\"2025-01-02\"", true }, { "NV_A", "NV_B.xml", "\"2025-01-02\"", false }, { "NV_A", "NV_A", "\"2025-01-02\"", false },
+                { "NV_A", "NV_A.xml", "null", false }, { "driver", "driver.xml", "\"2025-01-02\"", false },
+                { "NV_%(id)", "NV_%(id).xml", "\"2025-01-02\"", false }, { "NV_A B", "NV_A B.xml", "\"2025-01-02\"", false },
+        };
+        _cleanup_free_ char *dir = NULL, *path = NULL;
+
+        ck_assert_int_eq(make_temp_dir("/tmp", "lock", &dir), 0);
+        path = path_join(dir, "x.lock");
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *text = format(rim_lock, cases[i].name, cases[i].file, cases[i].date);
+                _cleanup_error_ Error e = ERROR_INIT;
+                _cleanup_(lock_freep) Lock *l = NULL;
+                int r;
+
+                ck_assert_int_eq(write_file_atomic(AT_FDCWD, path, text, strlen(text), 0644), 0);
+                r = lock_load(path, &l, &e);
+                ck_assert_msg(r == (cases[i].right ? 0 : -EBADMSG), "%s: %s", cases[i].name, e.message ? e.message : "accepted");
+                if (r == 0)
+                        ck_assert_str_eq(l->artifacts[0]->expires, "2030");
+        }
+        ck_assert_int_eq(remove_tree(AT_FDCWD, dir), 0);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("release");
         TCase *t = tcase_create("release");
@@ -173,6 +239,8 @@ int main(void) {
         tcase_add_test(t, long_line);
         tcase_add_test(t, every_truncation);
         tcase_add_test(t, lock_round_trip);
+        tcase_add_test(t, reference_manifests);
+        tcase_add_test(t, locked_manifests);
         suite_add_tcase(suite, t);
         return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 #include "basic/fs.h"
 #include "repo/obtain.h"
 #include "repo/resolve.h"
+#include "repo/rims-package.h"
 #include "run.h"
 
 #define DAY1 INT64_C(1000000000) /* 2001-09-09 */
@@ -208,6 +209,41 @@ START_TEST(signer_must_have_a_key) {
 }
 END_TEST
 
+static Lock *lock_of(const char *id, const char *date, char digit) {
+        _cleanup_free_ char *file = format("%s.xml", id);
+        Lock *l = lock_new();
+        LockedArtifact *a = lock_add(l, id), *other = lock_add(l, "driver");
+
+        other->kind = strdup("driver");
+        a->kind = strdup(LOCKED_RIM);
+        a->filename = strdup(file);
+        a->date = strdup(date);
+        a->sha256 = calloc(1, SHA256_HEX_SIZE);
+        memset(a->sha256, digit, SHA256_HEX_SIZE - 1);
+        return l;
+}
+
+/* One package for all releases: each manifest once, of two what was locked last, in an order that is always the same. */
+START_TEST(newest_manifest_is_packaged) {
+        Lock *locks[] = { lock_of("NV_B", "2025-01-02", 'a'), NULL, lock_of("NV_A", "2025-01-02", 'b'), lock_of("NV_B", "2025-01-03", 'c'),
+                          lock_of("NV_B", "2024-12-31", 'd'), lock_of("NV_A", "2025-01-02", 'e') };
+        _cleanup_free_ const LockedArtifact **rims = NULL;
+        _cleanup_(wrap_list_freep) WrapList *list = NULL;
+        size_t n = 0;
+
+        ck_assert_int_eq(rims_select((const Lock *const *) locks, ELEMENTSOF(locks), &rims, &n), 0);
+        ck_assert_uint_eq(n, 2);
+        ck_assert_str_eq(rims[0]->name, "NV_A");
+        ck_assert_int_eq(rims[0]->sha256[0], 'e');
+        ck_assert_int_eq(rims[1]->sha256[0], 'c');
+        ck_assert_int_eq(rims_describe(rims, n, &list, NULL), 0);
+        ck_assert_uint_eq(list->n_files, 4);
+        ck_assert_str_eq(list->files[3].path, "/usr/share/gn8v-tee/rims/NV_B.xml");
+        for (size_t i = 0; i < ELEMENTSOF(locks); i++)
+                (void) lock_free(locks[i]);
+}
+END_TEST
+
 int main(void) {
         Suite *s = suite_create("resolve");
         TCase *t = tcase_create("resolve");
@@ -220,6 +256,7 @@ int main(void) {
         tcase_add_test(t, stale_and_missing);
         tcase_add_loop_test(t, time_is_checked, 0, 2);
         tcase_add_test(t, signer_must_have_a_key);
+        tcase_add_test(t, newest_manifest_is_packaged);
         suite_add_tcase(s, t);
         return run_suite(s);
 }

@@ -386,6 +386,13 @@ static void put_verdict(const char *result, int64_t age, int gpus) {
         scratch_put("/var/lib/gn8v-tee/attestation.json", text);
 }
 
+static void put_verdict_of(const char *boot, const char *devices) {
+        _cleanup_free_ char *at = time_to_text((int64_t) time(NULL)),
+                            *text = format("{\"time\": \"%s\", \"boot_id\": \"%s\", \"result\": \"trusted\", \"gpus\": 2, \"switches\": 1, \"devices\": %s}", at, boot, devices);
+
+        scratch_put("/var/lib/gn8v-tee/attestation.json", text);
+}
+
 START_TEST(attestation) {
         look();
         for (size_t i = 0; i < status.n; i++)
@@ -401,6 +408,17 @@ START_TEST(attestation) {
         scratch_put("/proc/stat", "cpu 1\nbtime 99999999999\n");
         put_verdict("trusted", 600, 2);
         is("attestation", ROW_WARN, "before this boot");
+        /* What the boot is called says more than the clock. */
+        put_verdict_of("this-boot", "[{\"name\": \"GPU-0\", \"kind\": \"HOPPER\"}, {\"name\": \"GPU-1\", \"kind\": \"HOPPER\"}, {\"name\": \"SWITCH-0\", \"kind\": \"LS10\"}]");
+        scratch_put("/proc/sys/kernel/random/boot_id", "this-boot\n");
+        is("attestation", ROW_OK, NULL);
+        ck_assert_str_eq(row("attestation")->found, "trusted, 0 s ago: 2 GPUs (HOPPER), 1 NVSwitches (LS10)");
+        scratch_put("/proc/stat", "cpu 1\nbtime 1000\n");
+        scratch_put("/proc/sys/kernel/random/boot_id", "next-boot\n");
+        is("attestation", ROW_WARN, "before this boot");
+        put_verdict_of("next-boot", "[{\"name\": 1}, 2, {\"name\": \"GPU-1\", \"kind\": \"HOPPER\"}, {\"name\": \"GPU-1\"}]");
+        is("attestation", ROW_OK, NULL);
+        ck_assert_ptr_nonnull(strstr(row("attestation")->found, ": 2 GPUs, 1 NVSwitches"));
         scratch_put("/var/lib/gn8v-tee/attestation.json", "{");
         is("attestation", ROW_WARN, "gn8v-tee attest");
 }
