@@ -346,10 +346,10 @@ PEER
         row "republish-$MANY-one-changed" "createrepo_c --update" 0.10 "$ours" "$peer"
         # The repository alone: without a workspace not all can be checked, which status 11 says.
         mkdir -p "$SCRATCH/empty" "$SCRATCH/db"
-        rpmkeys --define "_dbpath $SCRATCH/db" --import "$SCRATCH/published/RPM-GPG-KEY-gn8v-tee"
+        rpmkeys --define "_dbpath $SCRATCH/db" --import "$SCRATCH"/published/RPM-GPG-KEY-*
         printf '"%s" -q -C "%s/empty" --releases "%s" verify --repo "%s"\n[ $? = 11 ]\n' "$REPO" "$SCRATCH" "$VENDOR/releases" "$SCRATCH/published" > "$SCRATCH/ours.sh"
         cat > "$SCRATCH/peer.sh" <<PEER
-rm -rf "$SCRATCH/again"
+rm -rf "$SCRATCH/again"; mkdir "$SCRATCH/again"
 createrepo_c --quiet --no-database -x nothing --outputdir "$SCRATCH/again" "$SCRATCH/published"
 # One after the other, each of them: nothing is extrapolated.
 for f in "$SCRATCH"/published/packages/*.rpm; do rpmkeys --define "_dbpath $SCRATCH/db" --checksig "\$f" || exit; done
