@@ -299,6 +299,7 @@ START_TEST(metalinks_are_carried) {
         _cleanup_(repository_freep) Repository *r = NULL;
         _cleanup_free_ char *text = NULL;
         _cleanup_error_ Error e = ERROR_INIT;
+        static const char others[] = "<url /repodata/repomd.xml</url>\n</url><url ";
         char **found = NULL;
 
         ck_assert_int_eq(repository_open(dir, &r, &e), 0);
@@ -314,7 +315,7 @@ START_TEST(metalinks_are_carried) {
         strv_free(found);
         /* Somebody else's words. */
         ck_assert_int_eq(unlinkat(r->fd, "repodata/metalink.xml", 0), 0);
-        ck_assert_int_eq(write_file_new(r->fd, "repodata/metalink.xml", "<url /repodata/repomd.xml</url>\n</url><url ", 45, 0644), 0);
+        ck_assert_int_eq(write_file_new(r->fd, "repodata/metalink.xml", others, strlen(others), 0644), 0);
         found = NULL;
         ck_assert_int_eq(metalink_urls(r, &found, &e), 0);
         ck_assert_uint_eq(strv_length(found), 0);
