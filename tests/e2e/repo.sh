@@ -84,7 +84,7 @@ builder_provides() {
                 rpm -qp --requires "$WORKSPACE"/packages/gn8v-tee-{repo,attest}-*.rpm 2>/dev/null | grep '64bit' | sort -u | while read -r word; do
                         if grep -qxF "${word%%(*}" "$SCRATCH/sonames"; then echo "$word"; fi
                 done
-                printf 'rpm-build\nmock\n'
+                printf 'rpm-build\nmock\ngnupg2\n'
         } > "$CACHE/builder.provides"
 }
 builder() { "$REPO" -C "$WORKSPACE" --releases "${RELEASES:-$VENDOR/releases}" "$@"; }
