@@ -16,6 +16,7 @@ shift 6
 device() { mkdir -p "/sys/bus/pci/devices/$1" && echo 0x10de > "/sys/bus/pci/devices/$1/vendor" && echo "$2" > "/sys/bus/pci/devices/$1/class"; }
 printf 'processor\t: 0\nflags\t\t: fpu %s vme\n' "$flag" > "$scratch/cpuinfo"
 for folder in /sys/module /sys/bus/pci/devices /proc/driver /usr/share; do mount -t tmpfs none "$folder"; done
+if [ -d /var/lib/gn8v-tee ]; then mount -t tmpfs none /var/lib/gn8v-tee; fi # what was tried on this machine by hand
 mount --bind "$scratch/cpuinfo" /proc/cpuinfo
 mkdir -p /sys/module/nvidia /usr/share/gn8v-tee /proc/driver/nvidia/gpus
 echo "$module" > /sys/module/nvidia/version
