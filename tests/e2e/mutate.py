@@ -301,7 +301,7 @@ def the_key_beside_repomd_is_another(c):
     c.write("repo/repodata/repomd.xml.key", subprocess.run(["gpg", "--homedir", HOME, "--batch", "--armor", "--export", OTHER], check=True, capture_output=True).stdout)
 
 
-@mutation("key", 6, "RPM-GPG-KEY-gn8v-tee")
+@mutation("key", 5, "RPM-GPG-KEY-gn8v-tee")
 def a_second_key_in_the_key_file(c):
     other = subprocess.run(["gpg", "--homedir", HOME, "--batch", "--armor", "--export", OTHER], check=True, capture_output=True).stdout
     c.edit("repo/RPM-GPG-KEY-gn8v-tee", lambda d: d + other)

@@ -131,7 +131,7 @@ removes() { # [KEEP-GN8V-TEE]
 # The plugin of dnf-plugins-core, unpacked: the package itself excludes others.
 needs_restarting() {
         local plugins
-        plugins=$(find "$CACHE/dnf-plugins" -name needs_restarting.py 2>/dev/null | head -n 1)
+        plugins=$(find "$CACHE/" -path "*/dnf-plugins/*" -name needs_restarting.py | head -n 1)
         [ -n "$plugins" ] || skip_scenario "no dnf-plugins-core (tests/deps.sh unpacks it)"
         mkdir -p "$SCRATCH/plugins"
         cp "$plugins" "$SCRATCH/plugins/"
