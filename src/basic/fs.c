@@ -248,6 +248,14 @@ int write_file_atomic(int dir_fd, const char *path, const void *data, size_t siz
         return write_file_atomic_as(dir_fd, path, data, size, mode, (uid_t) -1, (gid_t) -1);
 }
 
+bool is_special(int dir_fd, const char *path) {
+        struct stat st;
+
+        if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+                return false;
+        return !S_ISLNK(st.st_mode) || (startswith(path, "/dev/") && !startswith(path, "/dev/shm/"));
+}
+
 int write_file_atomic_as(int dir_fd, const char *path, const void *data, size_t size, mode_t mode, uid_t uid, gid_t gid) {
         const char *base = path_basename(path);
         _cleanup_free_ char *temp = format("%.*s.%s.%d.tmp", (int) (base - path), path, base, (int) getpid());
@@ -256,6 +264,8 @@ int write_file_atomic_as(int dir_fd, const char *path, const void *data, size_t 
 
         if (!temp)
                 return -ENOMEM;
+        if (is_special(dir_fd, path))
+                return -EEXIST;
         (void) unlinkat(dir_fd, temp, 0);
         fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)

@@ -186,6 +186,8 @@ static int open_output(Export *x, Error *e) {
                 return error_oom(e);
         if (!*name)
                 return error_set(e, EISDIR, EXIT_USAGE, "%s: not a file's name", x->o->file);
+        if (is_special(AT_FDCWD, x->o->file))
+                return error_hint(e, error_set(e, EEXIST, EXIT_USAGE, "%s: it is a device, or a pipe", x->o->file), "name a file that is to be made");
         x->dir_fd = open(*dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (x->dir_fd < 0)
                 return error_errno(e, errno, "%s", *dir ? dir : ".");

@@ -3,87 +3,16 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "basic/fs.h"
+#include "repo/lane.h"
 
 #define CHUNK       ((size_t) 512 * 1024)
 #define CHUNK_LARGE ((size_t) 4 * 1024 * 1024)
 #define LARGE       (16 * 1024 * 1024) /* from here on threads pay */
 #define ALIGNMENT   4096               /* of what is written past the page cache: no disk has larger blocks */
-
-/* Work on the same bytes in a thread of its own: one that is given a buffer at a time, and works on it while the next one is filled. */
-typedef struct Lane {
-        pthread_t thread;
-        pthread_mutex_t lock;
-        pthread_cond_t changed;
-        int (*work)(void *data, const void *bytes, size_t size); /* NULL: nothing is to be done */
-        void *data;
-        const void *bytes; /* what to do next; NULL: nothing */
-        size_t size;
-        bool running, end;
-        int r;
-} Lane;
-
-static void *lane_run(void *arg) {
-        Lane *l = arg;
-
-        (void) pthread_mutex_lock(&l->lock);
-        for (;;) {
-                while (!l->bytes && !l->end)
-                        (void) pthread_cond_wait(&l->changed, &l->lock);
-                if (!l->bytes)
-                        break;
-                (void) pthread_mutex_unlock(&l->lock);
-                int r = l->work(l->data, l->bytes, l->size);
-                (void) pthread_mutex_lock(&l->lock);
-                l->r = l->r < 0 ? l->r : r;
-                l->bytes = NULL;
-                (void) pthread_cond_broadcast(&l->changed);
-        }
-        (void) pthread_mutex_unlock(&l->lock);
-        return NULL;
-}
-
-/* Without a thread the work is done in the caller's: for what is small, and where none can be had. */
-static void lane_start(Lane *l, int (*work)(void *, const void *, size_t), void *data, bool thread) {
-        *l = (Lane){ .work = work, .data = data, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
-        l->running = work && thread && pthread_create(&l->thread, NULL, lane_run, l) == 0;
-}
-
-/* The bytes must stay until the next call returns, which tells what became of them. */
-static int lane_give(Lane *l, const void *bytes, size_t size) {
-        int r;
-
-        if (!l->work || size == 0)
-                return 0;
-        if (!l->running)
-                return l->work(l->data, bytes, size);
-        (void) pthread_mutex_lock(&l->lock);
-        while (l->bytes)
-                (void) pthread_cond_wait(&l->changed, &l->lock);
-        r = l->r;
-        if (r == 0) {
-                l->bytes = bytes;
-                l->size = size;
-                (void) pthread_cond_broadcast(&l->changed);
-        }
-        (void) pthread_mutex_unlock(&l->lock);
-        return r;
-}
-
-static int lane_end(Lane *l) {
-        if (!l->running)
-                return 0;
-        (void) pthread_mutex_lock(&l->lock);
-        l->end = true;
-        (void) pthread_cond_broadcast(&l->changed);
-        (void) pthread_mutex_unlock(&l->lock);
-        (void) pthread_join(l->thread, NULL);
-        return l->r;
-}
 
 typedef struct Flow {
         const Pump *p;

@@ -108,7 +108,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *userdata) {
         if (r < 0)
                 return refuse(t, r == -ENOSPC || r == -EDQUOT ? EXIT_NO_SPACE : EXIT_FAILED, "%s/partial/%s: %s", t->store->path,
                               t->partial, strerror(-r));
-        if (digest_update(t->digest, data, size) < 0)
+        if (digest_lane_update(&t->digest, data, size) < 0)
                 return refuse(t, EXIT_FAILED, "cannot compute a digest");
         /* Begin to write now what fsync() would otherwise wait for at the end, while the network waits for us. */
         if (t->offset / WRITEBACK_SIZE != (t->offset + size) / WRITEBACK_SIZE)

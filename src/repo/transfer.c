@@ -37,19 +37,16 @@ void transfer_clear(Transfer *t) {
         free(t->url);
         free(t->partial);
         t->fd = safe_close(t->fd);
-        digest_free(t->digest);
+        digest_lane_clear(&t->digest);
         error_clear(&t->refusal);
         text_free(&t->reasons);
         free(t->hint);
         t->easy = NULL;
         t->url = t->partial = t->hint = NULL;
-        t->digest = NULL;
 }
 
 int transfer_drop_partial(Transfer *t, Error *e) {
-        t->digest = digest_free(t->digest);
-        t->digest = digest_new("sha256");
-        if (!t->digest)
+        if (digest_lane_begin(&t->digest) < 0)
                 return error_oom(e);
         if (ftruncate(t->fd, 0) < 0 || lseek(t->fd, 0, SEEK_SET) < 0)
                 return error_errno(e, errno, "%s/partial/%s", t->store->path, t->partial);
@@ -75,7 +72,7 @@ static int digest_partial(Transfer *t, Error *e) {
                         return error_errno(e, errno, "%s/partial/%s", t->store->path, t->partial);
                 if (n == 0)
                         return 0;
-                if (digest_update(t->digest, buffer, (size_t) n) < 0)
+                if (digest_lane_update(&t->digest, buffer, (size_t) n) < 0)
                         return error_set(e, EIO, EXIT_FAILED, "cannot compute a digest");
                 t->offset += (uint64_t) n;
         }
@@ -91,9 +88,8 @@ static int open_partial(Transfer *t, Error *e) {
                 if (t->fd < 0)
                         return t->fd;
                 if (size > 0 && t->item->sha256 && (t->item->size == 0 || size <= t->item->size)) {
-                        t->digest = digest_new("sha256");
                         t->offset = 0;
-                        r = t->digest ? digest_partial(t, e) : error_oom(e);
+                        r = digest_lane_begin(&t->digest) < 0 ? error_oom(e) : digest_partial(t, e);
                         if (r < 0)
                                 return r;
                 } else
@@ -231,10 +227,9 @@ static int keep(Transfer *t, const char *hex, Error *e) {
 
 /* All bytes are here: the digest decides. A file of two attempts that does not fit is first read again in one piece. */
 int transfer_accept(Transfer *t, Error *e) {
-        _cleanup_free_ char *hex = digest_hex(t->digest), *reason = NULL;
+        _cleanup_free_ char *hex = digest_lane_finish(&t->digest), *reason = NULL;
         int r;
 
-        t->digest = digest_free(t->digest);
         if (!hex)
                 return error_oom(e);
         if (t->item->sha256 && !streq(hex, t->item->sha256)) {

@@ -5,7 +5,7 @@
 
 #include <curl/curl.h>
 
-#include "basic/digest.h"
+#include "repo/digest-lane.h"
 #include "repo/fetch.h"
 
 typedef enum TransferState { TRANSFER_QUEUED, TRANSFER_RUNNING, TRANSFER_WAITING, TRANSFER_DONE, TRANSFER_FAILED } TransferState;
@@ -24,7 +24,7 @@ typedef struct Transfer {
         int64_t retry_at_us;
         char *partial;          /* name below partial/ */
         int fd;
-        Digest *digest;
+        DigestLane digest;
         uint64_t start, offset; /* bytes in the partial file when this attempt began, and now */
         uint64_t furthest;      /* where any attempt came to: beyond it is progress */
         uint64_t counted;       /* told to the progress bar */

@@ -104,6 +104,19 @@ START_TEST(atomic_write_keeps_mode) {
 }
 END_TEST
 
+/* What root would take from all programs of the machine. */
+START_TEST(no_device_is_replaced) {
+        _cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        ck_assert_int_eq(mkfifoat(fd, "fifo", 0600), 0);
+        ck_assert_int_eq(write_file_atomic(fd, "fifo", "x", 1, 0600), -EEXIST);
+        ck_assert(is_special(fd, "fifo") && is_special(fd, "/dev/full") && is_special(AT_FDCWD, "/dev/stdout"));
+        ck_assert(!is_special(fd, ".") && !is_special(fd, "nothing"));
+        ck_assert_int_eq(symlinkat("/dev/null", fd, "mask"), 0);
+        ck_assert_int_eq(write_file_atomic(fd, "mask", "x", 1, 0600), 0);
+}
+END_TEST
+
 START_TEST(children) {
         _cleanup_error_ Error e = ERROR_INIT, f = ERROR_INIT, g = ERROR_INIT;
         _cleanup_free_ char *output = NULL;
@@ -330,6 +343,7 @@ int main(void) {
         tcase_add_test(t, locks_exclude);
         tcase_add_test(t, locks_are_waited_for);
         tcase_add_test(t, leftovers_go);
+        tcase_add_test(t, no_device_is_replaced);
         suite_add_tcase(suite, t);
         return run_suite(suite);
 }
