@@ -100,6 +100,8 @@ static int check_rules(const Policy *p, const char *subject, const json_t *rules
                 wanted = json_dumps(rule, JSON_ENCODE_ANY | JSON_COMPACT);
                 is = claim ? json_dumps(claim, JSON_ENCODE_ANY | JSON_COMPACT) : strdup("not there");
                 (void) error_set(e, EACCES, EXIT_POLICY, "%s: refused: %s: %s is %s, not %s", p->path, subject, name, is ? is : "?", wanted ? wanted : "?");
+                if (strstr(name, "-ocsp-"))
+                        return error_hint(e, -EACCES, "was revocation asked about? (--ocsp=online)");
                 return endswith(name, "-nonce-match") ? error_hint(e, -EACCES, "which nonce was the device asked with? (--nonce)") : -EACCES;
         }
         return 0;

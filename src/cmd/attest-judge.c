@@ -94,8 +94,8 @@ const char *judge_take_option(Attest *attest, JudgeArguments *a, int option, con
 const char *judge_check_options(const JudgeArguments *a) {
         if (a->sign_key && !a->token)
                 return "--sign-key is for --token";
-        if (a->bundle && a->ocsp == OCSP_ONLINE)
-                return "--bundle is for where no server is asked: --ocsp=online is not";
+        if ((a->bundle || a->offline) && a->ocsp == OCSP_ONLINE)
+                return "--bundle and --offline are for where no server is asked: --ocsp=online is not";
         return NULL;
 }
 
@@ -228,13 +228,13 @@ static int write_token(const JudgeArguments *a, const Verdict *v, Error *e) {
 }
 
 /* What stands on standard output: the table, or one document. A token is written whatever the verdict: it says what it is. */
-static int print(const Attest *attest, const JudgeArguments *a, const Verdict *v, Error *e) {
+static int print(const Attest *attest, const JudgeArguments *a, const Verdict *v, const char *refused, Error *e) {
         bool to_stdout = a->token && streq(a->token, "-");
         int r = 0;
 
         if (attest->json || a->claims >= 0) {
                 if (!to_stdout)
-                        r = attest_print_json(v, attest->json, a->claims, e);
+                        r = attest_print_json(v, refused, attest->json, a->claims, e);
         } else if (!attest->quiet && !to_stdout)
                 attest_print_table(v, attest->verbose);
         return r == 0 && a->token ? write_token(a, v, e) : r;
@@ -245,8 +245,12 @@ static void tell_ocsp(const Attest *attest, const Collateral *c) {
         _cleanup_free_ char *until = NULL;
         OcspSummary s;
 
-        if (!c->ocsp || attest->json || attest->quiet)
+        if (attest->json || attest->quiet)
                 return;
+        if (!c->ocsp) {
+                log_info("revocation: not asked about (--ocsp=off)");
+                return;
+        }
         ocsp_client_summary(c->ocsp, &s);
         until = s.next_update ? time_to_text(s.next_update) : NULL;
         log_info("revocation: answers on %zu of %zu certificates%s%s, %zu of them stored ones", s.answered, s.asked, until ? ", good until " : "",
@@ -258,8 +262,9 @@ static int judge(Attest *attest, JudgeArguments *a, const Evidence *evidence, co
         _cleanup_collateral_ Collateral collateral = {};
         RimSource rims;
         OcspSource ocsp;
+        _cleanup_error_ Error why = ERROR_INIT;
         VerdictOptions o = a->o;
-        int r;
+        int r, refused = 0;
 
         if (a->bundle && !store)
                 return error_oom(e);
@@ -275,15 +280,20 @@ static int judge(Attest *attest, JudgeArguments *a, const Evidence *evidence, co
                 o.ocsp = &ocsp;
         }
         r = verdict_make(evidence, &o, ret, e);
-        if (r < 0 || (r = print(attest, a, *ret, e)) < 0)
+        if (r < 0)
+                return r;
+        for (size_t i = 0; refused >= 0 && (*ret)->result == CHECK_OK && policies && i < policies->n; i++)
+                refused = policy_check(policies->list[i], *ret, &why);
+        r = print(attest, a, *ret, refused < 0 ? why.message : NULL, e);
+        if (r < 0)
                 return r;
         tell_ocsp(attest, &collateral);
         if ((*ret)->result != CHECK_OK)
                 return verdict_to_error(*ret, e);
-        for (size_t i = 0; policies && i < policies->n; i++) {
-                r = policy_check(policies->list[i], *ret, e);
-                if (r < 0)
-                        return r;
+        if (refused < 0) {
+                *e = why;
+                why = ERROR_INIT;
+                return refused;
         }
         if (!attest->json && !attest->quiet)
                 log_info("trusted: %zu of %zu devices", (*ret)->n, (*ret)->n);

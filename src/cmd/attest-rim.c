@@ -229,15 +229,9 @@ static void print_table(const Rows *v) {
         }
 }
 
-static json_t *text_or_null(const char *s) {
-        json_t *j = s ? json_string(s) : NULL;
-
-        return j ? j : json_null();
-}
-
 static json_t *row_to_json(const Row *row) {
-        json_t *j = json_pack("{s:o, s:o, s:s, s:o}", "id", text_or_null(row->id), "source", text_or_null(row->source), "state", states[row->state].name,
-                              "reason", text_or_null(row->rim ? NULL : row->why.message));
+        json_t *j = json_pack("{s:o, s:o, s:s, s:o}", "id", attest_text(row->id), "source", attest_text(row->source), "state", states[row->state].name,
+                              "reason", attest_text(row->rim ? NULL : row->why.message));
         _cleanup_free_ char *from = row->rim ? time_to_text(row->rim->chain->not_before) : NULL,
                             *until = row->rim ? time_to_text(row->rim->chain->not_after) : NULL;
 
@@ -359,7 +353,7 @@ int verb_attest_rim(Attest *attest, int argc, char *argv[], Error *e) {
                 case ARG_OFFLINE: a.offline = true; break;
                 case ARG_TIMEOUT: wrong = take_timeout(&a, optarg); break;
                 case ARG_CONFIG: a.config = optarg; break;
-                case ARG_AT: wrong = parse_time(optarg, &a.at) < 0 ? "--at: not a time (2024-06-01T00:00:00Z)" : NULL; break;
+                case ARG_AT: wrong = parse_time(optarg, &a.at) < 0 && parse_date(optarg, &a.at) < 0 ? "--at wants a time like 2024-06-01T00:00:00Z, or a date" : NULL; break;
                 case ARG_JSON: json = true; break;
                 case 'h': help(); return EXIT_OK;
                 default: wrong = "unknown option, or an argument is missing";

@@ -111,25 +111,27 @@ static int attest_devices(Attest *attest, JudgeArguments *a, Verdict **ret_verdi
         r = devices_collect(a->nonce, DEVICES_ALL, &s, e);
         if (r < 0)
                 return r;
+        r = check_settings(&s, release && release->devtools, e);
+        if (r < 0)
+                return r;
         json = collect_to_json(&s.gpus, s.has_switches ? &s.switches : NULL, a->nonce);
         if (!json || list_uuids(&s, ret_uuids) < 0)
                 return error_oom(e);
         r = evidence_parse_json(evidence, "this machine", json, strlen(json), e);
-        if (r < 0 || (r = judge_evidence(attest, a, evidence, ret_verdict, e)) < 0)
-                return r;
-        return check_settings(&s, release && release->devtools, e);
+        return r < 0 ? r : judge_evidence(attest, a, evidence, ret_verdict, e);
 }
 
 /* The verdict holds without its record; who waits for the record reads that there is none. */
 static int conclude(Attest *attest, const char *path, bool set_ready, const Verdict *v, char *const *uuids, int r, Error *e) {
         _cleanup_error_ Error unsaved = ERROR_INIT;
-        int code = r == 0 ? EXIT_OK : r > 0 ? r : e->code == EXIT_OK ? EXIT_FAILED : (int) e->code;
         bool ready = false;
+        int code;
 
         if (r == 0 && set_ready) {
                 r = collect_set_ready(e);
                 ready = r == 0;
         }
+        code = r == 0 ? EXIT_OK : r > 0 ? r : e->code == EXIT_OK ? EXIT_FAILED : (int) e->code;
         if (save(path ? path : STATE_FILE, v, uuids, code, r < 0 ? e : NULL, ready, &unsaved) < 0) {
                 if (path && r == 0)
                         return error_set(e, EIO, unsaved.code, "%s", unsaved.message ? unsaved.message : path);

@@ -63,6 +63,15 @@ static bool same_check(const Check *a, const Check *b) {
         return a->state == b->state && streq(a->detail ? a->detail : "", b->detail ? b->detail : "");
 }
 
+/* A detail may have a file's name in it, and that anything. */
+static void print_detail(CheckId id, const Check *c) {
+        _cleanup_free_ char *detail = c->detail ? strdup(c->detail) : NULL;
+
+        if (detail)
+                text_clean(detail, strlen(detail));
+        printf(": %s: %s%s%s\n", check_name(id), check_state_to_string(c->state), detail ? ": " : "", detail ? detail : "");
+}
+
 /* One line for all devices of which the same is to be said: "GPU-0 to GPU-7, SWITCH-0". */
 static void print_reason(const Verdict *v, size_t i, CheckId id) {
         const Check *c = &v->devices[i].checks[id];
@@ -80,7 +89,7 @@ static void print_reason(const Verdict *v, size_t i, CheckId id) {
                 printf("%s%s%s%s", k > i ? ", " : "", v->devices[k].name, last > k ? " to " : "", last > k ? v->devices[last].name : "");
                 k = last;
         }
-        printf(": %s: %s%s%s\n", check_name(id), check_state_to_string(c->state), c->detail ? ": " : "", c->detail ? c->detail : "");
+        print_detail(id, c);
 }
 
 /* What is unchecked without a word follows from something else that is told. */
@@ -94,9 +103,10 @@ static void print_reasons(const Verdict *v, bool all, bool failed) {
                         if (is_wanted(&v->devices[i].checks[id], all, failed))
                                 print_reason(v, i, (CheckId) id);
         for (unsigned id = _CHECK_DEVICE_MAX; id < _CHECK_MAX; id++)
-                if (is_wanted(&v->checks[id], all, failed))
-                        printf("system: %s: %s%s%s\n", check_name((CheckId) id), check_state_to_string(v->checks[id].state),
-                               v->checks[id].detail ? ": " : "", v->checks[id].detail ? v->checks[id].detail : "");
+                if (is_wanted(&v->checks[id], all, failed)) {
+                        printf("system");
+                        print_detail((CheckId) id, &v->checks[id]);
+                }
 }
 
 void attest_print_table(const Verdict *v, bool all) {
@@ -120,12 +130,24 @@ void attest_print_table(const Verdict *v, bool all) {
                 print_reasons(v, false, false);
 }
 
+json_t *attest_text(const char *s) {
+        json_t *j = s ? json_string(s) : json_null();
+        char *clean = j ? NULL : strdup(s);
+
+        if (clean) {
+                text_clean(clean, strlen(clean));
+                j = json_string(clean);
+                free(clean);
+        }
+        return j;
+}
+
 static json_t *checks_to_json(const Check *checks, unsigned first, unsigned end) {
         json_t *object = json_object();
 
         for (unsigned i = first; i < end; i++)
-                (void) json_object_set_new(object, check_name((CheckId) i), json_pack("{s:s, s:s?}", "state", check_state_to_string(checks[i].state),
-                                                                                      "detail", checks[i].detail));
+                (void) json_object_set_new(object, check_name((CheckId) i), json_pack("{s:s, s:o}", "state", check_state_to_string(checks[i].state),
+                                                                                      "detail", attest_text(checks[i].detail)));
         return object;
 }
 
@@ -154,7 +176,7 @@ static const char *rim_id(const DeviceVerdict *d, RimKind kind) {
 static json_t *device_to_json(const DeviceVerdict *d) {
         _cleanup_free_ char *nonce = d->report ? hex_encode(d->report->nonce.data, d->report->nonce.size) : NULL;
 
-        return json_pack("{s:s, s:s, s:s?, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:i, s:o, s:o}", "name", d->name, "source", d->device->source,
+        return json_pack("{s:s, s:o, s:s?, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:i, s:o, s:o}", "name", d->name, "source", attest_text(d->device->source),
                          "kind", d->arch, "result", d->result == CHECK_OK ? "trusted" : d->result == CHECK_FAILED ? "not trusted" : "unchecked",
                          "hwmodel", d->identity.hwmodel, "ueid", d->identity.ueid, "serial", d->identity.serial,
                          "driver", d->report ? d->report->driver_version : NULL, "vbios", d->report ? d->report->vbios_version : NULL, "nonce", nonce,
@@ -162,15 +184,24 @@ static json_t *device_to_json(const DeviceVerdict *d) {
                          "mismatches", mismatches_to_json(d), "checks", checks_to_json(d->checks, 0, _CHECK_DEVICE_MAX));
 }
 
-int attest_print_json(const Verdict *v, bool whole, int claims, Error *e) {
+static const char *result_of(const Verdict *v, const char *refused) {
+        return v->result == CHECK_FAILED ? "not trusted" : v->result != CHECK_OK ? "unchecked" : refused ? "refused by a policy" : "trusted";
+}
+
+int attest_print_json(const Verdict *v, const char *refused, bool whole, int claims, Error *e) {
         _cleanup_free_ char *at = time_to_text(v->at);
         json_t *devices = json_array(), *root, *nvidia = claims >= 0 ? claims_all(v, (ClaimsVersion) claims, (int64_t) time(NULL)) : NULL;
         int r;
 
         for (size_t i = 0; i < v->n; i++)
                 (void) json_array_append_new(devices, device_to_json(&v->devices[i]));
-        root = json_pack("{s:s, s:s?, s:o, s:o, s:O*}", "result", v->result == CHECK_OK ? "trusted" : v->result == CHECK_FAILED ? "not trusted" : "unchecked",
-                         "at", at, "devices", devices, "system", checks_to_json(v->checks, _CHECK_DEVICE_MAX, _CHECK_MAX), "claims", nvidia);
+        /* A device that is not told of would be one that nobody misses. */
+        if (json_array_size(devices) != v->n) {
+                json_decref(devices);
+                json_decref(nvidia);
+                return error_oom(e);
+        }
+        root = json_pack("{s:s, s:s?, s:o*, s:o, s:o, s:O*}", "result", result_of(v, refused), "at", at, "policy", refused ? attest_text(refused) : NULL, "devices", devices, "system", checks_to_json(v->checks, _CHECK_DEVICE_MAX, _CHECK_MAX), "claims", nvidia);
         if (!root || (claims >= 0 && !nvidia))
                 return error_oom(e);
         r = json_dumpf(whole ? root : nvidia, stdout, JSON_INDENT(2));

@@ -2,6 +2,8 @@
 /* What every verb of gn8v-tee-attest gets. One file a verb: src/cmd/attest-VERB.c. */
 #pragma once
 
+#include <jansson.h>
+
 #include "attest/verdict.h"
 #include "basic/error.h"
 
@@ -32,4 +34,7 @@ int verb_attest_gate(Attest *attest, int argc, char *argv[], Error *e);
 /* attest-table.c: the verdict for people, on standard output; and as JSON. */
 void attest_print_table(const Verdict *v, bool all);
 /* claims: ClaimsVersion of NVIDIA's claims to be in it, or -1; alone, without what we say ourselves, unless whole. */
-int attest_print_json(const Verdict *v, bool whole, int claims, Error *e);
+/* refused: which policy refuses it, and why; NULL: none. */
+int attest_print_json(const Verdict *v, const char *refused, bool whole, int claims, Error *e);
+/* A JSON string of foreign words: what is not UTF-8 becomes '?'; null for NULL. */
+json_t *attest_text(const char *s);

@@ -50,10 +50,32 @@ static int run_verb(Attest *attest, int argc, char *argv[]) {
 
                         optind = 0;
                         r = verbs[i].run(attest, argc, argv, &e);
+                        if (fflush(stdout) != 0 || ferror(stdout))
+                                r = error_errno(&e, errno ? errno : EIO, "standard output");
                         return r < 0 ? (int) log_error(&e, r) : r;
                 }
         fprintf(stderr, "gn8v-tee-attest: %s: there is no such verb\nTry: gn8v-tee-attest --help\n", argv[0]);
         return EXIT_USAGE;
+}
+
+/* Options that are not for all verbs, and no verb: they are those of run. argv gets one word more; it must have room for it. */
+static bool insert_run(int argc, char *argv[]) {
+        static const char *const all[] = { "--json", "-q", "--quiet", "-v", "--verbose" }, *const alone[] = { "--version", "-h", "--help" };
+        int at = 1;
+
+        for (bool found = true; found && at < argc; at += found) {
+                found = false;
+                for (size_t i = 0; i < ELEMENTSOF(all); i++)
+                        found = found || streq(argv[at], all[i]);
+        }
+        if (at == argc || *argv[at] != '-')
+                return false;
+        for (size_t i = 0; i < ELEMENTSOF(alone); i++)
+                if (streq(argv[at], alone[i]))
+                        return false;
+        memmove(argv + at + 1, argv + at, (size_t) (argc - at + 1) * sizeof(char *));
+        argv[at] = (char *) "run";
+        return true;
 }
 
 int main(int argc, char *argv[]) {
@@ -68,6 +90,7 @@ int main(int argc, char *argv[]) {
         };
         Attest attest = {};
         LogLevel level = LOG_NORMAL;
+        _cleanup_free_ char **words = NULL;
         int c;
 
         open_standard_streams();
@@ -75,6 +98,12 @@ int main(int argc, char *argv[]) {
         if (argc == 4 && streq(argv[1], COLLECT_VERB))
                 _exit(collect_answer(argv[2], argv[3]));
         (void) setlocale(LC_CTYPE, "");
+        words = calloc((size_t) argc + 2, sizeof(char *));
+        if (!words)
+                return EXIT_FAILED;
+        memcpy(words, argv, (size_t) argc * sizeof(char *));
+        argc += insert_run(argc, words);
+        argv = words;
         while ((c = getopt_long(argc, argv, "+qvh", options, NULL)) >= 0)
                 switch (c) {
                 case ARG_JSON: attest.json = true; break;

@@ -63,7 +63,7 @@ int common_option(Command *c, const char *verb, int option, const char *value) {
                 c->lock_timeout = (unsigned) seconds;
                 return 0;
         case 'q': c->quiet = true; log_setup("gn8v-tee", LOG_QUIET); return 0;
-        case 'v': log_setup("gn8v-tee", LOG_VERBOSE); return 0;
+        case 'v': c->verbose = true; log_setup("gn8v-tee", LOG_VERBOSE); return 0;
         case '?':
                 fprintf(stderr, "Try: gn8v-tee %s%s--help\n", verb ? verb : "", verb ? " " : "");
                 return EXIT_USAGE;

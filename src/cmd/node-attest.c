@@ -16,21 +16,32 @@ static const char help[] =
         "      verify           judge evidence from elsewhere; needs no GPU\n"
         "      collect          take evidence, to be judged elsewhere\n"
         "      fetch            fill a bundle for verdicts without a network\n"
+        "      rim              judge reference manifests, or get them\n"
         "      gate             attest at every boot, before GPUs are ready\n"
         "  -h, --help           this text; VERB --help tells more, as does\n"
         "                       gn8v-tee-attest(1)\n\n"
         "Exit codes: 0 trusted, 5 not trusted, 11 could not be checked, 12 refused by a\n"
         "policy, 1 the package is not installed.\n";
 
-/* Only who takes evidence opens the GPUs. */
+static bool is_global(const char *word) {
+        static const char *const global[] = { "--json", "-q", "--quiet", "-v", "--verbose" };
+
+        for (size_t i = 0; i < ELEMENTSOF(global); i++)
+                if (streq(word, global[i]))
+                        return true;
+        return false;
+}
+
+/* Only who takes evidence opens the GPUs. The other program, too, takes options without a verb for those of run. */
 static bool opens_gpus(int argc, char *argv[]) {
+        int verb = 1;
+
         for (int i = 1; i < argc; i++)
                 if (streq(argv[i], "--help") || streq(argv[i], "-h"))
                         return false;
-        for (int i = 1; i < argc; i++)
-                if (*argv[i] != '-')
-                        return streq(argv[i], "run") || streq(argv[i], "collect");
-        return true;
+        while (verb < argc && is_global(argv[verb]))
+                verb++;
+        return verb == argc || streq(argv[verb], "run") || streq(argv[verb], "collect") || (*argv[verb] == '-' && !streq(argv[verb], "--version"));
 }
 
 /* Where opening them is the end of their only session, it is not done. */
@@ -54,20 +65,15 @@ static int check_gpus(Error *e) {
                           "gn8v-tee status --wait, then again");
 }
 
-/* What the other program gets: global options, a verb where there is none, and the words as they are. */
+/* What the other program gets: global options, and the words as they are. */
 static void translate(const Command *c, int argc, char *argv[], char **ret) {
-        static const char *const global[] = { "--json", "--version", "-q", "--quiet", "-v", "--verbose" };
-        bool verb = argc == 1 || *argv[1] != '-';
-
-        for (size_t i = 0; i < ELEMENTSOF(global) && !verb; i++)
-                verb = streq(argv[1], global[i]);
         *ret++ = (char *) PROGRAM;
         if (c->json)
                 *ret++ = (char *) "--json";
         if (c->quiet)
                 *ret++ = (char *) "--quiet";
-        if (!verb)
-                *ret++ = (char *) "run";
+        if (c->verbose)
+                *ret++ = (char *) "--verbose";
         memcpy(ret, argv + 1, (size_t) (argc - 1) * sizeof(char *));
 }
 

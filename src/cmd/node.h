@@ -8,7 +8,7 @@
 
 typedef struct Command {
         const char *root; /* --root; NULL: this machine */
-        bool json, quiet;
+        bool json, quiet, verbose;
         unsigned lock_timeout; /* seconds that another run is waited for */
 } Command;
 

@@ -112,8 +112,10 @@ verdicts() {
         said 'nonce: the report answers another request'
         grep -q '"result": "not trusted"' "$SCRATCH/state.json"
         gpus devtools=1
-        run 5
+        run 5 --token "$SCRATCH/token"
         said 'devtools mode is on'
+        if grep -q ' trusted' "$SCRATCH/output"; then cat "$SCRATCH/output"; grep -q '[^t] trusted' "$SCRATCH/output" && die "trusted is said of it"; fi
+        [ ! -e "$SCRATCH/token" ]
         gpus environment=1
         run 5
         gpus; switches mode=1

@@ -31,6 +31,22 @@ trusted() {
         json 'd["system"]["topology-gpus-attested"]["state"] == "ok"'
 }
 
+# Names that are no UTF-8 hide no device; and output that cannot be written is told.
+odd_names() {
+        local dir=$SCRATCH/odd name
+        name=$dir/$'n\xff\e[31m'
+        mkdir -p "$name"
+        cp "${all[@]}" "$name/"
+        document --json "$name/gpu_evidence.json" "$name/switch_evidence.json"
+        json 'd["result"] == "trusted" and len(d["devices"]) == 12 and all("?[31m" in v["source"] and len(v["checks"]) > 10 for v in d["devices"])'
+        judge 11 --offline --rim-dir "$name" "${all[@]}"
+        if grep -q $'\e' "$SCRATCH/output"; then die "an escape sequence on the terminal"; fi
+        for words in "verify --at $WHEN --rim-dir $SIM/rims ${all[*]}" "rim --at 2025-06-15 $SIM/rims/$(ls "$SIM/rims" | head -n 1)"; do
+                # shellcheck disable=SC2086
+                expect 8 sh -c '"$@" > /dev/full' sh "$ATTEST" $words
+        done
+}
+
 # Two of the release files, by what they expect.
 release() {
         judge 0 --release "$(ls "$SOURCE"/repo/releases/multi-*.conf | head -n 1)" "${all[@]}"
@@ -121,6 +137,8 @@ policies() {
           printf "$POLICY" SWITCH fail switch > "$SCRATCH/no.json"; }
         judge 0 --policy "$SCRATCH/gpu.json" --policy "$SCRATCH/switch.json" "${all[@]}"
         judge 12 --policy "$SCRATCH/gpu.json" --policy "$SCRATCH/no.json" "${all[@]}"
+        document --json --policy "$SCRATCH/gpu.json" --policy "$SCRATCH/no.json" "${all[@]}" 2> /dev/null && die "not refused"
+        json 'd["result"] == "refused by a policy" and "no.json" in d["policy"]'
         grep -q 'SWITCH-0: measres is "success", not "fail"' "$SCRATCH/output"
         judge 12 --policy "$SCRATCH/switch.json" "${all[0]}"
         judge 6 --policy "$SIM/roots" "${all[@]}"
@@ -192,6 +210,7 @@ frugal() {
 simulate() { "$BUILD/tests/attest-sim" "$SIM"; }
 prepare simulate
 scenario trusted trusted
+scenario "odd names" odd_names
 scenario release release
 scenario pinned pinned
 scenario outcomes outcomes

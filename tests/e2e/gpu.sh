@@ -100,6 +100,12 @@ never_first() {
         grep -q 'openat(' "$trace"
         ! grep -E 'open(at)?\(' "$trace" | grep -E 'libnvidia-ml|nvidia[0-9]|nvidiactl' | grep -v O_PATH || die "opened" # O_PATH asks no driver
         [ ! -e "$SCRATCH/opened" ]
+        # Nor by attest, however its options are written.
+        for words in "" run collect "--nonce $(printf '0%.0s' {1..64})" "--json --policy x" "-q --set-ready" "--rim-dir=x"; do
+                # shellcheck disable=SC2086
+                expect 4 machine "$RELEASE" "$(driver_of "$RELEASE")" 1 0 tdx_guest "$NODE" attest $words
+                [ ! -e "$SCRATCH/opened" ]
+        done
 }
 unprivileged() {
         library
