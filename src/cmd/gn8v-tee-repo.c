@@ -109,6 +109,8 @@ static int run_verb(Repo *repo, int argc, char *argv[]) {
                         optind = 0;
                         r = verbs[i].run(repo, argc, argv, &e);
                         release_free_many(repo->releases, repo->n_releases);
+                        if (fflush(stdout) != 0 || ferror(stdout))
+                                r = error_errno(&e, errno ? errno : EIO, "standard output");
                         return r < 0 ? (int) log_error(&e, r) : r;
                 }
         fprintf(stderr, "gn8v-tee-repo: %s: there is no such verb\nTry: gn8v-tee-repo --help\n", argv[0]);

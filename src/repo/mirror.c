@@ -77,6 +77,8 @@ static int open_places(Mirror *m, Error *e) {
                 return r;
         if (m->repo->current && !generation_is_mirror(m->repo->current))
                 return error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s: a repository is published there that is no mirror", m->o->dir), "give another directory");
+        if ((r = repository_refuse_foreign(m->repo, true, e)) < 0)
+                return r;
         if (!(m->work = path_join(m->o->dir, WORK)))
                 return error_oom(e);
         if ((r = mkdir_parents(AT_FDCWD, m->work, 0755)) < 0)

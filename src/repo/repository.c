@@ -114,6 +114,54 @@ void repository_watch_readers(Repository *r) {
         readers_watch(&r->readers, r->fd);
 }
 
+static bool is_directory(int fd, const struct dirent *d) {
+        struct stat st;
+
+        if (d->d_type != DT_UNKNOWN)
+                return d->d_type == DT_DIR;
+        return fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool holds_files(int fd, const char *name) {
+        DIR *d = NULL;
+        struct dirent *entry;
+        bool found = false;
+        int sub = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (sub >= 0 && !(d = fdopendir(sub)))
+                (void) close(sub);
+        while (d && !found && (entry = readdir(d)))
+                found = !streq(entry->d_name, ".") && !streq(entry->d_name, "..");
+        if (d)
+                (void) closedir(d);
+        return found;
+}
+
+int repository_refuse_foreign(const Repository *r, bool everything, Error *e) {
+        DIR *d = NULL;
+        struct dirent *entry;
+        int fd, k = 0;
+
+        if (r->current || r->unclean || r->n_generations > 0)
+                return 0;
+        fd = openat(r->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || !(d = fdopendir(fd))) {
+                k = error_errno(e, errno, "%s", r->path);
+                safe_close(fd);
+                return k;
+        }
+        while (k == 0 && (entry = readdir(d))) {
+                bool directory = is_directory(fd, entry) && !strv_contains((char *[]) { (char *) ".", (char *) "..", (char *) STAGE, (char *) ".mirror", NULL }, entry->d_name);
+
+                if (everything ? (directory && holds_files(fd, entry->d_name)) || endswith(entry->d_name, ".rpm")
+                               : directory && streq(entry->d_name, "packages") && holds_files(fd, "packages"))
+                        k = error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s/%s: it was there before, and not published by gn8v-tee-repo", r->path, entry->d_name),
+                                       "give another directory, or an empty one: what no state names is removed there");
+        }
+        (void) closedir(d);
+        return k;
+}
+
 int repository_open(const char *path, Repository **ret, Error *e) {
         _cleanup_(repository_freep) Repository *r = calloc(1, sizeof(*r));
         int k;
@@ -123,7 +171,8 @@ int repository_open(const char *path, Repository **ret, Error *e) {
         r->fd = r->lock_fd = r->stage_fd = r->readers.fd = -1;
         if (!(r->path = strdup(path)))
                 return error_oom(e);
-        if ((k = open_root(r, e)) < 0 || (k = lock(r, e)) < 0 || (k = make_stage(r, e)) < 0 || (k = find_current(r, e)) < 0)
+        if ((k = open_root(r, e)) < 0 || (k = lock(r, e)) < 0 || (k = make_stage(r, e)) < 0 || (k = find_current(r, e)) < 0 ||
+            (k = repository_refuse_foreign(r, false, e)) < 0)
                 return k;
         repository_watch_readers(r);
         *ret = TAKE_PTR(r);
@@ -320,14 +369,6 @@ int repository_switch(Repository *r, const Generation *g, Error *e) {
                 return k;
         }
         return fsync(r->fd) < 0 || fsync(r->stage_fd) < 0 ? error_errno(e, errno, "%s", r->path) : 0;
-}
-
-static bool is_directory(int fd, const struct dirent *d) {
-        struct stat st;
-
-        if (d->d_type != DT_UNKNOWN)
-                return d->d_type == DT_DIR;
-        return fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 /* What is never a package's directory. */

@@ -38,6 +38,8 @@ int signer_new(const SignerType *type, const char *user_id, int64_t created, Sig
                 return error_set(e, EINVAL, EXIT_USAGE, "a key's user ID has 1 to 255 bytes without control characters");
         if (created <= 0 || created > UINT32_MAX)
                 return error_set(e, EINVAL, EXIT_USAGE, "a key is made between 1970 and 2106");
+        if (created > (int64_t) time(NULL))
+                return error_set(e, EINVAL, EXIT_USAGE, "a key of the future is no key yet: nobody takes its signatures");
         s = calloc(1, sizeof(*s));
         if (!s || !(s->user_id = strdup(user_id)))
                 return error_oom(e);

@@ -295,6 +295,15 @@ client() {
 
 mirrors_everything() {
         upstream
+        # What somebody has there is not what an earlier run left.
+        for file in own.rpm sub/own.rpm repodata/own.xml; do
+                rm -rf theirs
+                mkdir -p "theirs/$(dirname "$file")"
+                echo own > "theirs/$file"
+                expect 1 mirror $URL/main theirs
+                said 'it was there before'
+                [ "$(find theirs -type f ! -name .lock)" = "theirs/$file" ] || die "$(find theirs)"
+        done
         expect 0 mirror $URL/main copy
         said '4 packages, 4 of them new .*signed by '"$VENDOR"
         diff -r main/repodata copy/repodata

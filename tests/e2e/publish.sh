@@ -431,6 +431,13 @@ locked() {
         mkdir foreign && createrepo_c --quiet foreign >&2
         expect 1 publish --repo foreign
         said 'not published by gn8v-tee-repo'
+        # Nor does a first run remove what somebody else has there; an empty folder is nobody's.
+        mkdir -p theirs/packages own/packages && : > theirs/packages/a.rpm
+        expect 1 publish --repo theirs
+        said 'theirs/packages: it was there before'
+        [ -e theirs/packages/a.rpm ] && [ ! -e theirs/.stage ] || die "their file is gone, or ours is left"
+        publish --repo own
+        expect 8 sh -c '"$@" > /dev/full' sh "$REPO" -C . --releases releases generations --repo own
 }
 
 full_disk() {
