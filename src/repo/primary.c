@@ -170,23 +170,6 @@ static int find_fragments(Xml *x, const char *text, size_t n, XmlFragment **ret)
         return 0;
 }
 
-int primary_parse(const char *text, size_t size, const char *name, Primary **ret, XmlFragment **ret_fragments, Error *e) {
-        _cleanup_(primary_freep) Primary *p = calloc(1, sizeof(*p));
-        _cleanup_free_ XmlFragment *fragments = NULL;
-        _cleanup_(xml_done) Xml x = {};
-        int r;
-
-        if (!p)
-                return error_oom(e);
-        if ((r = xml_open(&x, text, size, name, e)) < 0 || (r = parse_primary(&x, p)) < 0 || (r = check_unique(&x, p)) < 0 ||
-            (ret_fragments && (r = find_fragments(&x, text, p->n_packages, &fragments)) < 0))
-                return r;
-        *ret = TAKE_PTR(p);
-        if (ret_fragments)
-                *ret_fragments = TAKE_PTR(fragments);
-        return 0;
-}
-
 typedef struct Placed {
         PrimaryPackage *p;
         size_t at;
@@ -229,7 +212,7 @@ static int drop_repeated(Xml *x, Primary *p, XmlFragment *fragments) {
         return 0;
 }
 
-int primary_parse_foreign(const char *text, size_t size, const char *name, Primary **ret, XmlFragment **ret_fragments, Error *e) {
+static int parse(const char *text, size_t size, const char *name, bool foreign, Primary **ret, XmlFragment **ret_fragments, Error *e) {
         _cleanup_(primary_freep) Primary *p = calloc(1, sizeof(*p));
         _cleanup_free_ XmlFragment *fragments = NULL;
         _cleanup_(xml_done) Xml x = {};
@@ -239,14 +222,22 @@ int primary_parse_foreign(const char *text, size_t size, const char *name, Prima
                 return error_oom(e);
         if ((r = xml_open(&x, text, size, name, e)) < 0)
                 return r;
-        x.foreign = true;
-        if ((r = parse_primary(&x, p)) < 0 || (ret_fragments && (r = find_fragments(&x, text, p->n_packages, &fragments)) < 0) ||
-            (r = drop_repeated(&x, p, fragments)) < 0)
+        x.foreign = foreign;
+        if ((r = parse_primary(&x, p)) < 0 || (!foreign && (r = check_unique(&x, p)) < 0) ||
+            (ret_fragments && (r = find_fragments(&x, text, p->n_packages, &fragments)) < 0) || (foreign && (r = drop_repeated(&x, p, fragments)) < 0))
                 return r;
         *ret = TAKE_PTR(p);
         if (ret_fragments)
                 *ret_fragments = TAKE_PTR(fragments);
         return 0;
+}
+
+int primary_parse(const char *text, size_t size, const char *name, Primary **ret, XmlFragment **ret_fragments, Error *e) {
+        return parse(text, size, name, false, ret, ret_fragments, e);
+}
+
+int primary_parse_foreign(const char *text, size_t size, const char *name, Primary **ret, XmlFragment **ret_fragments, Error *e) {
+        return parse(text, size, name, true, ret, ret_fragments, e);
 }
 
 void xml_packages_free(XmlPackage *v, size_t n) {
