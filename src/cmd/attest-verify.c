@@ -45,8 +45,12 @@ int verb_attest_verify(Attest *attest, int argc, char *argv[], Error *e) {
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
                 case 'h': help(); return EXIT_OK;
-                case ARG_REPORT: report = optarg; break;
-                case ARG_CHAIN: chain = optarg; break;
+                case ARG_REPORT:
+                case ARG_CHAIN:
+                        if (c == ARG_REPORT ? report : chain)
+                                return attest_usage("verify", "--report and --chain are of one device; several: as evidence files");
+                        *(c == ARG_REPORT ? &report : &chain) = optarg;
+                        break;
                 default:
                         wrong = judge_take_option(attest, &a, c, optarg);
                         if (wrong)

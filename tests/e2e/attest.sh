@@ -40,6 +40,9 @@ odd_names() {
         document --json "$name/gpu_evidence.json" "$name/switch_evidence.json"
         json 'd["result"] == "trusted" and len(d["devices"]) == 12 and all("?[31m" in v["source"] and len(v["checks"]) > 10 for v in d["devices"])'
         judge 11 --offline --rim-dir "$name" "${all[@]}"
+        judge 2 --report a --chain b --report c
+        judge 2 --report a --chain b --chain c
+        judge 2 --ocsp online --offline "${all[@]}"
         if grep -q $'\e' "$SCRATCH/output"; then die "an escape sequence on the terminal"; fi
         for words in "verify --at $WHEN --rim-dir $SIM/rims ${all[*]}" "rim --at 2025-06-15 $SIM/rims/$(ls "$SIM/rims" | head -n 1)"; do
                 # shellcheck disable=SC2086
