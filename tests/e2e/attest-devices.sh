@@ -114,7 +114,7 @@ verdicts() {
         gpus devtools=1
         run 5 --token "$SCRATCH/token"
         said 'devtools mode is on'
-        if grep -q ' trusted' "$SCRATCH/output"; then cat "$SCRATCH/output"; grep -q '[^t] trusted' "$SCRATCH/output" && die "trusted is said of it"; fi
+        ! grep -q '[^t] trusted' "$SCRATCH/output" || die "trusted is said of it"
         [ ! -e "$SCRATCH/token" ]
         gpus environment=1
         run 5
