@@ -128,7 +128,6 @@ shut() { # ROOT
         umount "$1.machine/run"
         forget_cgroup "${SCRATCH##*/}"
         LEADER='' NSPAWN='' METADATA=''
-INSTANCE_TYPE=$(sed -n 's/^InstanceType=//p' "$(conf multi "$NEW")" | tail -n 1)
 }
 reboot() { # ROOT
         shut "$1"

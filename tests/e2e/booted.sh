@@ -127,7 +127,7 @@ lost() {
         in_order
         for unit in docker nobody-knows cloudmonitor; do inside systemctl stop $unit; done
         inside systemctl restart nvidia-persistenced || :
-        events | grep -q 'nvidia-persistenced: gpu 7 cannot attach' || die "it was not lost"
+        events | has 'nvidia-persistenced: gpu 7 cannot attach' || die "it was not lost"
         is_not_active nvidia-persistenced
         # Starting it again cannot help, and status must not say so.
         status 3 '.*then reboot'
@@ -141,8 +141,8 @@ mismatch() {
         again mismatch "${EIGHT[@]}" fm-driver=1.2.3 uvm-ms=20
         boot "$ROOT"
         is_not_active nvidia-fabricmanager
-        inside journalctl -b --no-pager -u nvidia-fabricmanager | grep -q "version 1.2.3 don't match with driver version" || die "what does the vendor say?"
-        inside journalctl -b --no-pager -u nvidia-persistenced | grep -q 'NVLink fabric is not ready' || die "persistenced did not wait for the fabric"
+        inside journalctl -b --no-pager -u nvidia-fabricmanager | has "version 1.2.3 don't match with driver version" || die "what does the vendor say?"
+        inside journalctl -b --no-pager -u nvidia-persistenced | has 'NVLink fabric is not ready' || die "persistenced did not wait for the fabric"
         status 3 '.*nvidia-fabricmanager'
         row 'nvidia-fabricmanager.service running .* failed .* fail$'
 }
@@ -169,7 +169,7 @@ too_early() {
         again early "${EIGHT[@]}"
         printf '[Unit]\nDefaultDependencies=no\nBefore=nvidia-fabricmanager.service\n[Service]\nType=oneshot\nExecStart=\nExecStart=/usr/bin/nvidia-smi -L\n' > "$ROOT/etc/systemd/system/nobody-knows.service.d/gpu.conf"
         boot "$ROOT"
-        events | grep -q 'nvidia-persistenced: gpu . cannot attach' || die "that client did no harm"
+        events | has 'nvidia-persistenced: gpu . cannot attach' || die "that client did no harm"
         [[ $(when 'nvidia-smi: gpu 0 session made') ]] || die "it was not the first"
         status 3 '.*then reboot'
         order_client

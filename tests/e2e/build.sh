@@ -30,9 +30,6 @@ PYTHON
 export PATH=$VENDOR/bin:$PATH
 lock() { run_repo lock --rim-dir "$VENDOR/www/rims" "$@"; }
 
-# Whether a line of standard input matches: reads it to the end, as grep -q would not.
-has() { [ "$(grep -c "$@")" != 0 ]; }
-
 prepare() {
         PORT=$(free_port)
         "$SOURCE/tests/vendor/make" "$VENDOR" --releases "$SOURCE/repo/releases" --port "$PORT" --rims "$BUILD/tests"

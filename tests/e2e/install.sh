@@ -58,13 +58,13 @@ boots_with() { # ARGUMENT
         for entry in "$ROOT"/boot/loader/entries/*.conf; do
                 options=$(effective_options "$entry")
                 [ "$(tr ' ' '\n' <<< "$options" | grep -c "^${1%%=*}=")" = 1 ] || die "${1%%=*} is not there once: $entry: $options"
-                tr ' ' '\n' <<< "$options" | grep -qxF "$1" || die "no $1: $entry: $options"
+                tr ' ' '\n' <<< "$options" | has -xF "$1" || die "no $1: $entry: $options"
                 [[ $options == *admin.own=* ]] || die "lost the administrator's argument: $entry"
         done
 }
-enabled() { in_root "$ROOT" systemctl is-enabled "$1" | grep -qx enabled || die "$1 is not enabled"; }
+enabled() { in_root "$ROOT" systemctl is-enabled "$1" | has -x enabled || die "$1 is not enabled"; }
 nothing_to_do() { expect 0 in_root "$ROOT" gn8v-tee plan; }
-built_module() { find "$ROOT/lib/modules/$KERNEL" -name 'nvidia.ko*' | grep -q . || die "no nvidia.ko for $KERNEL"; }
+built_module() { find "$ROOT/lib/modules/$KERNEL" -name 'nvidia.ko*' | has . || die "no nvidia.ko for $KERNEL"; }
 
 install_multi() {
         local unit module
@@ -76,7 +76,7 @@ install_multi() {
         enabled nvidia-persistenced.service
         enabled nvidia-fabricmanager.service
         for unit in $(sed -n 's/^Unit=//p' "$MULTI"); do
-                { cat "$ROOT"/{etc,usr/lib}/systemd/system/"$unit".d/*.conf 2>/dev/null || :; } | grep -q '^After=.*nvidia-persistenced.service' || die "$unit is not ordered"
+                { cat "$ROOT"/{etc,usr/lib}/systemd/system/"$unit".d/*.conf 2>/dev/null || :; } | has '^After=.*nvidia-persistenced.service' || die "$unit is not ordered"
         done
         unit=$(cat "$ROOT"/usr/lib/systemd/system/nvidia-persistenced.service{,.d/*.conf})
         grep -qF -- "$(release_value "$MULTI" Options)" <<< "$unit" || die "persistenced lacks its options"
@@ -164,7 +164,7 @@ verifier() {
         [ "$(grep -c 'not the root that is believed' "$SCRATCH/output")" -gt 1 ]
         for f in /etc/gn8v-tee /var/cache/gn8v-tee /usr/lib/systemd/system/gn8v-tee-attest.service /usr/share/man/man1/gn8v-tee-attest.1.gz \
                 /usr/share/bash-completion/completions/gn8v-tee-attest; do
-                root_rpm "$ROOT" -qf "$f" | grep -q '^gn8v-tee-attest-' || die "$f belongs to nobody"
+                root_rpm "$ROOT" -qf "$f" | has '^gn8v-tee-attest-' || die "$f belongs to nobody"
         done
         ! in_root "$ROOT" systemctl is-enabled gn8v-tee-attest.service || die "the gate is enabled, and nobody asked for it"
         # As after some time of use.

@@ -50,6 +50,11 @@ die() { echo "FAILED: $*" >&2; exit 1; }
 # Inside a scenario: it cannot run here, REASON.
 skip_scenario() { echo "$*" > "$SCRATCH/skip"; exit 77; }
 
+# told LOG STATUS: of a scenario that failed, what it says itself and its end.
+told() {
+        echo "#   exit status $2; log: $1"
+        { grep -a '^FAILED: ' "$1" || :; tail -n "${GN8V_TAIL:-12}" "$1"; } | sed 's/^/#   /'
+}
 # scenario NAME COMMAND...: runs it in a subshell under set -e; one counted test. With GN8V_ONLY=PATTERN (a shell pattern) only those named so.
 scenario() {
         local name=$1 rc
@@ -66,7 +71,7 @@ scenario() {
         77) skip "$SUITE: $name" "$(cat "$SCRATCH/skip" 2>/dev/null)" ;;
         *)
                 fail "$SUITE: $name"
-                { echo "#   exit status $rc; log: $LOGS/${name//[^A-Za-z0-9.-]/-}.log"; tail -n "${GN8V_TAIL:-12}" "$LOGS/${name//[^A-Za-z0-9.-]/-}.log" | sed 's/^/#   /'; } >&2
+                told "$LOGS/${name//[^A-Za-z0-9.-]/-}.log" $rc >&2
                 ;;
         esac
 }
@@ -100,6 +105,8 @@ refuses() {
         [ "$rc" -lt 120 ] || die "exit status $rc: $*"
         ! grep -q 'Sanitizer' "$SCRATCH/output" || die "a sanitizer spoke: $*"
 }
+# ... | has [GREP-OPTIONS] PATTERN: reads all, where "grep -q" would end at the first hit and, by pipefail, take a writer's SIGPIPE for a failure.
+has() { [ "$(grep -c "$@")" != 0 ]; }
 said() { grep -q -E -e "$1" "$SCRATCH/output" || die "did not say '$1'"; }
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }

@@ -170,7 +170,7 @@ parts() {
         sed -i 's/lib-0:/gone-0:/' one.modules.yaml && index one # else it stays, as an artifact of a stream
         expect 0 mirror $URL/one copy --also $URL/two --newest
         [ "$(names copy)" = 'app-1.0 app-2.0 lib-1.1 other-1.0 tool-1.0 ' ]
-        gzip -dc copy/repodata/*-modules.yaml.gz | grep -q "name: others"
+        gzip -dc copy/repodata/*-modules.yaml.gz | has "name: others"
         expect 0 mirror $URL/one less --exclude 'app-2*' --exclude lib
         [ "$(names less)" = 'app-1.0 ' ]
         expect 0 mirror $URL/one none --arch x86_64 --exclude '*'
@@ -224,7 +224,7 @@ hostile() {
         { echo '---'; echo 'a0: &a0 [x, x, x, x, x, x, x, x, x]'; for i in {1..9}; do p='*a'$((i - 1)); echo "a$i: &a$i [$p, $p, $p, $p, $p, $p, $p, $p, $p]"; done; } >> two.modules.yaml
         index two
         (ulimit -v 2000000; expect 0 mirror $URL/one copy --also $URL/two --package tool)
-        gzip -dc copy/repodata/*-modules.yaml.gz | grep -q '^a9: &a9'
+        gzip -dc copy/repodata/*-modules.yaml.gz | has '^a9: &a9'
 }
 
 make_keys

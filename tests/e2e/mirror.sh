@@ -332,7 +332,7 @@ mirrors_everything() {
         rm main/Packages/e/extra* && index main
         expect 0 mirror $URL/main copy --keep 2
         [ ! -e copy/Packages/a/app-1.0-1.noarch.rpm ] && [ -e copy/Packages/e/extra-1.0-1.noarch.rpm ]
-        ls copy/generations | sort | tr '\n' ' ' | grep -qx '2 3 '
+        ls copy/generations | sort | tr '\n' ' ' | has -x '2 3 '
         # Again what was there before: a replay.
         cp -a main/repodata now && rm -rf main/repodata && cp -a copy/generations/2 main/repodata
         expect 3 mirror $URL/main copy
@@ -368,7 +368,7 @@ for kind in "primary", "filelists", "other":
     assert len(b) == 3 and all({**a, **base}[k] == v for k, v in b.items()), kind
 PY
         for p in updateinfo.xml.gz modules.yaml.gz comps.xml; do cmp main/repodata/*-$p copy/repodata/*-$p; done
-        client "baseurl=$URL/copy" repoquery --qf '%{name}' app lib base-lib | grep -cE '^(app|lib|base-lib)$' | grep -qx 3
+        client "baseurl=$URL/copy" repoquery --qf '%{name}' app lib base-lib | grep -cE '^(app|lib|base-lib)$' | has -x 3
         client "baseurl=$URL/copy" updateinfo list --all || :
         # What is recommended is in a stream that nobody has enabled: dnf would not see it.
         expect 0 mirror $URL/main copy --package app --also $URL/base --platform platform --weak --sign-key "$KEY" --gnupghome "$KEYS"
@@ -396,7 +396,7 @@ variants() {
                 expect 0 mirror $URL/main copy
                 said 'nothing to copy'
                 expect 0 mirror $URL/main some --package unrelated --sign-key "$KEY" --gnupghome "$KEYS"
-                client "baseurl=$URL/some" repoquery --qf '%{name}' | grep -qx unrelated
+                client "baseurl=$URL/some" repoquery --qf '%{name}' | has -x unrelated
                 cp later/app-1.1* main/Packages/a/ && index main
                 expect 0 mirror $URL/main copy
                 said '5 packages, 1 of them new'
@@ -422,7 +422,7 @@ PY
         sign_repo main
         expect 0 mirror $URL/main copy
         expect 0 mirror $URL/main some --package unrelated
-        client "baseurl=$URL/copy" repoquery --qf '%{name}' | grep -qx unrelated
+        client "baseurl=$URL/copy" repoquery --qf '%{name}' | has -x unrelated
 }
 
 hostile_sources() {

@@ -17,8 +17,8 @@ applies_all() {
         expect 0 node apply
         said 'reboot needed'
         everywhere "$(argument "$MULTI")"
-        has "$OLD_KERNEL" "admin.own=$OLD_KERNEL"
-        has "$KERNEL" admin.own=yes
+        has_argument "$OLD_KERNEL" "admin.own=$OLD_KERNEL"
+        has_argument "$KERNEL" admin.own=yes
         [ "$(stat -c %s "$R/boot/grub2/grubenv")" = 1024 ]
         [ -L "$R/etc/systemd/system/multi-user.target.wants/nvidia-persistenced.service" ]
         [ -L "$R/etc/systemd/system/multi-user.target.wants/nvidia-fabricmanager.service" ]
@@ -68,9 +68,9 @@ larger_in_one_entry_is_kept() {
         sed -i "/^options/s/\$/ $LARGER/" "$(entry "$OLD_KERNEL")"
         picture > "$R.before"
         expect 0 node apply
-        has "$OLD_KERNEL" "$LARGER"
-        has "$KERNEL" "$(argument "$MULTI")"
-        has 0-rescue "$(argument "$MULTI")"
+        has_argument "$OLD_KERNEL" "$LARGER"
+        has_argument "$KERNEL" "$(argument "$MULTI")"
+        has_argument 0-rescue "$(argument "$MULTI")"
         expect 0 node plan
         said 'not lowered'
         remove_all
@@ -94,7 +94,7 @@ same_before_us_stays() {
         everywhere "$(argument "$MULTI")"
         remove_all
         unchanged
-        has "$OLD_KERNEL" "$(argument "$MULTI")"
+        has_argument "$OLD_KERNEL" "$(argument "$MULTI")"
 }
 flags_are_joined() {
         begin "$MULTI"
@@ -113,8 +113,8 @@ edits_after_us_stay() {
         sed -i "s/^GRUB_TIMEOUT=.*/GRUB_TIMEOUT=9/" "$R/etc/default/grub"
         expect 0 node revert
         said 'edited since'
-        has "$OLD_KERNEL" later.own=1
-        has "$OLD_KERNEL" "$SMALLER"
+        has_argument "$OLD_KERNEL" later.own=1
+        has_argument "$OLD_KERNEL" "$SMALLER"
         grep -q '^title My own' "$(entry 0-rescue)"
         grep -q '^GRUB_TIMEOUT=9' "$R/etc/default/grub"
         ! grep -r "$(argument "$MULTI")" "$R/boot/loader" "$R/boot/grub2" "$R/etc/default" "$R/etc/kernel"
@@ -127,9 +127,9 @@ larger_after_us_stays() {
         expect 0 node apply
         sed -i "/^options/s/swiotlb=[^ ]*/$LARGER/" "$(entry "$OLD_KERNEL")"
         expect 0 node apply
-        has "$OLD_KERNEL" "$LARGER"
+        has_argument "$OLD_KERNEL" "$LARGER"
         expect 0 node revert
-        has "$OLD_KERNEL" "$LARGER"
+        has_argument "$OLD_KERNEL" "$LARGER"
         lacks "$KERNEL" swiotlb
 }
 edit_between_two_releases_stays() {
@@ -139,9 +139,9 @@ edit_between_two_releases_stays() {
         put_release "$R" "$MULTI"
         expect 0 node apply
         everywhere "$(argument "$MULTI")"
-        has "$OLD_KERNEL" between.own=1
+        has_argument "$OLD_KERNEL" between.own=1
         expect 0 node revert
-        has "$OLD_KERNEL" between.own=1
+        has_argument "$OLD_KERNEL" between.own=1
         lacks "$OLD_KERNEL" swiotlb
         lacks "$KERNEL" swiotlb
 }
@@ -396,7 +396,7 @@ a_new_kernel_gets_everything() { # [without-default]
         new_kernel "$@"
         expect 0 plugin add "$NEXT_KERNEL" "/boot/$MACHINE_ID/$NEXT_KERNEL" "/boot/vmlinuz-$NEXT_KERNEL"
         ! grep -v '^+' "$SCRATCH/output" || die "said something where all is well"
-        has "$NEXT_KERNEL" "$(argument "$MULTI")"
+        has_argument "$NEXT_KERNEL" "$(argument "$MULTI")"
         [ -e "$R/lib/modules/$NEXT_KERNEL/extra/nvidia.ko.xz" ]
         grep -q options "$R/boot/initramfs-$NEXT_KERNEL.img"
         expect 0 node plan

@@ -28,11 +28,11 @@ publish_for_dnf() {
         installed | tee installed
         grep -qx "gn8v-tee-driver-1-$OLD" installed && grep -qx 'vendor-manager-7.1' installed
         run_dnf "$PWD/root" upgrade
-        installed | grep -qx "gn8v-tee-driver-1-$NEW"
+        installed | has -x "gn8v-tee-driver-1-$NEW"
         refuses run_dnf "$PWD/root" install gn8v-tee-single
         run_dnf "$PWD/root" swap gn8v-tee-multi gn8v-tee-single
-        installed | grep -qx "gn8v-tee-single-$SINGLE"
-        run_dnf "$PWD/root" group list --available 2>&1 | grep -q 'Confidential GPU'
+        installed | has -x "gn8v-tee-single-$SINGLE"
+        run_dnf "$PWD/root" group list --available 2>&1 | has 'Confidential GPU'
         # An index by createrepo_c of the same files says the same of each.
         mkdir other
         createrepo_c --quiet --no-database --outputdir other repo >&2
@@ -50,8 +50,8 @@ signed_by_rpm() {
         mkdir db
         rpmkeys --define "_dbpath $PWD/db" --import repo/RPM-GPG-KEY-gn8v-tee
         for f in repo/packages/gn8v*.rpm; do
-                rpmkeys --define "_dbpath $PWD/db" --define '_pkgverify_level all' -K "$f" | grep -q 'digests signatures OK'
-                rpm -qp --define "_dbpath $PWD/db" --qf '%{RSAHEADER:pgpsig}\n' "$f" | grep -q -i "RSA/SHA256.*${KEY: -16}"
+                rpmkeys --define "_dbpath $PWD/db" --define '_pkgverify_level all' -K "$f" | has 'digests signatures OK'
+                rpm -qp --define "_dbpath $PWD/db" --qf '%{RSAHEADER:pgpsig}\n' "$f" | has -i "RSA/SHA256.*${KEY: -16}"
         done
         cmp repo/packages/vendor-manager-7.1-1.noarch.rpm "$WWW/vendor-manager-7.1-1.noarch.rpm"
         gpg --homedir "$KEYS" --batch --verify repo/repodata/repomd.xml.asc repo/repodata/repomd.xml
@@ -218,7 +218,7 @@ keys_with_an_end() {
         gpg --homedir "$home" --batch --quiet --verify subs/repodata/repomd.xml.asc subs/repodata/repomd.xml
         mkdir db
         rpmkeys --define "_dbpath $PWD/db" --import subs/RPM-GPG-KEY-gn8v-tee
-        for f in subs/packages/gn8v*.rpm; do rpmkeys --define "_dbpath $PWD/db" --define '_pkgverify_level all' -K "$f" | grep -q 'digests signatures OK'; done
+        for f in subs/packages/gn8v*.rpm; do rpmkeys --define "_dbpath $PWD/db" --define '_pkgverify_level all' -K "$f" | has 'digests signatures OK'; done
         # gpg itself, told the time (the key's: it is younger than the packages), makes the very same bytes.
         rm -rf db && publish
         gpg --homedir "$KEYS" --batch --yes --faked-system-time "$(gpg --homedir "$KEYS" --batch --with-colons --list-keys "$KEY" | awk -F: '$1 == "pub" { print $6 }')!" \
@@ -240,10 +240,10 @@ openssl_signer() {
         expect 2 tee_repo publish --key "$key" --key-file key.pem
         mkdir -m 700 gnupg db
         gpg --homedir "$PWD/gnupg" --batch --import repo/RPM-GPG-KEY-gn8v-tee
-        gpg --homedir "$PWD/gnupg" --batch --with-colons --list-keys | grep -q "^fpr:*$key:"
+        gpg --homedir "$PWD/gnupg" --batch --with-colons --list-keys | has "^fpr:*$key:"
         gpg --homedir "$PWD/gnupg" --batch --verify repo/repodata/repomd.xml.asc repo/repodata/repomd.xml
         rpmkeys --define "_dbpath $PWD/db" --import repo/RPM-GPG-KEY-gn8v-tee
-        for f in repo/packages/gn8v*.rpm; do rpmkeys --define "_dbpath $PWD/db" --define '_pkgverify_level all' -K "$f" | grep -q 'digests signatures OK'; done
+        for f in repo/packages/gn8v*.rpm; do rpmkeys --define "_dbpath $PWD/db" --define '_pkgverify_level all' -K "$f" | has 'digests signatures OK'; done
 }
 
 # What a traced publish reads of package files. A payload is far larger than all headers of one.

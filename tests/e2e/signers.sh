@@ -67,7 +67,7 @@ all_good() { # REPO FINGERPRINT...
         for key; do grep -q "VALIDSIG $key" status; done
         [ "$(grep -c VALIDSIG status)" = $# ]
         cmp "$repo/RPM-GPG-KEY-gn8v-tee" "$repo/repodata/repomd.xml.key"
-        for f in $(hrefs "$repo"); do rpmkeys --define "_dbpath $db" --define '_pkgverify_level all' -K "$repo/$f" | grep -q 'digests signatures OK'; done
+        for f in $(hrefs "$repo"); do rpmkeys --define "_dbpath $db" --define '_pkgverify_level all' -K "$repo/$f" | has 'digests signatures OK'; done
 }
 hrefs() { zcat "$1/$(grep -o 'repodata/[0-9a-f]*-primary.xml.gz' "$1/repodata/repomd.xml")" | sed -n 's/.*<location href="\([^"]*\)".*/\1/p' | grep .; }
 
@@ -302,7 +302,7 @@ client() {
         cp repo/RPM-GPG-KEY-gn8v-tee root/etc/pki/rpm-gpg/
 }
 upgrade() { run_dnf "$PWD/${1:-root}" --refresh upgrade > upgraded 2>&1 || { cat upgraded; return 1; }; cat upgraded; }
-has() { rpm --root "$PWD/${2:-root}" --define '_dbpath /var/lib/rpm' -q "$1"; }
+installed() { rpm --root "$PWD/${2:-root}" --define '_dbpath /var/lib/rpm' -q "$1"; }
 known_keys() { rpm --root "$PWD/root" --define '_dbpath /var/lib/rpm' -qa 'gpg-pubkey*' | wc -l; }
 key_package() { # OPTION...
         rm -f packages/gn8v-tee-release*
@@ -331,7 +331,7 @@ rotation() {
         publish_at $OLD_KEY
         client
         run_dnf "$PWD/root" install gn8v-tee-release gn8v-tee-helper
-        has gn8v-tee-helper-1.0
+        installed gn8v-tee-helper-1.0
         holds $both
         expect 5 verify_alone --key "$new"
         tee_repo export $OLD_KEY 1.tar
@@ -349,7 +349,7 @@ rotation() {
         cp -a root.dnf late.dnf
         sed -i "s|$PWD/root|$PWD/late|g" late.dnf/dnf.conf late.dnf/repos/gn8v-tee.repo
         upgrade
-        has gn8v-tee-helper-1.1
+        installed gn8v-tee-helper-1.1
         [ "$(known_keys)" = 1 ] || die "a client with the old key needed the new one already"
         [ "$(grep -c BEGIN root/etc/pki/rpm-gpg/RPM-GPG-KEY-gn8v-tee)" = 2 ] || die "the client was not given the new key"
         holds $both
@@ -376,12 +376,12 @@ rotation() {
         expect 0 publish_at $NEW_KEY $OLD_ALSO
         said '[1-9] signed'
         all_good repo "$new" "$old"
-        ! rpm -Kv repo/packages/gn8v-tee-helper-1.2-1.noarch.rpm | grep -qi "${old: -8}" || die "signed by the old key"
+        ! rpm -Kv repo/packages/gn8v-tee-helper-1.2-1.noarch.rpm | has -i "${old: -8}" || die "signed by the old key"
         upgrade
-        has gn8v-tee-helper-1.2
+        installed gn8v-tee-helper-1.2
         [ "$(known_keys)" = 2 ]
         ! upgrade late
-        has gn8v-tee-helper-1.0 late
+        installed gn8v-tee-helper-1.0 late
         holds $both
         tee_repo export $NEW_KEY $OLD_ALSO 3.tar
         "$REPO" import 3.tar --repo inside --keep 9
@@ -401,7 +401,7 @@ rotation() {
         expect 0 publish_at $NEW_KEY
         all_good repo "$new"
         upgrade
-        has gn8v-tee-helper-1.3
+        installed gn8v-tee-helper-1.3
         [ "$(grep -c BEGIN root/etc/pki/rpm-gpg/RPM-GPG-KEY-gn8v-tee)" = 1 ]
         holds --key "$new"
         holds $both
@@ -417,7 +417,7 @@ rotation() {
         helper 1.4
         expect 0 publish_at $THIRD
         ! upgrade
-        has gn8v-tee-helper-1.3
+        installed gn8v-tee-helper-1.3
         expect 5 verify_alone $both
         expect 5 "$REPO" -q mirror $both "$BASEURL" copy
         tee_repo export $THIRD 5.tar

@@ -95,9 +95,9 @@ entry() { echo "$R/boot/loader/entries/$MACHINE_ID-$1.conf"; }
 kernelopts() { sed -n 's/^kernelopts=//p' "$R/boot/grub2/grubenv"; }
 # The options of an entry as GRUB sees them.
 options() { sed -n 's/^options //p' "$(entry "$1")" | awk -v k="$(kernelopts)" '{ i = index($0, "$kernelopts"); if (i) print substr($0, 1, i - 1) k substr($0, i + 11); else print }'; }
-has() { [[ " $(options "$1") " == *" $2 "* ]] || die "$1 lacks $2: $(options "$1")"; } # KERNEL ARGUMENT
+has_argument() { [[ " $(options "$1") " == *" $2 "* ]] || die "$1 lacks $2: $(options "$1")"; } # KERNEL ARGUMENT
 lacks() { [[ " $(options "$1") " != *"$2"* ]] || die "$1 has $2: $(options "$1")"; }
-everywhere() { local k; for k in "$KERNEL" "$OLD_KERNEL" 0-rescue; do has "$k" "$1"; done; }
+everywhere() { local k; for k in "$KERNEL" "$OLD_KERNEL" 0-rescue; do has_argument "$k" "$1"; done; }
 journal() { python3 -c 'import json,sys; d = json.load(open(sys.argv[1])); print(*[e["id"] + "=" + e["state"] for e in d["entries"]], sep="\n")' "$R/var/lib/gn8v-tee/journal.json"; }
 journaled() { grep -qx -e "$1" <<< "$(journal)" || die "the journal lacks $1: $(journal)"; }
 set_kernelopts() { # ARGUMENT: appended to what all entries through grubenv get
