@@ -6,10 +6,9 @@
 #include "basic/strings.h"
 #include "repo/transfer.h"
 
-#define DISCARD_MAX    (1024 * 1024) /* of a redirect's own body */
-#define HEADERS_MAX    (256 * 1024)
-#define SMALL_MAX      (4u * 1024 * 1024)
-#define WRITEBACK_SIZE (UINT64_C(32) << 20)
+#define DISCARD_MAX (1024 * 1024) /* of a redirect's own body */
+#define HEADERS_MAX (256 * 1024)
+#define SMALL_MAX   (4u * 1024 * 1024)
 
 static bool is_http(const Transfer *t) {
         return !startswith(t->url, "file:");
@@ -104,15 +103,10 @@ static size_t on_body(char *data, size_t size, size_t n, void *userdata) {
         if (size > size_limit(t) - t->offset)
                 return refuse(t, EXIT_UNTRUSTED, "sends more than the %ju bytes that are %s", (uintmax_t) size_limit(t),
                               t->item->size > 0 ? "expected" : "taken");
-        r = write_all(t->fd, data, size);
+        r = digest_lane_update(&t->digest, data, size);
         if (r < 0)
                 return refuse(t, r == -ENOSPC || r == -EDQUOT ? EXIT_NO_SPACE : EXIT_FAILED, "%s/partial/%s: %s", t->store->path,
                               t->partial, strerror(-r));
-        if (digest_lane_update(&t->digest, data, size) < 0)
-                return refuse(t, EXIT_FAILED, "cannot compute a digest");
-        /* Begin to write now what fsync() would otherwise wait for at the end, while the network waits for us. */
-        if (t->offset / WRITEBACK_SIZE != (t->offset + size) / WRITEBACK_SIZE)
-                (void) sync_file_range(t->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
         t->offset += size;
         if (t->offset > t->counted) {
                 progress_step(t->options->progress, t->offset - t->counted);

@@ -36,8 +36,8 @@ void transfer_clear(Transfer *t) {
                 curl_easy_cleanup(t->easy);
         free(t->url);
         free(t->partial);
-        t->fd = safe_close(t->fd);
         digest_lane_clear(&t->digest);
+        t->fd = safe_close(t->fd);
         error_clear(&t->refusal);
         text_free(&t->reasons);
         free(t->hint);
@@ -52,7 +52,7 @@ int transfer_drop_partial(Transfer *t, Error *e) {
                 return error_errno(e, errno, "%s/partial/%s", t->store->path, t->partial);
         t->start = t->offset = 0;
         t->mixed = false;
-        return 0;
+        return digest_lane_write_to(&t->digest, t->fd);
 }
 
 /* The digest's state is not kept on disk: it is computed again from the bytes that are really there. */
@@ -71,11 +71,12 @@ static int digest_partial(Transfer *t, Error *e) {
                 if (n < 0)
                         return error_errno(e, errno, "%s/partial/%s", t->store->path, t->partial);
                 if (n == 0)
-                        return 0;
+                        break;
                 if (digest_lane_update(&t->digest, buffer, (size_t) n) < 0)
                         return error_set(e, EIO, EXIT_FAILED, "cannot compute a digest");
                 t->offset += (uint64_t) n;
         }
+        return digest_lane_write_to(&t->digest, t->fd) < 0 ? error_set(e, EIO, EXIT_FAILED, "cannot compute a digest") : 0;
 }
 
 /* What a first use left behind is not continued: nothing would say that both halves are of one file. */
@@ -227,11 +228,11 @@ static int keep(Transfer *t, const char *hex, Error *e) {
 
 /* All bytes are here: the digest decides. A file of two attempts that does not fit is first read again in one piece. */
 int transfer_accept(Transfer *t, Error *e) {
-        _cleanup_free_ char *hex = digest_lane_finish(&t->digest), *reason = NULL;
-        int r;
+        _cleanup_free_ char *hex = NULL, *reason = NULL;
+        int r = digest_lane_finish(&t->digest, &hex);
 
-        if (!hex)
-                return error_oom(e);
+        if (r < 0)
+                return error_errno(e, -r, "%s: %s/partial/%s", t->item->label, t->store->path, t->partial);
         if (t->item->sha256 && !streq(hex, t->item->sha256)) {
                 if (t->mixed) {
                         t->restart = true;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A copy with another beginning, and what is on the disk before it counts. */
+/* A copy with another beginning, a stream into a file, and what is on the disk before it counts. */
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/digest-lane.h"
 #include "repo/pump.h"
 #include "repo/sync.h"
 #include "run.h"
@@ -85,6 +86,75 @@ START_TEST(a_full_disk_is_told) {
 }
 END_TEST
 
+/* What was there before is digested, the rest written, too; the thread comes and goes at 16 MiB. */
+static const struct {
+        size_t size, known, piece;
+} streams[] = {
+        { 0, 0, 1 }, { 1000, 0, 7 }, { 16777216, 0, 1000003 }, { 16777216, 16777216, 16384 }, { 17000001, 300, 16384 }, { 35000000, 17000000, 700000 },
+};
+
+static int give(DigestLane *d, const char *data, size_t size, size_t piece) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < size; i += piece)
+                r = digest_lane_update(d, data + i, MIN(piece, size - i));
+        return r;
+}
+
+START_TEST(a_stream_is_written_and_digested) {
+        size_t n = streams[_i].size, known = streams[_i].known;
+        _cleanup_free_ char *data = make_bytes(n), *out = NULL, *got = NULL;
+        _cleanup_close_ int fd = openat(dir_fd, "out", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        char hex[SHA256_HEX_SIZE];
+        DigestLane d = {};
+        size_t size;
+
+        ck_assert_int_eq(write_all(fd, data, known), 0);
+        ck_assert_int_eq(digest_lane_begin(&d), 0);
+        ck_assert_int_eq(give(&d, data, known, streams[_i].piece), 0);
+        ck_assert_int_eq(digest_lane_write_to(&d, fd), 0);
+        ck_assert_int_eq(give(&d, data + known, n - known, streams[_i].piece), 0);
+        ck_assert_int_eq(digest_lane_finish(&d, &got), 0);
+        ck_assert_int_eq(sha256_buffer(data, n, hex), 0);
+        ck_assert_str_eq(got, hex);
+        ck_assert_int_eq(read_file(dir_fd, "out", n + 1, &out, &size), 0);
+        ck_assert_uint_eq(size, n);
+        ck_assert(memcmp(out, data, n) == 0);
+}
+END_TEST
+
+/* Who stops in between finds what he gave in the file. */
+START_TEST(a_stream_that_stops_is_written) {
+        _cleanup_free_ char *data = make_bytes(20000001);
+        _cleanup_close_ int fd = openat(dir_fd, "out", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        DigestLane d = {};
+        struct stat st;
+
+        ck_assert_int_eq(digest_lane_begin(&d), 0);
+        ck_assert_int_eq(digest_lane_write_to(&d, fd), 0);
+        ck_assert_int_eq(give(&d, data, 20000001, 16384), 0);
+        digest_lane_clear(&d);
+        ck_assert_int_eq(fstat(fd, &st), 0);
+        ck_assert_int_eq(st.st_size, 20000001);
+}
+END_TEST
+
+START_TEST(a_stream_that_finds_no_room_says_so) {
+        size_t n = _i == 0 ? 1000 : 16777216 + 100;
+        _cleanup_free_ char *data = make_bytes(n), *got = NULL;
+        _cleanup_close_ int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+        DigestLane d = {};
+        int r;
+
+        ck_assert_int_eq(digest_lane_begin(&d), 0);
+        ck_assert_int_eq(digest_lane_write_to(&d, fd), 0);
+        r = give(&d, data, n, n);
+        ck_assert_int_eq(r < 0 ? r : digest_lane_finish(&d, &got), -ENOSPC);
+        digest_lane_clear(&d);
+        ck_assert_ptr_null(got);
+}
+END_TEST
+
 START_TEST(a_tree_is_synced) {
         _cleanup_error_ Error e = ERROR_INIT;
 
@@ -109,6 +179,9 @@ int main(void) {
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_loop_test(t, copies_are_right, 0, ELEMENTSOF(copies));
         tcase_add_loop_test(t, a_full_disk_is_told, 0, 2);
+        tcase_add_loop_test(t, a_stream_is_written_and_digested, 0, ELEMENTSOF(streams));
+        tcase_add_test(t, a_stream_that_stops_is_written);
+        tcase_add_loop_test(t, a_stream_that_finds_no_room_says_so, 0, 2);
         tcase_add_test(t, a_tree_is_synced);
         suite_add_tcase(s, t);
         return run_suite(s);
