@@ -26,8 +26,8 @@ char *format(const char *fmt, ...) {
         return s;
 }
 
-/* Bytes of the UTF-8 character (RFC 3629) at s that may be shown; 0: none begins here, or it is a control character. */
-static size_t utf8_length(const unsigned char *s) {
+size_t utf8_length(const char *text) {
+        const unsigned char *s = (const unsigned char *) text;
         uint32_t c;
 
         if (s[0] < 0x80)
@@ -49,7 +49,7 @@ void text_clean(char *s, size_t max) {
         size_t i = 0, k;
 
         for (; s[i]; i += MAX(k, (size_t) 1)) {
-                k = utf8_length((const unsigned char *) s + i);
+                k = utf8_length(s + i);
                 if (i + MAX(k, (size_t) 1) > max) {
                         s[i] = '\0';
                         return;

@@ -12,6 +12,7 @@
 #include "basic/fs.h"
 #include "basic/strings.h"
 #include "repo/dependency-scan.h"
+#include "repo/primary-solv.h"
 #include "repo/rpm-file.h"
 
 /* libsolv: the greater wins; dnf: the smaller. */
@@ -80,6 +81,32 @@ static int metadata_path(Pool *pool, const char *dir, const char *type, char **r
         return r;
 }
 
+/* Up to this many bytes of it are held in memory. */
+#define PLAIN_MAX ((size_t) 64 << 20)
+#define PLAIN_STEP ((size_t) 1 << 20)
+
+/* Without libsolv's reader of XML, if that is possible; it is for saying what is wrong, too. */
+static bool add_plain(Repo *repo, const char *path) {
+        _cleanup_fclose_ FILE *f = solv_xfopen(path, "r");
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0, allocated = 0, n;
+
+        do {
+                char *grown = size == allocated && allocated < PLAIN_MAX ? realloc(text, (allocated += PLAIN_STEP) + 1) : text;
+
+                if (!f || !grown || size == allocated)
+                        return false;
+                text = grown;
+                n = fread(text + size, 1, allocated - size, f);
+                size += n;
+        } while (n > 0);
+        text[size] = '\0';
+        if (!ferror(f) && primary_solv_add(repo, text, size))
+                return true;
+        repo_empty(repo, 1);
+        return false;
+}
+
 static int add_metadata(Repo *repo, const char *dir, const char *type, int flags, bool required, Error *e) {
         _cleanup_free_ char *path = NULL;
         DependencyScan scan;
@@ -91,6 +118,8 @@ static int add_metadata(Repo *repo, const char *dir, const char *type, int flags
                 return r;
         if (!*path)
                 return required ? error_set(e, EBADMSG, EXIT_INVALID, "%s/repodata/repomd.xml: it names no %s", dir, type) : 0;
+        if (flags == 0 && repo->nsolvables == 0 && add_plain(repo, path))
+                return 0;
         f = solv_xfopen(path, "r");
         if (!f)
                 return error_errno(e, errno ? errno : EIO, "%s", path);
@@ -104,17 +133,12 @@ static int add_metadata(Repo *repo, const char *dir, const char *type, int flags
         return r;
 }
 
-/* Whether primary.xml has every file of that name: programs and configuration, as createrepo_c and dnf agree. */
-static bool is_in_primary(const char *path) {
-        return startswith(path, "/etc/") || strstr(path, "bin/") || streq(path, "/usr/lib/sendmail");
-}
-
 /* Whether some dependency names a file that only a list of all files has: mostly none does, and they are long. */
 static bool needs_filelists(const Pool *pool) {
         for (Id id = 2; id < pool->ss.nstrings; id++) {
                 const char *s = pool->ss.stringspace + pool->ss.strings[id];
 
-                if (s[0] == '/' && s[1] && !is_in_primary(s))
+                if (s[0] == '/' && s[1] && !primary_has_file(s))
                         return true;
         }
         return false;
