@@ -287,7 +287,9 @@ static bool take_file(Reader *r, Piece text) {
                 text_append_n(&r->dir_text, "", 1);
                 if (r->dir_text.failed)
                         return false;
-                r->dir = repodata_str2dir(r->data, r->dir_text.data, 1);
+                r->dir = repodata_str2dir(r->data, n > 0 ? r->dir_text.data : "/", 1);
+                if (!r->dir)
+                        return false;
         }
         repodata_add_dirstr(r->data, r->id, SOLVABLE_FILELIST, r->dir, name);
         return true;
