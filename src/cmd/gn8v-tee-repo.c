@@ -10,20 +10,43 @@
 #define LOCK_TIMEOUT_MAX (7 * 24 * 60 * 60)
 #define RELEASES_DIR "/usr/share/gn8v-tee-repo/releases"
 
+/* Three programs have this beginning, for most of a short run is spent loading libraries: the one that is called has no verb, but knows which program
+ * has it; one has those that need few libraries, one all. A verb that is not linked in is NULL. */
+#pragma weak verb_lock
+#pragma weak verb_fetch
+#pragma weak verb_build
+#pragma weak verb_publish
+#pragma weak verb_solve
+#pragma weak verb_verify
+#pragma weak verb_generations
+#pragma weak verb_diff
+#pragma weak verb_rollback
+#pragma weak verb_export
+#pragma weak verb_import
+#pragma weak verb_mirror
+#pragma weak verb_prune
+#pragma weak verb_sbom
+#pragma weak verb_list
+#pragma weak verb_wrap
+#pragma weak verb_render
+
+#define LIGHT "gn8v-tee-repo-light"
+#define FULL "gn8v-tee-repo-full"
+
 static const Verb verbs[] = {
         { "lock", "[RELEASE...]", "take every URL, size and digest", verb_lock },
         { "fetch", "[RELEASE...]", "fill the store from the locks", verb_fetch },
         { "build", "[RELEASE...]", "make packages that are missing or old", verb_build },
         { "publish", "--key=FPR [RELEASE...]", "sign, index, prove, switch", verb_publish },
-        { "solve", "[RELEASE...]", "prove that all installs and upgrades", verb_solve },
+        { "solve", "[RELEASE...]", "prove that all installs and upgrades", verb_solve, .light = true },
         { "verify", "[RELEASE...]", "follow the chain to the key, offline", verb_verify },
-        { "generations", "", "list the published states that are kept", verb_generations },
-        { "diff", "A [B]", "what changes between published states", verb_diff },
+        { "generations", "", "list the published states that are kept", verb_generations, .light = true },
+        { "diff", "A [B]", "what changes between published states", verb_diff, .light = true },
         { "rollback", "--key=FPR [N]", "publish an earlier state again", verb_rollback },
         { "export", "--key=FPR FILE", "write a published state to one signed file", verb_export },
         { "import", "FILE", "publish the state that such a file holds", verb_import },
         { "mirror", "URL DIR", "copy a repository, or what packages need", verb_mirror },
-        { "prune", "--keep=N", "remove older published states", verb_prune },
+        { "prune", "--keep=N", "remove older published states", verb_prune, .light = true },
         { "sbom", "RELEASE", "write what it is made of, as SPDX JSON", verb_sbom },
         { "list", "[RELEASE...]", "show the artifacts and their state", verb_list },
         { "wrap", "OPTION... ARCHIVE", "place a vendor archive's files (for specs)", verb_wrap },
@@ -62,50 +85,34 @@ int verb_usage(const char *verb, const char *fmt, ...) {
         return EXIT_USAGE;
 }
 
-int parse_days(const char *s, int64_t *ret) {
-        uint64_t days;
+/* The program that has the verb, with all the words that this one was called with: installed, or beside this one in a build folder. */
+static int run_elsewhere(const Verb *verb, char *words[]) {
+        const char *name = verb->light ? LIGHT : FULL, *base;
+        _cleanup_free_ char *self = realpath("/proc/self/exe", NULL), *installed = NULL, *beside = NULL;
 
-        if (parse_u64(s, &days) < 0 || days == 0 || days > VALID_DAYS_MAX)
-                return -EINVAL;
-        *ret = (int64_t) days * 24 * 60 * 60;
-        return 0;
-}
-
-int repo_load_releases(Repo *repo, int argc, char *argv[], Error *e) {
-        Release **v;
-        size_t n;
-        int r;
-
-        if (argc == 0)
-                return release_load_directory(repo->releases_dir, &repo->releases, &repo->n_releases, e);
-        v = calloc((size_t) argc, sizeof(Release *));
-        if (!v)
-                return error_oom(e);
-        for (n = 0; n < (size_t) argc; n++) {
-                _cleanup_free_ char *path = NULL;
-
-                if (strchr(argv[n], '/') || argv[n][0] == '.')
-                        r = error_set(e, EINVAL, EXIT_USAGE, "%s: not a release's name", argv[n]);
-                else if (!(path = format("%s/%s.conf", repo->releases_dir, argv[n])))
-                        r = error_oom(e);
-                else
-                        r = release_load(path, &v[n], e);
-                if (r < 0) {
-                        release_free_many(v, n);
-                        return error_hint(e, r, "'gn8v-tee-repo list' shows the releases there are");
-                }
+        base = self ? strrchr(self, '/') : NULL;
+        if (!base || !(installed = format("%.*s/../libexec/gn8v-tee-repo/%s", (int) (base - self), self, name)) ||
+            !(beside = format("%.*s/%s", (int) (base - self), self, name))) {
+                fprintf(stderr, "gn8v-tee-repo: %s: %s\n", name, strerror(errno));
+                return EXIT_FAILED;
         }
-        repo->releases = v;
-        repo->n_releases = n;
-        return 0;
+        if (streq(self, beside))
+                return verb_usage(verb->name, "not a verb of this program");
+        (void) execv(installed, words);
+        if (errno == ENOENT)
+                (void) execv(beside, words);
+        fprintf(stderr, "gn8v-tee-repo: %s: %s\nInstall gn8v-tee-repo again\n", installed, strerror(errno));
+        return EXIT_FAILED;
 }
 
-static int run_verb(Repo *repo, int argc, char *argv[]) {
+static int run_verb(Repo *repo, int argc, char *argv[], char *words[]) {
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                 if (streq(argv[0], verbs[i].name)) {
                         _cleanup_error_ Error e = ERROR_INIT;
                         int r;
 
+                        if (!verbs[i].run)
+                                return run_elsewhere(&verbs[i], words);
                         optind = 0;
                         r = verbs[i].run(repo, argc, argv, &e);
                         release_free_many(repo->releases, repo->n_releases);
@@ -162,5 +169,5 @@ int main(int argc, char *argv[]) {
                 fprintf(stderr, "gn8v-tee-repo: a verb is missing\nTry: gn8v-tee-repo --help\n");
                 return EXIT_USAGE;
         }
-        return run_verb(&repo, argc - optind, argv + optind);
+        return run_verb(&repo, argc - optind, argv + optind, argv);
 }

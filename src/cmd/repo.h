@@ -22,6 +22,7 @@ typedef struct Verb {
         /* Parses its own options (getopt_long; --help and usage errors through verb_help/verb_usage), does the work.
          * Returns an ExitCode (>= 0), or -errno with e filled. */
         int (*run)(Repo *repo, int argc, char *argv[], Error *e);
+        bool light; /* it needs few libraries, and is in the program that loads only these */
 } Verb;
 
 /* Loads repo->releases: those named in argv (PROFILE-VERSION), or every one in releases_dir. */

@@ -47,12 +47,31 @@ static bool piece_same(Piece a, Piece b) {
         return a.n == b.n && memcmp(a.s, b.s, a.n) == 0;
 }
 
+#define EACH_BYTE UINT64_C(0x0101010101010101)
+
+/* Whether there is a byte with its highest bit, or a control character that is neither newline nor tab. */
+static bool has_odd_byte(const char *text, size_t size) {
+        for (size_t i = 0; i < size;) {
+                uint64_t w;
+
+                if (size - i >= sizeof(w)) {
+                        memcpy(&w, text + i, sizeof(w));
+                        if (((w | ((w - ' ' * EACH_BYTE) & ~w)) & 0x80 * EACH_BYTE) == 0) {
+                                i += sizeof(w);
+                                continue;
+                        }
+                }
+                for (size_t end = MIN(size, i + sizeof(w)); i < end; i++)
+                        if ((unsigned char) text[i] >= 0x80 || ((unsigned char) text[i] < ' ' && text[i] != '\n' && text[i] != '\t'))
+                                return true;
+        }
+        return false;
+}
+
 /* Of what XML allows (2.2) all that one meets in it, less the carriage return, which it would change. */
 static bool is_plain(const char *text, size_t size) {
-        unsigned odd = 0;
+        bool odd = has_odd_byte(text, size);
 
-        for (size_t i = 0; i < size; i++)
-                odd |= (unsigned char) text[i] >= 0x7f || ((unsigned char) text[i] < ' ' && text[i] != '\n' && text[i] != '\t');
         for (size_t i = 0; odd && i < size;) {
                 size_t n = text[i] == '\n' || text[i] == '\t' ? 1 : utf8_length(text + i);
 
@@ -82,15 +101,20 @@ static char reference(const char *s, const char *end, size_t *ret_length) {
         return 0;
 }
 
-static bool references_are_known(Piece x) {
+/* What may not be between two tags, or between two quotes, ends it. */
+static bool is_good(Piece x, bool in_tag) {
         const char *s = x.s, *end = x.s + x.n;
         size_t n;
 
-        while ((s = memchr(s, '&', (size_t) (end - s)))) {
-                if (!reference(s, end, &n))
+        while (s < end)
+                if (*s == '&') {
+                        if (!reference(s, end, &n))
+                                return false;
+                        s += n;
+                } else if (in_tag ? *s == '<' || *s == '\n' || *s == '\t' : *s == '>' && s - x.s >= 2 && s[-1] == ']' && s[-2] == ']')
                         return false;
-                s += n;
-        }
+                else
+                        s++;
         return true;
 }
 
@@ -98,7 +122,7 @@ static bool references_are_known(Piece x) {
 static Piece resolve(Reader *r, Piece x) {
         const char *s = x.s, *end = x.s + x.n, *next;
 
-        if (!memchr(x.s, '&', x.n))
+        if (x.n == 0 || !memchr(x.s, '&', x.n))
                 return x;
         r->value.size = 0;
         for (; (next = memchr(s, '&', (size_t) (end - s))); s = next) {
@@ -134,7 +158,7 @@ static bool take_attribute(Reader *r, Tag *t) {
         if (name.n == 0 || name.s[0] == '-' || t->n == ATTRIBUTES_MAX || *r->p++ != '=' || *r->p++ != '"' || !(end = memchr(r->p, '"', (size_t) (r->end - r->p))))
                 return false;
         value = (Piece){ r->p, (size_t) (end - r->p) };
-        if (value.n > VALUE_MAX || memchr(value.s, '<', value.n) || memchr(value.s, '\n', value.n) || memchr(value.s, '\t', value.n) || !references_are_known(value))
+        if (value.n > VALUE_MAX || !is_good(value, true))
                 return false;
         for (size_t i = 0; i < t->n; i++)
                 if (piece_same(t->attributes[i].name, name))
@@ -186,9 +210,7 @@ static bool take_leaf(Reader *r, const Tag *t, Piece *ret) {
                 return false;
         ret->n = (size_t) (end - r->p);
         r->p = end;
-        if (!references_are_known(*ret) || memmem(ret->s, ret->n, "]]>", 3))
-                return false;
-        return take_tag(r, &close) && close.closes && piece_same(close.name, t->name);
+        return is_good(*ret, false) && take_tag(r, &close) && close.closes && piece_same(close.name, t->name);
 }
 
 static Piece attribute(const Tag *t, const char *name) {
@@ -203,56 +225,79 @@ static Id string_id(Reader *r, Piece x) {
         return pool_strn2id(r->pool, x.s, (unsigned) x.n, 1);
 }
 
-/* "EPOCH:VERSION-RELEASE", without an epoch that is none, unless the version looks as if it had one. 0: there is nothing. */
-static Id evr_id(Reader *r, const Tag *t) {
-        Piece e = attribute(t, "epoch"), v = attribute(t, "ver"), rel = attribute(t, "rel"), x;
-        size_t digits;
+enum { NAME, FLAGS, EPOCH, VERSION, RELEASE, PRE, N_VALUES };
+typedef struct Values {
+        Piece v[N_VALUES];
+} Values;
 
-        r->evr.size = 0;
-        x = resolve(r, v);
-        for (digits = 0; digits < x.n && x.s[digits] >= '0' && x.s[digits] <= '9'; digits++)
-                ;
+/* False: there is an attribute that is not known. */
+static bool take_values(const Tag *t, Values *ret) {
+        static const char *const names[N_VALUES] = { "name", "flags", "epoch", "ver", "rel", "pre" };
+
+        *ret = (Values){};
+        for (size_t i = 0, k = 0; i < t->n; i++) {
+                for (k = 0; k < N_VALUES && !piece_is(t->attributes[i].name, names[k]); k++)
+                        ;
+                if (k == N_VALUES)
+                        return false;
+                ret->v[k] = t->attributes[i].value;
+        }
+        return true;
+}
+
+static void append_resolved(Reader *r, Piece x) {
+        x = resolve(r, x);
+        text_append_n(&r->evr, x.s, x.n);
+}
+
+/* "EPOCH:VERSION-RELEASE", without an epoch that is none, unless the version looks as if it had one. 0: there is nothing. */
+static Id evr_id(Reader *r, const Values *values) {
+        Piece e = values->v[EPOCH], v = values->v[VERSION], release = values->v[RELEASE];
+        size_t digits = 0;
+
+        while (digits < v.n && v.s[digits] >= '0' && v.s[digits] <= '9')
+                digits++;
         if (e.n == 0 || piece_is(e, "0"))
-                e = digits > 0 && digits < x.n && x.s[digits] == ':' ? (Piece){ "0", 1 } : (Piece){};
+                e = digits > 0 && digits < v.n && v.s[digits] == ':' ? (Piece){ "0", 1 } : (Piece){};
+        r->evr.size = 0;
         if (e.s) {
-                x = resolve(r, e);
-                text_append_n(&r->evr, x.s, x.n);
+                append_resolved(r, e);
                 text_append_n(&r->evr, ":", 1);
         }
-        x = resolve(r, v);
-        text_append_n(&r->evr, x.s, x.n);
-        if (rel.s) {
-                x = resolve(r, rel);
+        append_resolved(r, v);
+        if (release.s) {
                 text_append_n(&r->evr, "-", 1);
-                text_append_n(&r->evr, x.s, x.n);
+                append_resolved(r, release);
         }
         return r->evr.size > 0 ? pool_strn2id(r->pool, r->evr.data, (unsigned) r->evr.size, 1) : 0;
 }
 
-/* The entry of a list: only attributes that are known, none that libsolv reads otherwise. */
-static bool take_entry(Reader *r, const Tag *t, bool is_requires, Offset *list) {
-        static const char *const names[] = { "name", "flags", "epoch", "ver", "rel", "pre" };
-        static const char *const relations[] = { "GT", "EQ", "GE", "LT", "NE", "LE" };
-        Piece name = attribute(t, "name"), flags = attribute(t, "flags"), pre = attribute(t, "pre"), text;
-        Id id, marker = is_requires ? -SOLVABLE_PREREQMARKER : 0;
-        size_t relation = 0, known = 0;
+/* 0: it is none; libsolv has bits for greater, equal and less. */
+static int relation(Piece flags) {
+        static const char *const names[] = { "GT", "EQ", "GE", "LT", "NE", "LE" };
 
-        for (size_t i = 0; i < t->n; i++)
-                for (size_t k = 0; k < ELEMENTSOF(names); k++)
-                        known += piece_is(t->attributes[i].name, names[k]);
-        if (!piece_is(t->name, "rpm:entry") || known != t->n || !name.s || !take_leaf(r, t, &text))
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (piece_is(flags, names[i]))
+                        return (int) i + 1;
+        return 0;
+}
+
+/* The entry of a list: none that libsolv would read in a way of its own. */
+static bool take_entry(Reader *r, const Tag *t, bool is_requires, Offset *list) {
+        Id id, marker = is_requires ? -SOLVABLE_PREREQMARKER : 0;
+        const char *name;
+        Values values;
+        Piece text;
+
+        if (!piece_is(t->name, "rpm:entry") || !take_values(t, &values) || values.v[NAME].n == 0 || !take_leaf(r, t, &text))
                 return false;
-        id = string_id(r, name);
-        if (id < 2 || pool_id2str(r->pool, id)[0] == '(' || (pool_id2str(r->pool, id)[0] == '/' && !primary_has_file(pool_id2str(r->pool, id))))
+        id = string_id(r, values.v[NAME]);
+        name = pool_id2str(r->pool, id);
+        if (name[0] == '(' || (name[0] == '/' && !primary_has_file(name)) || (values.v[FLAGS].s && relation(values.v[FLAGS]) == 0))
                 return false;
-        if (flags.s) {
-                while (relation < ELEMENTSOF(relations) && !piece_is(flags, relations[relation]))
-                        relation++;
-                if (relation == ELEMENTSOF(relations))
-                        return false;
-                id = pool_rel2id(r->pool, id, evr_id(r, t), (int) relation + 1, 1);
-        }
-        if (is_requires && pre.n > 0 && pre.s[0] == '1')
+        if (values.v[FLAGS].s)
+                id = pool_rel2id(r->pool, id, evr_id(r, &values), relation(values.v[FLAGS]), 1);
+        if (is_requires && values.v[PRE].n > 0 && values.v[PRE].s[0] == '1')
                 marker = SOLVABLE_PREREQMARKER;
         *list = repo_addid_dep(r->repo, *list, id, marker);
         return true;
@@ -335,6 +380,7 @@ static Element find_element(Reader *r, Piece name) {
 static bool take_element(Reader *r, const Tag *t) {
         Solvable *s = pool_id2solvable(r->pool, r->id);
         Element element = find_element(r, t->name);
+        Values values;
         Piece text;
 
         switch (element) {
@@ -356,7 +402,7 @@ static bool take_element(Reader *r, const Tag *t) {
         case ELEMENT_NAME: s->name = string_id(r, text); return s->name > 1;
         case ELEMENT_ARCH: s->arch = string_id(r, text); return true;
         case ELEMENT_VENDOR: s->vendor = string_id(r, text); return true;
-        case ELEMENT_VERSION: s->evr = evr_id(r, t); return true;
+        case ELEMENT_VERSION: return take_values(t, &values) && ((s->evr = evr_id(r, &values)) || true);
         case ELEMENT_CHECKSUM: return take_checksum(r, t, text);
         case ELEMENT_FILE: return take_file(r, text);
         default: return true;
