@@ -11,7 +11,7 @@
 #define RELEASES_DIR "/usr/share/gn8v-tee-repo/releases"
 
 /* Three programs have this beginning, for most of a short run is spent loading libraries: the one that is called has no verb, but knows which program
- * has it; one has those that need few libraries, one all. A verb that is not linked in is NULL. */
+ * has it; one has what needs few libraries, one all. A verb that is not linked in is NULL. */
 #pragma weak verb_lock
 #pragma weak verb_fetch
 #pragma weak verb_build
@@ -40,13 +40,13 @@ static const Verb verbs[] = {
         { "publish", "--key=FPR [RELEASE...]", "sign, index, prove, switch", verb_publish },
         { "solve", "[RELEASE...]", "prove that all installs and upgrades", verb_solve, .light = true },
         { "verify", "[RELEASE...]", "follow the chain to the key, offline", verb_verify },
-        { "generations", "", "list the published states that are kept", verb_generations, .light = true },
-        { "diff", "A [B]", "what changes between published states", verb_diff, .light = true },
+        { "generations", "", "list the published states that are kept", verb_generations },
+        { "diff", "A [B]", "what changes between published states", verb_diff },
         { "rollback", "--key=FPR [N]", "publish an earlier state again", verb_rollback },
         { "export", "--key=FPR FILE", "write a published state to one signed file", verb_export },
         { "import", "FILE", "publish the state that such a file holds", verb_import },
         { "mirror", "URL DIR", "copy a repository, or what packages need", verb_mirror },
-        { "prune", "--keep=N", "remove older published states", verb_prune, .light = true },
+        { "prune", "--keep=N", "remove older published states", verb_prune },
         { "sbom", "RELEASE", "write what it is made of, as SPDX JSON", verb_sbom },
         { "list", "[RELEASE...]", "show the artifacts and their state", verb_list },
         { "wrap", "OPTION... ARCHIVE", "place a vendor archive's files (for specs)", verb_wrap },
@@ -85,19 +85,20 @@ int verb_usage(const char *verb, const char *fmt, ...) {
         return EXIT_USAGE;
 }
 
-/* The program that has the verb, with all the words that this one was called with: installed, or beside this one in a build folder. */
-static int run_elsewhere(const Verb *verb, char *words[]) {
-        const char *name = verb->light ? LIGHT : FULL, *base;
-        _cleanup_free_ char *self = realpath("/proc/self/exe", NULL), *installed = NULL, *beside = NULL;
+static char **words; /* of the command line */
 
-        base = self ? strrchr(self, '/') : NULL;
+/* Another of our programs with the same words: installed, or beside this one in a build folder. */
+static int run_program(const char *name, const char *verb) {
+        _cleanup_free_ char *self = realpath("/proc/self/exe", NULL), *installed = NULL, *beside = NULL;
+        const char *base = self ? strrchr(self, '/') : NULL;
+
         if (!base || !(installed = format("%.*s/../libexec/gn8v-tee-repo/%s", (int) (base - self), self, name)) ||
             !(beside = format("%.*s/%s", (int) (base - self), self, name))) {
                 fprintf(stderr, "gn8v-tee-repo: %s: %s\n", name, strerror(errno));
                 return EXIT_FAILED;
         }
         if (streq(self, beside))
-                return verb_usage(verb->name, "not a verb of this program");
+                return verb_usage(verb, "not a verb of this program");
         (void) execv(installed, words);
         if (errno == ENOENT)
                 (void) execv(beside, words);
@@ -105,14 +106,18 @@ static int run_elsewhere(const Verb *verb, char *words[]) {
         return EXIT_FAILED;
 }
 
-static int run_verb(Repo *repo, int argc, char *argv[], char *words[]) {
+int run_full(const char *verb) {
+        return run_program(FULL, verb);
+}
+
+static int run_verb(Repo *repo, int argc, char *argv[]) {
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                 if (streq(argv[0], verbs[i].name)) {
                         _cleanup_error_ Error e = ERROR_INIT;
                         int r;
 
                         if (!verbs[i].run)
-                                return run_elsewhere(&verbs[i], words);
+                                return run_program(verbs[i].light ? LIGHT : FULL, argv[0]);
                         optind = 0;
                         r = verbs[i].run(repo, argc, argv, &e);
                         release_free_many(repo->releases, repo->n_releases);
@@ -142,6 +147,7 @@ int main(int argc, char *argv[]) {
         uint64_t seconds;
         int c;
 
+        words = argv;
         open_standard_streams();
         (void) setlocale(LC_CTYPE, "");
         while ((c = getopt_long(argc, argv, "+C:qvh", options, NULL)) >= 0)
@@ -169,5 +175,5 @@ int main(int argc, char *argv[]) {
                 fprintf(stderr, "gn8v-tee-repo: a verb is missing\nTry: gn8v-tee-repo --help\n");
                 return EXIT_USAGE;
         }
-        return run_verb(&repo, argc - optind, argv + optind, argv);
+        return run_verb(&repo, argc - optind, argv + optind);
 }

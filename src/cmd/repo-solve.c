@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
+#include <sys/stat.h>
 
 #include "basic/fs.h"
 #include "basic/log.h"
 #include "cmd/repo-proof.h"
-#include "repo/inputs.h"
+
+/* The program that loads few libraries has neither. */
+#pragma weak solve_packages
+#pragma weak world_readers
 
 static void help(void) {
         printf("gn8v-tee-repo [OPTION...] solve [SOLVE-OPTION...] [RELEASE...]\n\n"
@@ -23,20 +27,14 @@ static void help(void) {
                "The exit status is 10 when something is not proven.\n");
 }
 
-static int gather(const Repo *repo, char ***rpms, Error *e) {
-        _cleanup_(inputs_freep) Inputs *in = NULL;
-        int r;
+/* What the program that loads few libraries cannot do: packages, and metadata that is not plain. Nothing that can be read only once may be begun then. */
+static bool is_plain(const ProveOptions *o) {
+        struct stat st;
 
-        r = inputs_load(repo->workspace, repo->releases, repo->n_releases, true, &in, e);
-        if (r < 0)
-                return r;
-        if (in->n_packages == 0)
-                return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s/packages: there is no package", repo->workspace),
-                                  "run `gn8v-tee-repo build` first, or name a repository: --repo");
-        for (size_t i = 0; i < in->n_packages; i++)
-                if (strv_append(rpms, in->packages[i]->path) < 0)
-                        return error_oom(e);
-        return 0;
+        STRV_FOREACH(s, o->platforms)
+                if (stat(*s, &st) < 0 || !S_ISREG(st.st_mode))
+                        return false;
+        return o->repo;
 }
 
 static int run(Repo *repo, ProveOptions *o, Error *e) {
@@ -44,12 +42,17 @@ static int run(Repo *repo, ProveOptions *o, Error *e) {
         _cleanup_strv_ char **rpms = NULL;
         int r;
 
-        if (!o->repo && (r = gather(repo, &rpms, e)) < 0)
+        if (!solve_packages && !is_plain(o))
+                return run_full("solve");
+        if (!o->repo && (r = solve_packages(repo, &rpms, e)) < 0)
                 return r;
+        o->readers = solve_packages ? &world_readers : NULL;
         o->rpms = rpms;
         o->releases = repo->releases;
         o->n_releases = repo->n_releases;
         r = prove(o, &report, e);
+        if (r == -EOPNOTSUPP && !solve_packages)
+                return run_full("solve");
         if (r < 0)
                 return r;
         if (repo->json) {

@@ -33,6 +33,11 @@ int verb_usage(const char *verb, const char *fmt, ...) _printf_(2, 3);
 /* A number of days, as seconds: 0 or -EINVAL. */
 int parse_days(const char *s, int64_t *ret);
 
+/* The verb by the program that has all of it and loads all libraries, with the words that this one was called with: returns only if it cannot be run. */
+int run_full(const char *verb);
+/* The paths of the workspace's packages and stored vendor RPMs are appended. */
+int solve_packages(const Repo *repo, char ***rpms, Error *e);
+
 int verb_lock(Repo *repo, int argc, char *argv[], Error *e);
 int verb_fetch(Repo *repo, int argc, char *argv[], Error *e);
 int verb_build(Repo *repo, int argc, char *argv[], Error *e);

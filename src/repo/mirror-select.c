@@ -103,7 +103,7 @@ static int make_world(Selecting *s, const MirrorOptions *o, const char *scratch,
                 s->worlds[i].path = s->paths[i];
         if ((r = add_platforms(s, o->platforms, e)) < 0)
                 return r;
-        return world_new_for(o->arch, s->worlds, s->n_worlds, ret, e);
+        return world_new_for(&world_readers, o->arch, s->worlds, s->n_worlds, ret, e);
 }
 
 static int by_place(const void *a, const void *b) {

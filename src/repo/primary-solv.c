@@ -5,27 +5,12 @@
 #include <solv/pool.h>
 
 #include "basic/strings.h"
+#include "repo/plain-xml.h"
 
-#define ATTRIBUTES_MAX 8
-#define VALUE_MAX      4096
-
-/* Of the document, as it stands there: references are not resolved. */
-typedef struct Piece {
-        const char *s;
-        size_t n;
-} Piece;
-
-typedef struct Tag {
-        Piece name;
-        bool closes, is_empty; /* </name>, <name/> */
-        struct {
-                Piece name, value;
-        } attributes[ATTRIBUTES_MAX];
-        size_t n;
-} Tag;
+#define FILE_MAX 4096
 
 typedef struct Reader {
-        const char *p, *end;
+        PlainXml xml;
         Repo *repo;
         Pool *pool;
         Repodata *data;
@@ -39,85 +24,6 @@ bool primary_has_file(const char *path) {
         return startswith(path, "/etc/") || strstr(path, "bin/") || streq(path, "/usr/lib/sendmail");
 }
 
-static bool piece_is(Piece a, const char *b) {
-        return a.n == strlen(b) && memcmp(a.s, b, a.n) == 0;
-}
-
-static bool piece_same(Piece a, Piece b) {
-        return a.n == b.n && memcmp(a.s, b.s, a.n) == 0;
-}
-
-#define EACH_BYTE UINT64_C(0x0101010101010101)
-
-/* Whether there is a byte with its highest bit, or a control character that is neither newline nor tab. */
-static bool has_odd_byte(const char *text, size_t size) {
-        for (size_t i = 0; i < size;) {
-                uint64_t w;
-
-                if (size - i >= sizeof(w)) {
-                        memcpy(&w, text + i, sizeof(w));
-                        if (((w | ((w - ' ' * EACH_BYTE) & ~w)) & 0x80 * EACH_BYTE) == 0) {
-                                i += sizeof(w);
-                                continue;
-                        }
-                }
-                for (size_t end = MIN(size, i + sizeof(w)); i < end; i++)
-                        if ((unsigned char) text[i] >= 0x80 || ((unsigned char) text[i] < ' ' && text[i] != '\n' && text[i] != '\t'))
-                                return true;
-        }
-        return false;
-}
-
-/* Of what XML allows (2.2) all that one meets in it, less the carriage return, which it would change. */
-static bool is_plain(const char *text, size_t size) {
-        bool odd = has_odd_byte(text, size);
-
-        for (size_t i = 0; odd && i < size;) {
-                size_t n = text[i] == '\n' || text[i] == '\t' ? 1 : utf8_length(text + i);
-
-                if (n == 0 || (n == 3 && (memcmp(text + i, "\xef\xbf\xbe", 3) == 0 || memcmp(text + i, "\xef\xbf\xbf", 3) == 0)))
-                        return false;
-                i += n;
-        }
-        return true;
-}
-
-/* A reference that begins at s: its character and length; 0: none that is taken here. */
-static char reference(const char *s, const char *end, size_t *ret_length) {
-        static const struct {
-                const char *text;
-                char c;
-        } known[] = { { "&amp;", '&' }, { "&lt;", '<' }, { "&gt;", '>' }, { "&quot;", '"' }, { "&apos;", '\'' },
-                      { "&#9;", '\t' }, { "&#10;", '\n' }, { "&#13;", '\r' }, { "&#34;", '"' }, { "&#39;", '\'' } };
-
-        for (size_t i = 0; i < ELEMENTSOF(known); i++) {
-                size_t n = strlen(known[i].text);
-
-                if ((size_t) (end - s) >= n && memcmp(s, known[i].text, n) == 0) {
-                        *ret_length = n;
-                        return known[i].c;
-                }
-        }
-        return 0;
-}
-
-/* What may not be between two tags, or between two quotes, ends it. */
-static bool is_good(Piece x, bool in_tag) {
-        const char *s = x.s, *end = x.s + x.n;
-        size_t n;
-
-        while (s < end)
-                if (*s == '&') {
-                        if (!reference(s, end, &n))
-                                return false;
-                        s += n;
-                } else if (in_tag ? *s == '<' || *s == '\n' || *s == '\t' : *s == '>' && s - x.s >= 2 && s[-1] == ']' && s[-2] == ']')
-                        return false;
-                else
-                        s++;
-        return true;
-}
-
 /* With references resolved, in r->value if there are any: until the next call. */
 static Piece resolve(Reader *r, Piece x) {
         const char *s = x.s, *end = x.s + x.n, *next;
@@ -127,7 +33,7 @@ static Piece resolve(Reader *r, Piece x) {
         r->value.size = 0;
         for (; (next = memchr(s, '&', (size_t) (end - s))); s = next) {
                 size_t n = 0;
-                char c = reference(next, end, &n);
+                char c = plain_reference(next, end, &n);
 
                 text_append_n(&r->value, s, (size_t) (next - s));
                 text_append_n(&r->value, &c, 1);
@@ -135,89 +41,6 @@ static Piece resolve(Reader *r, Piece x) {
         }
         text_append_n(&r->value, s, (size_t) (end - s));
         return (Piece){ r->value.data, r->value.size };
-}
-
-static void skip_space(Reader *r) {
-        while (*r->p == ' ' || *r->p == '\n' || *r->p == '\t')
-                r->p++;
-}
-
-static Piece take_name(Reader *r) {
-        Piece x = { .s = r->p };
-
-        while ((*r->p >= 'a' && *r->p <= 'z') || *r->p == ':' || *r->p == '-')
-                r->p++;
-        x.n = (size_t) (r->p - x.s);
-        return x;
-}
-
-static bool take_attribute(Reader *r, Tag *t) {
-        Piece name = take_name(r), value;
-        const char *end;
-
-        if (name.n == 0 || name.s[0] == '-' || t->n == ATTRIBUTES_MAX || *r->p++ != '=' || *r->p++ != '"' || !(end = memchr(r->p, '"', (size_t) (r->end - r->p))))
-                return false;
-        value = (Piece){ r->p, (size_t) (end - r->p) };
-        if (value.n > VALUE_MAX || !is_good(value, true))
-                return false;
-        for (size_t i = 0; i < t->n; i++)
-                if (piece_same(t->attributes[i].name, name))
-                        return false;
-        t->attributes[t->n].name = name;
-        t->attributes[t->n++].value = value;
-        r->p = end + 1;
-        return true;
-}
-
-static bool take_tag(Reader *r, Tag *t) {
-        t->n = 0;
-        t->is_empty = false;
-        if (*r->p++ != '<')
-                return false;
-        if ((t->closes = *r->p == '/'))
-                r->p++;
-        t->name = take_name(r);
-        if (t->name.n == 0 || t->name.s[0] == '-')
-                return false;
-        for (;;) {
-                bool space = *r->p == ' ' || *r->p == '\n';
-
-                skip_space(r);
-                if (*r->p == '>') {
-                        r->p++;
-                        return true;
-                }
-                if (t->closes)
-                        return false;
-                if (*r->p == '/') {
-                        t->is_empty = true;
-                        return *++r->p == '>' && r->p++;
-                }
-                if (!space || !take_attribute(r, t))
-                        return false;
-        }
-}
-
-/* The text of an element without children, and its end. */
-static bool take_leaf(Reader *r, const Tag *t, Piece *ret) {
-        const char *end;
-        Tag close;
-
-        *ret = (Piece){ r->p, 0 };
-        if (t->is_empty)
-                return true;
-        if (!(end = memchr(r->p, '<', (size_t) (r->end - r->p))))
-                return false;
-        ret->n = (size_t) (end - r->p);
-        r->p = end;
-        return is_good(*ret, false) && take_tag(r, &close) && close.closes && piece_same(close.name, t->name);
-}
-
-static Piece attribute(const Tag *t, const char *name) {
-        for (size_t i = 0; i < t->n; i++)
-                if (piece_is(t->attributes[i].name, name))
-                        return t->attributes[i].value;
-        return (Piece){};
 }
 
 static Id string_id(Reader *r, Piece x) {
@@ -231,7 +54,7 @@ typedef struct Values {
 } Values;
 
 /* False: there is an attribute that is not known. */
-static bool take_values(const Tag *t, Values *ret) {
+static bool take_values(const PlainTag *t, Values *ret) {
         static const char *const names[N_VALUES] = { "name", "flags", "epoch", "ver", "rel", "pre" };
 
         *ret = (Values){};
@@ -283,13 +106,13 @@ static int relation(Piece flags) {
 }
 
 /* The entry of a list: none that libsolv would read in a way of its own. */
-static bool take_entry(Reader *r, const Tag *t, bool is_requires, Offset *list) {
+static bool take_entry(Reader *r, const PlainTag *t, bool is_requires, Offset *list) {
         Id id, marker = is_requires ? -SOLVABLE_PREREQMARKER : 0;
         const char *name;
         Values values;
         Piece text;
 
-        if (!piece_is(t->name, "rpm:entry") || !take_values(t, &values) || values.v[NAME].n == 0 || !take_leaf(r, t, &text))
+        if (!piece_is(t->name, "rpm:entry") || !take_values(t, &values) || values.v[NAME].n == 0 || !plain_take_leaf(&r->xml, t, &text))
                 return false;
         id = string_id(r, values.v[NAME]);
         name = pool_id2str(r->pool, id);
@@ -303,13 +126,13 @@ static bool take_entry(Reader *r, const Tag *t, bool is_requires, Offset *list) 
         return true;
 }
 
-static bool take_list(Reader *r, const Tag *t, Offset *list, bool is_requires) {
+static bool take_list(Reader *r, const PlainTag *t, Offset *list, bool is_requires) {
         *list = 0;
         if (t->is_empty)
                 return true;
-        for (Tag entry;;) {
-                skip_space(r);
-                if (!take_tag(r, &entry))
+        for (PlainTag entry;;) {
+                plain_skip_space(&r->xml);
+                if (!plain_take_tag(&r->xml, &entry))
                         return false;
                 if (entry.closes)
                         return piece_same(entry.name, t->name);
@@ -324,7 +147,7 @@ static bool take_file(Reader *r, Piece text) {
         size_t n = slash ? (size_t) (slash - x.s) : 0;
         _cleanup_free_ char *name = NULL;
 
-        if (!slash || x.s[0] != '/' || x.n > VALUE_MAX || !(name = strndup(slash + 1, x.n - n - 1)))
+        if (!slash || x.s[0] != '/' || x.n > FILE_MAX || !(name = strndup(slash + 1, x.n - n - 1)))
                 return false;
         if (!r->dir || r->dir_text.size != n + 1 || memcmp(r->dir_text.data, x.s, n) != 0) {
                 r->dir_text.size = 0;
@@ -340,8 +163,8 @@ static bool take_file(Reader *r, Piece text) {
         return true;
 }
 
-static bool take_checksum(Reader *r, const Tag *t, Piece text) {
-        Piece type = attribute(t, "type");
+static bool take_checksum(Reader *r, const PlainTag *t, Piece text) {
+        Piece type = plain_attribute(t, "type");
         _cleanup_free_ char *name = type.s ? strndup(type.s, type.n) : NULL, *hex = strndup(text.s, text.n);
         Id id = name ? solv_chksum_str2type(name) : 0;
 
@@ -377,7 +200,7 @@ static Element find_element(Reader *r, Piece name) {
         return N_ELEMENTS;
 }
 
-static bool take_element(Reader *r, const Tag *t) {
+static bool take_element(Reader *r, const PlainTag *t) {
         Solvable *s = pool_id2solvable(r->pool, r->id);
         Element element = find_element(r, t->name);
         Values values;
@@ -396,7 +219,7 @@ static bool take_element(Reader *r, const Tag *t) {
         case N_ELEMENTS: return false;
         default: break;
         }
-        if (!take_leaf(r, t, &text))
+        if (!plain_take_leaf(&r->xml, t, &text))
                 return false;
         switch (element) {
         case ELEMENT_NAME: s->name = string_id(r, text); return s->name > 1;
@@ -429,9 +252,9 @@ static bool take_package(Reader *r) {
 
         r->id = repo_add_solvable(r->repo);
         r->expected = 0;
-        for (Tag t;;) {
-                skip_space(r);
-                if (!take_tag(r, &t))
+        for (PlainTag t;;) {
+                plain_skip_space(&r->xml);
+                if (!plain_take_tag(&r->xml, &t))
                         return false;
                 if (piece_is(t.name, "format") && t.closes == in_format && !t.is_empty && t.n == 0)
                         in_format = !in_format;
@@ -443,32 +266,66 @@ static bool take_package(Reader *r) {
 }
 
 static bool take_document(Reader *r) {
-        static const char declaration[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
-        Tag t;
+        PlainTag t;
 
-        if (strncmp(r->p, declaration, strlen(declaration)) == 0)
-                r->p += strlen(declaration);
-        skip_space(r);
-        if (!take_tag(r, &t) || !piece_is(t.name, "metadata") || t.closes || t.is_empty || attribute(&t, "xmlns").n == 0 || attribute(&t, "xmlns:rpm").n == 0)
+        plain_begin(&r->xml);
+        if (!plain_take_tag(&r->xml, &t) || !piece_is(t.name, "metadata") || t.closes || t.is_empty || plain_attribute(&t, "xmlns").n == 0 || plain_attribute(&t, "xmlns:rpm").n == 0)
                 return false;
         for (;;) {
-                skip_space(r);
-                if (!take_tag(r, &t))
+                plain_skip_space(&r->xml);
+                if (!plain_take_tag(&r->xml, &t))
                         return false;
                 if (t.closes)
                         break;
-                if (!piece_is(t.name, "package") || t.is_empty || t.n != 1 || !piece_is(attribute(&t, "type"), "rpm") || !take_package(r))
+                if (!piece_is(t.name, "package") || t.is_empty || t.n != 1 || !piece_is(plain_attribute(&t, "type"), "rpm") || !take_package(r))
                         return false;
         }
-        skip_space(r);
-        return piece_is(t.name, "metadata") && r->p == r->end;
+        plain_skip_space(&r->xml);
+        return piece_is(t.name, "metadata") && r->xml.p == r->xml.end;
+}
+
+#define DEPTH_MAX 8
+
+bool primary_solv_find(const char *text, size_t size, char **ret) {
+        PlainXml x = { text, text + size };
+        Piece open[DEPTH_MAX], found = {};
+        size_t depth = 0;
+        bool in_primary = false;
+        PlainTag t;
+
+        if (!plain_is(text, size))
+                return false;
+        plain_begin(&x);
+        do {
+                if (!plain_take_tag(&x, &t) || (depth == 0 && (t.closes || !piece_is(t.name, "repomd"))))
+                        return false;
+                if (t.closes && !piece_same(t.name, open[--depth]))
+                        return false;
+                if (depth == 1)
+                        in_primary = !t.closes && piece_is(t.name, "data") && piece_is(plain_attribute(&t, "type"), "primary");
+                else if (depth == 2 && in_primary && !t.closes && piece_is(t.name, "location")) {
+                        if (found.s)
+                                return false;
+                        found = plain_attribute(&t, "href");
+                }
+                if (!t.closes && !t.is_empty) {
+                        if (depth == DEPTH_MAX)
+                                return false;
+                        open[depth++] = t.name;
+                }
+                /* Text is of no interest here, but must not be more than text. */
+                while (x.p < x.end && *x.p != '<' && *x.p != '&' && *x.p != '>')
+                        x.p++;
+        } while (depth > 0);
+        plain_skip_space(&x);
+        return x.p == x.end && found.n > 0 && !memchr(found.s, '&', found.n) && (*ret = strndup(found.s, found.n));
 }
 
 bool primary_solv_add(Repo *repo, const char *text, size_t size) {
-        Reader r = { .p = text, .end = text + size, .repo = repo, .pool = repo->pool };
+        Reader r = { .xml = { text, text + size }, .repo = repo, .pool = repo->pool };
         bool taken;
 
-        if (!is_plain(text, size))
+        if (!plain_is(text, size))
                 return false;
         r.data = repo_add_repodata(repo, 0);
         taken = take_document(&r) && !r.value.failed && !r.evr.failed;

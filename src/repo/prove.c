@@ -273,7 +273,7 @@ int prove(const ProveOptions *o, ProveReport **ret, Error *e) {
         p.metapackage = calloc(o->n_releases + 1, sizeof(*p.metapackage));
         if (!p.report || !p.installed || !p.metapackage)
                 return error_oom(e);
-        if ((r = gather_sources(&p, e)) < 0 || (r = world_new(p.sources, p.n_sources, &p.world, e)) < 0 || (r = check_all(&p, e)) < 0)
+        if ((r = gather_sources(&p, e)) < 0 || (r = world_new(o->readers, p.sources, p.n_sources, &p.world, e)) < 0 || (r = check_all(&p, e)) < 0)
                 return r;
         p.report->n_packages = world_count(p.world);
         p.report->known = world_was_known(p.world);

@@ -8,6 +8,7 @@
 #include "repo/solve.h"
 
 typedef struct ProveOptions {
+        const WorldReaders *readers; /* solve.h */
         const char *repo;       /* directory with repodata/: the packages to prove */
         char *const *rpms;      /* or package files, when repo is NULL */
         char *const *platforms; /* each: a list of capabilities (platform.h), or a directory with repodata/ */

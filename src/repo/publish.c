@@ -301,7 +301,7 @@ static int find_known(Publish *p, Error *e) {
 
 static int prove_staged(Publish *p, Error *e) {
         _cleanup_free_ char *stage = path_join(p->o->repo, STAGE);
-        ProveOptions o = { .repo = stage, .platforms = p->o->platforms, .beside = p->o->beside, .releases = p->o->releases,
+        ProveOptions o = { .readers = &world_readers, .repo = stage, .platforms = p->o->platforms, .beside = p->o->beside, .releases = p->o->releases,
                            .n_releases = p->o->n_releases };
         int r;
 

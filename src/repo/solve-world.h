@@ -14,7 +14,14 @@ typedef struct WorldPackage {
         Id id;
 } WorldPackage;
 
+/* path's metadata of a type into a repository; and package files. */
+struct WorldReaders {
+        int (*metadata)(Repo *repo, const char *dir, const char *type, int flags, bool required, Error *e);
+        int (*rpms)(Repo *repo, char *const *rpms, Error *e);
+};
+
 struct World {
+        const WorldReaders *readers;
         Pool *pool;
         Repo *ours, *installed;
         WorldPackage *packages; /* sorted */

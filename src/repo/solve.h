@@ -32,10 +32,15 @@ typedef struct WorldSource {
         const Platform *list;    /* what is there without being a package that we know */
 } WorldSource;
 
+/* libsolv's readers, for all that is not a repository's metadata in plain form (primary-solv.h). A program that does without them (NULL) loads only few
+ * libraries, and gets -EOPNOTSUPP where they are needed. */
+typedef struct WorldReaders WorldReaders;
+extern const WorldReaders world_readers;
+
 /* Loads every source. Nothing is installed but what the lists say. EXIT_INVALID for unreadable metadata. */
-int world_new(const WorldSource *sources, size_t n, World **ret, Error *e);
+int world_new(const WorldReaders *readers, const WorldSource *sources, size_t n, World **ret, Error *e);
 /* The same for another architecture than x86_64. */
-int world_new_for(const char *arch, const WorldSource *sources, size_t n, World **ret, Error *e);
+int world_new_for(const WorldReaders *readers, const char *arch, const WorldSource *sources, size_t n, World **ret, Error *e);
 World *world_free(World *w);
 DEFINE_CLEANUP(World, world_free);
 

@@ -2,18 +2,13 @@
 #include "repo/solve-world.h"
 
 #include <fcntl.h>
-#include <solv/repo_repomdxml.h>
-#include <solv/repo_rpmdb.h>
-#include <solv/repo_rpmmd.h>
 #include <solv/repo_solv.h>
 #include <solv/repo_write.h>
-#include <solv/solv_xfopen.h>
+#include <zlib.h>
 
 #include "basic/fs.h"
 #include "basic/strings.h"
-#include "repo/dependency-scan.h"
 #include "repo/primary-solv.h"
-#include "repo/rpm-file.h"
 
 /* libsolv: the greater wins; dnf: the smaller. */
 #define PRIORITY_OURS    (-10)
@@ -38,99 +33,55 @@ World *world_free(World *w) {
         return NULL;
 }
 
-/* The file of a type ("primary") that repodata/repomd.xml names; an empty string when it names none. */
-static int metadata_path(Pool *pool, const char *dir, const char *type, char **ret, Error *e) {
-        _cleanup_free_ char *repomd = path_join(dir, "repodata/repomd.xml");
-        _cleanup_fclose_ FILE *f = NULL;
-        Dataiterator di;
-        Repo *scratch;
-        int r = 0;
-
-        if (!repomd)
-                return error_oom(e);
-        f = fopen(repomd, "re");
-        if (!f)
-                return error_errno(e, errno, "%s", repomd);
-        scratch = repo_create(pool, "repomd");
-        if (repo_add_repomdxml(scratch, f, 0) != 0)
-                r = error_set(e, EBADMSG, EXIT_INVALID, "%s: malformed", repomd);
-        *ret = strdup("");
-        dataiterator_init(&di, pool, scratch, SOLVID_META, REPOSITORY_REPOMD_TYPE, type, SEARCH_STRING);
-        dataiterator_prepend_keyname(&di, REPOSITORY_REPOMD);
-        while (r >= 0 && dataiterator_step(&di)) {
-                const char *href;
-
-                dataiterator_setpos_parent(&di);
-                href = pool_lookup_str(pool, SOLVID_POS, REPOSITORY_REPOMD_LOCATION);
-                if (!href || !path_is_safe(href)) {
-                        r = error_set(e, EBADMSG, EXIT_INVALID, "%s: %s has no usable location", repomd, type);
-                        break;
-                }
-                free(*ret);
-                *ret = path_join(dir, href);
-                break;
-        }
-        dataiterator_free(&di);
-        repo_free(scratch, 1);
-        if (!*ret)
-                return error_oom(e);
-        if (r < 0) {
-                free(*ret);
-                *ret = NULL;
-        }
-        return r;
-}
-
 /* Up to this many bytes of it are held in memory. */
-#define PLAIN_MAX ((size_t) 64 << 20)
+#define PLAIN_MAX  ((size_t) 64 << 20)
 #define PLAIN_STEP ((size_t) 1 << 20)
+#define REPOMD_MAX ((size_t) 1 << 20)
 
-/* Without libsolv's reader of XML, if that is possible; it is for saying what is wrong, too. */
-static bool add_plain(Repo *repo, const char *path) {
-        _cleanup_fclose_ FILE *f = solv_xfopen(path, "r");
+/* All of a gzip file; owned by the caller. */
+static bool read_gzip(const char *path, char **ret, size_t *ret_size) {
         _cleanup_free_ char *text = NULL;
-        size_t size = 0, allocated = 0, n;
+        size_t size = 0, allocated = 0;
+        gzFile f = gzopen(path, "re");
+        int n = f ? 1 : -1;
 
-        do {
+        while (n > 0) {
                 char *grown = size == allocated && allocated < PLAIN_MAX ? realloc(text, (allocated += PLAIN_STEP) + 1) : text;
 
-                if (!f || !grown || size == allocated)
-                        return false;
-                text = grown;
-                n = fread(text + size, 1, allocated - size, f);
-                size += n;
-        } while (n > 0);
+                n = -1;
+                if (grown && size < allocated) {
+                        text = grown;
+                        n = gzread(f, text + size, (unsigned) (allocated - size));
+                        size += n > 0 ? (size_t) n : 0;
+                }
+        }
+        if (!f || gzclose_r(f) != Z_OK || n < 0)
+                return false;
         text[size] = '\0';
-        if (!ferror(f) && primary_solv_add(repo, text, size))
+        *ret = TAKE_PTR(text);
+        *ret_size = size;
+        return true;
+}
+
+/* Metadata of the form that nearly all have, without libsolv's readers, which take longer to load and to read. */
+static bool add_plain(Repo *repo, const char *dir) {
+        _cleanup_free_ char *repomd = path_join(dir, "repodata/repomd.xml"), *href = NULL, *path = NULL, *text = NULL;
+        size_t size;
+
+        if (!repomd || read_file(AT_FDCWD, repomd, REPOMD_MAX, &text, &size) < 0 || strlen(text) != size || !primary_solv_find(text, size, &href) ||
+            !path_is_safe(href) || !endswith(href, ".gz") || !(path = path_join(dir, href)))
+                return false;
+        free(text);
+        text = NULL;
+        if (read_gzip(path, &text, &size) && primary_solv_add(repo, text, size))
                 return true;
         repo_empty(repo, 1);
         return false;
 }
 
-static int add_metadata(Repo *repo, const char *dir, const char *type, int flags, bool required, Error *e) {
-        _cleanup_free_ char *path = NULL;
-        DependencyScan scan;
-        FILE *f;
-        int r;
-
-        r = metadata_path(repo->pool, dir, type, &path, e);
-        if (r < 0)
-                return r;
-        if (!*path)
-                return required ? error_set(e, EBADMSG, EXIT_INVALID, "%s/repodata/repomd.xml: it names no %s", dir, type) : 0;
-        if (flags == 0 && repo->nsolvables == 0 && add_plain(repo, path))
-                return 0;
-        f = solv_xfopen(path, "r");
-        if (!f)
-                return error_errno(e, errno ? errno : EIO, "%s", path);
-        f = dependency_scan_open(&scan, f);
-        if (!f)
-                return error_oom(e);
-        if (repo_add_rpmmd(repo, f, NULL, flags) != 0 || scan.is_bad)
-                r = scan.is_bad ? dependency_scan_error(path, e) :
-                    error_set(e, EBADMSG, EXIT_INVALID, "%s: malformed: %s", path, pool_errstr(repo->pool));
-        (void) fclose(f);
-        return r;
+static int add_metadata(World *w, Repo *repo, const char *dir, const char *type, int flags, bool required, Error *e) {
+        return w->readers ? w->readers->metadata(repo, dir, type, flags, required, e) :
+               error_set(e, EOPNOTSUPP, EXIT_FAILED, "%s: its metadata is not plain", dir);
 }
 
 /* Whether some dependency names a file that only a list of all files has: mostly none does, and they are long. */
@@ -144,21 +95,10 @@ static bool needs_filelists(const Pool *pool) {
         return false;
 }
 
-static int add_rpms(Repo *repo, char *const *rpms, Error *e) {
-        STRV_FOREACH(s, rpms) {
-                _cleanup_(rpm_file_freep) RpmFile *f = NULL;
-                int r = rpm_file_open(AT_FDCWD, *s, &f, e); /* refuses what must not be read further */
-
-                if (r < 0)
-                        return r;
-                if (repo_add_rpm(repo, *s, REPO_REUSE_REPODATA | REPO_NO_INTERNALIZE) == 0)
-                        return error_set(e, EBADMSG, EXIT_INVALID, "%s: not a package: %s", *s, pool_errstr(repo->pool));
-        }
-        return 0;
-}
-
-static int add_source(Repo *repo, const WorldSource *s, Error *e) {
-        return s->path ? add_metadata(repo, s->path, "primary", 0, true, e) : add_rpms(repo, s->rpms, e);
+static int add_source(World *w, Repo *repo, const WorldSource *s, Error *e) {
+        if (!s->path)
+                return w->readers ? w->readers->rpms(repo, s->rpms, e) : error_set(e, EOPNOTSUPP, EXIT_FAILED, "packages");
+        return add_plain(repo, s->path) ? 0 : add_metadata(w, repo, s->path, "primary", 0, true, e);
 }
 
 /* What a list says is there, as one installed package that nothing replaces. */
@@ -180,12 +120,12 @@ static void install_list(World *w, const Platform *p) {
         }
 }
 
-static int add_filelists(Repo *const *repos, const WorldSource *sources, size_t n, Error *e) {
+static int add_filelists(World *w, Repo *const *repos, const WorldSource *sources, size_t n, Error *e) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < n; i++)
                 if (sources[i].path)
-                        r = add_metadata(repos[i], sources[i].path, "filelists", REPO_EXTEND_SOLVABLES, false, e);
+                        r = add_metadata(w, repos[i], sources[i].path, "filelists", REPO_EXTEND_SOLVABLES, false, e);
         return r;
 }
 
@@ -217,7 +157,7 @@ static int list_packages(World *w, Error *e) {
 
 /* The file, less what is gone, and what is new. False if it does not fit: then the metadata is read. */
 static bool add_known(Repo *repo, const WorldKnown *known) {
-        _cleanup_fclose_ FILE *f = fopen(known->solv, "re"), *xml = NULL;
+        _cleanup_fclose_ FILE *f = fopen(known->solv, "re");
         Id first = repo->pool->nsolvables;
 
         if (!f || repo_add_solv(repo, f, 0) != 0 || (size_t) repo->nsolvables != known->n || (size_t) (repo->pool->nsolvables - first) != known->n)
@@ -225,10 +165,7 @@ static bool add_known(Repo *repo, const WorldKnown *known) {
         for (size_t i = 0; i < known->n; i++)
                 if (known->gone[i])
                         repo_free_solvable(repo, first + (Id) i, 0);
-        if (!known->primary)
-                return true;
-        xml = fmemopen((void *) known->primary, strlen(known->primary), "r");
-        return xml && repo_add_rpmmd(repo, xml, NULL, 0) == 0;
+        return !known->primary || primary_solv_add(repo, known->primary, strlen(known->primary));
 }
 
 static void drop_packages(World *w) {
@@ -272,7 +209,7 @@ static int load_sources(World *w, const WorldSource *sources, size_t n, Repo **r
                 r = ours && sources[k].known ? load_known(w, sources[k].known, e) : 0;
                 w->known = w->known || r > 0;
                 if (r == 0)
-                        r = add_source(repos[k], &sources[k], e);
+                        r = add_source(w, repos[k], &sources[k], e);
         }
         return r;
 }
@@ -285,10 +222,10 @@ static int load_filelists(World *w, Repo *const *repos, const WorldSource *sourc
         for (size_t k = 0; r >= 0 && w->known && k < n; k++)
                 if (sources[k].known) {
                         repo_empty(w->ours, 1);
-                        r = add_source(w->ours, &sources[k], e);
+                        r = add_source(w, w->ours, &sources[k], e);
                 }
         w->known = false;
-        return r < 0 ? r : add_filelists(repos, sources, n, e);
+        return r < 0 ? r : add_filelists(w, repos, sources, n, e);
 }
 
 static int load(World *w, const WorldSource *sources, size_t n, Error *e) {
@@ -323,16 +260,17 @@ bool world_write(World *w, const char *path) {
         return f && repo_write(w->ours, f) == 0 && fflush(f) == 0;
 }
 
-int world_new(const WorldSource *sources, size_t n, World **ret, Error *e) {
-        return world_new_for(ARCHITECTURE, sources, n, ret, e);
+int world_new(const WorldReaders *readers, const WorldSource *sources, size_t n, World **ret, Error *e) {
+        return world_new_for(readers, ARCHITECTURE, sources, n, ret, e);
 }
 
-int world_new_for(const char *arch, const WorldSource *sources, size_t n, World **ret, Error *e) {
+int world_new_for(const WorldReaders *readers, const char *arch, const WorldSource *sources, size_t n, World **ret, Error *e) {
         _cleanup_(world_freep) World *w = calloc(1, sizeof(*w));
         int r;
 
         if (!w)
                 return error_oom(e);
+        w->readers = readers;
         queue_init(&w->extra);
         w->pool = pool_create();
         /* On Debian the library would compare versions as dpkg does. */

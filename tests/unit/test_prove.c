@@ -109,7 +109,7 @@ static ProveReport *run(const char *repo, char *beside, Release *const *releases
         _cleanup_error_ Error e = ERROR_INIT;
         ProveReport *report = NULL;
 
-        ck_assert_msg(prove(&(ProveOptions){ .repo = repo, .platforms = platforms, .beside = beside ? besides : NULL, .releases = releases, .n_releases = n },
+        ck_assert_msg(prove(&(ProveOptions){ .readers = &world_readers, .repo = repo, .platforms = platforms, .beside = beside ? besides : NULL, .releases = releases, .n_releases = n },
                             &report, &e) == 0, "%s", e.message);
         return report;
 }
