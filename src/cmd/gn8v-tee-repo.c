@@ -89,15 +89,14 @@ static char **words; /* of the command line */
 
 /* Another of our programs with the same words: installed, or beside this one in a build folder. */
 static int run_program(const char *name, const char *verb) {
-        _cleanup_free_ char *self = realpath("/proc/self/exe", NULL), *installed = NULL, *beside = NULL;
-        const char *base = self ? strrchr(self, '/') : NULL;
+        _cleanup_free_ char *self = realpath("/proc/self/exe", NULL), *dir = NULL, *installed = NULL, *beside = NULL;
 
-        if (!base || !(installed = format("%.*s/../libexec/gn8v-tee-repo/%s", (int) (base - self), self, name)) ||
-            !(beside = format("%.*s/%s", (int) (base - self), self, name))) {
-                fprintf(stderr, "gn8v-tee-repo: %s: %s\n", name, strerror(errno));
+        dir = self ? strndup(self, (size_t) (strrchr(self, '/') - self)) : strdup("/usr/bin");
+        if (!dir || !(installed = format("%s/../libexec/gn8v-tee-repo/%s", dir, name)) || !(beside = path_join(dir, name))) {
+                fprintf(stderr, "gn8v-tee-repo: out of memory\n");
                 return EXIT_FAILED;
         }
-        if (streq(self, beside))
+        if (self && streq(path_basename(self), name))
                 return verb_usage(verb, "not a verb of this program");
         (void) execv(installed, words);
         if (errno == ENOENT)

@@ -368,7 +368,7 @@ fi
 top=\$(mktemp -d "$SCRATCH/mock.XXXXXX")
 if rpm -qp --requires "\$srpm" | grep -x gn8v-tee-repo > /dev/null; then
         [ -s "\$repo/repodata/repomd.xml" ]
-        (cd "\$top" && rpm2cpio "\$repo"/gn8v-tee-repo-*.rpm | cpio -id --quiet ./usr/bin/gn8v-tee-repo)
+        (cd "\$top" && rpm2cpio "\$repo"/gn8v-tee-repo-*.rpm | cpio -id --quiet './usr/bin/gn8v-tee-repo' './usr/libexec/gn8v-tee-repo/*')
 fi
 rpmbuild --quiet --rebuild --nodeps --define "_topdir \$top" --define "dist .el8" --define "gn8v_tee_repo \$top/usr/bin/gn8v-tee-repo" "\$srpm"
 mkdir -p "\$result"
