@@ -256,9 +256,7 @@ static int index_packages(Publish *p, const char *comps, Error *e) {
         for (size_t i = 0; i < n; i++)
                 if (strv_append(&p->next->metadata, files[i].name) < 0)
                         return error_oom(e);
-        if ((r = seal_repomd(p->repo, p->next, p->o->signers, p->keyring, index_repomd(p->index), e)) < 0)
-                return r;
-        return metalink_stage(p->repo, index_repomd(p->index), p->next->revision, p->o->mirror_urls, e);
+        return 0;
 }
 
 static int by_text(const void *a, const void *b) {
@@ -385,17 +383,28 @@ static bool is_due(const Generation *current, const Generation *next, int64_t va
         return current->freshness.expires < next->freshness.expires - valid_sec / 2 || current->freshness.expires > next->freshness.expires;
 }
 
-/* While one thread proves, another waits for the disk. */
-static int prove_or_sync(void *data, size_t i, Error *e) {
+/* Signed, written down, and on the disk. */
+static int seal(Publish *p, Error *e) {
+        int r;
+
+        if ((r = seal_repomd(p->repo, p->next, p->o->signers, p->keyring, index_repomd(p->index), e)) < 0 ||
+            (r = metalink_stage(p->repo, index_repomd(p->index), p->next->revision, p->o->mirror_urls, e)) < 0 ||
+            (r = seal_generation(p->repo, p->next, e)) < 0)
+                return r;
+        return repository_sync(p->repo, e);
+}
+
+/* While one thread proves, another signs and waits for the disk. */
+static int prove_or_seal(void *data, size_t i, Error *e) {
         Publish *p = data;
-        return i == 0 ? prove_staged(p, e) : repository_sync(p->repo, e);
+        return i == 0 ? prove_staged(p, e) : seal(p, e);
 }
 
 /* The new state, complete and on the disk, in the staging area. */
 static int make_next(Publish *p, const char *comps, Error *e) {
         int r;
 
-        if ((r = index_packages(p, comps, e)) < 0 || (r = seal_generation(p->repo, p->next, e)) < 0 || (r = parallel_run(2, prove_or_sync, p, e)) < 0)
+        if ((r = index_packages(p, comps, e)) < 0 || (r = parallel_run(2, prove_or_seal, p, e)) < 0)
                 return r;
         return repository_link_metadata(p->repo, p->o->keep, e);
 }
@@ -461,15 +470,34 @@ static void remember(Publish *p) {
         memo_save(p->memo, items, p->n_entries, index_parts(p->index), p->report.proof->written);
 }
 
+/* The lock first: what is remembered is one run's at a time. The inputs are looked at while the kept generations are read. */
+static int load_inputs(void *data, Error *e) {
+        Publish *p = data;
+        int r;
+
+        if ((r = memo_open(p->o->workspace, p->o->repo, p->o->signers->v[0]->fingerprint, &p->memo, e)) < 0)
+                return r;
+        return inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e);
+}
+
+/* What has been published is remembered while what goes is removed. */
+static int remember_or_clean(void *data, size_t i, Error *e) {
+        Publish *p = data;
+
+        if (i > 0)
+                return repository_clean(p->repo, p->report.changed ? p->next : p->repo->current, p->o->keep, &p->report.removed_packages, e);
+        if (p->report.changed)
+                remember(p);
+        return 0;
+}
+
 static int run(Publish *p, Error *e) {
         _cleanup_free_ char *comps = NULL, *repo_file = NULL;
         uint64_t freed = 0;
         int r;
 
         p->started_ns = file_id_now();
-        /* The lock first: what is remembered is one run's at a time. */
-        if ((r = check_apart(p->o, e)) < 0 || (r = repository_open(p->o->repo, &p->repo, e)) < 0 ||
-            (r = memo_open(p->o->workspace, p->o->repo, p->o->signers->v[0]->fingerprint, &p->memo, e)) < 0 || (r = inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e)) < 0 ||
+        if ((r = check_apart(p->o, e)) < 0 || (r = repository_open_beside(p->o->repo, load_inputs, p, &p->repo, e)) < 0 ||
             (r = keyring_new_own(p->o->signers, &p->keyring, e)) < 0 ||
             (r = vendor_keys_load(p->o->workspace, p->o->releases, p->o->n_releases, &p->vendor_keys, e)) < 0 ||
             (r = signed_store_open(p->o->workspace, p->o->signers->v[0]->fingerprint, &p->packages.known, e)) < 0 ||
@@ -480,14 +508,10 @@ static int run(Publish *p, Error *e) {
         p->report.changed = !p->repo->current || !generation_same(p->repo->current, p->next) || is_due(p->repo->current, p->next, p->o->valid_sec);
         if (p->report.changed && ((r = make_next(p, comps, e)) < 0 || (r = repository_switch(p->repo, p->next, e)) < 0))
                 return r;
-        if (p->report.changed)
-                remember(p);
-        else if ((r = metalink_refresh(p->repo, p->repo->current->revision, p->o->mirror_urls, e)) < 0)
+        if (!p->report.changed && (r = metalink_refresh(p->repo, p->repo->current->revision, p->o->mirror_urls, e)) < 0)
                 return r;
         if ((r = serial_remember(p->o->workspace, p->o->repo, (char *[]){ p->next->key, p->next->also, NULL }, p->report.changed ? p->next->number : p->repo->current->number, e)) < 0 ||
-            (r = write_tops(p, repo_file, e)) < 0)
-                return r;
-        if ((r = repository_clean(p->repo, p->report.changed ? p->next : p->repo->current, p->o->keep, &p->report.removed_packages, e)) < 0)
+            (r = write_tops(p, repo_file, e)) < 0 || (r = parallel_run(2, remember_or_clean, p, e)) < 0)
                 return r;
         if (p->report.removed_packages > 0)
                 signed_store_sweep(p->o->workspace, &freed);

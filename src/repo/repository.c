@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "basic/fs.h"
+#include "repo/parallel.h"
 #include "repo/rpm-file.h"
 #include "repo/sync.h"
 
@@ -162,7 +163,18 @@ int repository_refuse_foreign(const Repository *r, bool everything, Error *e) {
         return k;
 }
 
-int repository_open(const char *path, Repository **ret, Error *e) {
+typedef struct Opening {
+        Repository *r;
+        int (*beside)(void *data, Error *e);
+        void *data;
+} Opening;
+
+static int find_or_beside(void *data, size_t i, Error *e) {
+        const Opening *o = data;
+        return i == 0 ? find_current(o->r, e) : o->beside(o->data, e);
+}
+
+int repository_open_beside(const char *path, int (*beside)(void *data, Error *e), void *data, Repository **ret, Error *e) {
         _cleanup_(repository_freep) Repository *r = calloc(1, sizeof(*r));
         int k;
 
@@ -171,12 +183,17 @@ int repository_open(const char *path, Repository **ret, Error *e) {
         r->fd = r->lock_fd = r->stage_fd = r->readers.fd = -1;
         if (!(r->path = strdup(path)))
                 return error_oom(e);
-        if ((k = open_root(r, e)) < 0 || (k = lock(r, e)) < 0 || (k = make_stage(r, e)) < 0 || (k = find_current(r, e)) < 0 ||
+        if ((k = open_root(r, e)) < 0 || (k = lock(r, e)) < 0 || (k = make_stage(r, e)) < 0 ||
+            (k = parallel_run(beside ? 2 : 1, find_or_beside, &(Opening){ .r = r, .beside = beside, .data = data }, e)) < 0 ||
             (k = repository_refuse_foreign(r, false, e)) < 0)
                 return k;
         repository_watch_readers(r);
         *ret = TAKE_PTR(r);
         return 0;
+}
+
+int repository_open(const char *path, Repository **ret, Error *e) {
+        return repository_open_beside(path, NULL, NULL, ret, e);
 }
 
 int repository_link_metadata(Repository *r, unsigned keep, Error *e) {

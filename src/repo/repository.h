@@ -30,6 +30,8 @@ DEFINE_CLEANUP(Repository, repository_free);
 /* Opens (and makes) a repository to publish to: takes the lock (-EWOULDBLOCK/EXIT_LOCKED), clears the staging area, forgets generations
  * that were never switched to. Refuses a directory with metadata that was not published by this program. */
 int repository_open(const char *path, Repository **ret, Error *e);
+/* The same; what else wants its lock is done at the same time, in another thread perhaps. */
+int repository_open_beside(const char *path, int (*beside)(void *data, Error *e), void *data, Repository **ret, Error *e);
 /* In a directory where nothing was published yet: refuses package files of somebody else, which a first run would take for those that a killed run
  * left, and remove; repository_open() does so below packages/, where everything is ours (a mirror) it is for all of it. */
 int repository_refuse_foreign(const Repository *r, bool everything, Error *e);

@@ -73,22 +73,32 @@ static EVP_PKEY *public_key(const void *modulus, size_t modulus_size, const void
         return key;
 }
 
-/* Whether what the private key signs is good by the public one: a damaged file, or a token's other key, is found here and not by clients. */
-static int check_pair(Signer *s, EVP_PKEY *key, const char *name, Error *e) {
-        EVP_PKEY_CTX *ctx = key ? EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL) : NULL;
-        static const unsigned char digest[32] = { 1 };
-        _cleanup_free_ unsigned char *signature = NULL;
+typedef struct Pair {
+        Signer *s;
+        EVP_PKEY *public_key;
+        const char *name;
+} Pair;
+
+/* What the private key signs is good by the public one: a damaged file, or a token's other key, is found here and not by clients. */
+static int sign_checked(void *data, const unsigned char *digest, unsigned char **ret, size_t *ret_size, Error *e) {
+        const Pair *pair = data;
+        EVP_PKEY_CTX *ctx = pair->public_key ? EVP_PKEY_CTX_new_from_pkey(NULL, pair->public_key, NULL) : NULL;
+        unsigned char *signature = NULL;
         size_t size = 0;
         bool good;
         int r;
 
-        r = s->type->sign(s, digest, &signature, &size, e);
+        r = pair->s->type->sign(pair->s, digest, &signature, &size, e);
         good = r >= 0 && ctx && EVP_PKEY_verify_init(ctx) == 1 && EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
-               EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 && EVP_PKEY_verify(ctx, signature, size, digest, sizeof digest) == 1;
+               EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 && EVP_PKEY_verify(ctx, signature, size, digest, 32) == 1;
         EVP_PKEY_CTX_free(ctx);
-        if (r < 0 || good)
-                return r;
-        return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: its private key does not belong to its public one", name);
+        if (good) {
+                *ret = signature;
+                *ret_size = size;
+                return 0;
+        }
+        free(signature);
+        return r < 0 ? r : error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: its private key does not belong to its public one", pair->name);
 }
 
 int signer_set_rsa(Signer *s, const void *modulus, size_t modulus_size, const void *exponent, size_t exponent_size, const char *name, Error *e) {
@@ -100,13 +110,11 @@ int signer_set_rsa(Signer *s, const void *modulus, size_t modulus_size, const vo
         openpgp_put_mpi(&numbers, exponent, exponent_size);
         if (numbers.failed)
                 return error_oom(e);
-        r = openpgp_make_key(s->created, &numbers, s->user_id, s->type->sign, s, s->signing, &s->public_key, &s->public_key_size, e);
-        if (r < 0 || (r = openpgp_check_key(s->public_key, s->public_key_size, name, e)) < 0)
-                return r;
         key = public_key(modulus, modulus_size, exponent, exponent_size);
-        r = check_pair(s, key, name, e);
+        r = openpgp_make_key(s->created, &numbers, s->user_id, sign_checked, &(Pair){ .s = s, .public_key = key, .name = name }, s->signing, &s->public_key,
+                             &s->public_key_size, e);
         EVP_PKEY_free(key);
-        if (r < 0)
+        if (r < 0 || (r = openpgp_check_key(s->public_key, s->public_key_size, name, e)) < 0)
                 return r;
         s->fingerprint = openpgp_fingerprint_hex(s->signing);
         return s->fingerprint ? 0 : error_oom(e);
