@@ -157,29 +157,32 @@ int open_in_root(int root_fd, const char *path, int flags) {
 }
 
 int read_fd(int fd, size_t max, char **ret, size_t *ret_size) {
-        _cleanup_text_ Text t = {};
-        size_t size;
-        char *data;
+        _cleanup_free_ char *data = NULL;
+        size_t size = 0, allocated;
+        struct stat st;
 
+        /* Room for all of a file and for seeing its end; what its size says is not believed. */
+        allocated = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 ? MIN((size_t) st.st_size, max) + 1 : 4096;
         for (;;) {
-                char buffer[16384];
-                ssize_t n = read(fd, buffer, sizeof buffer);
+                char *grown = data && size < allocated ? data : realloc(data, (data ? allocated *= 2 : allocated) + 1);
+                ssize_t n;
 
+                if (!grown)
+                        return -ENOMEM;
+                data = grown;
+                n = read(fd, data + size, allocated - size);
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
                         return -errno;
                 if (n == 0)
                         break;
-                if ((size_t) n > max - t.size)
+                size += (size_t) n;
+                if (size > max)
                         return -EFBIG;
-                text_append_n(&t, buffer, (size_t) n);
         }
-        size = t.size;
-        data = text_take(&t);
-        if (!data)
-                return -ENOMEM;
-        *ret = data;
+        data[size] = '\0';
+        *ret = TAKE_PTR(data);
         if (ret_size)
                 *ret_size = size;
         return 0;
