@@ -99,7 +99,7 @@ static int make_jobs(Publish *p, uint64_t *ret_total, Error *e) {
                 job->in = p->inputs->packages[i];
                 job->number = i;
                 total += job->size = job->in->id.size; /* what is not there is told where it is opened */
-                if (!package_published_as(p->repo, job->in->file))
+                if (!job->in->memo && !package_published_as(p->repo, job->in->file))
                         need += job->size;
         }
         r = free_space(p->o->repo, &available);

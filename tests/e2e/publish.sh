@@ -405,6 +405,30 @@ beside() {
         expect 10 tee_repo solve --platform "$repo"
 }
 
+# A plain repository is proven by a program that has few libraries, any other by the one that has all: the words are the same.
+whatever_form() {
+        local primary
+        begin forms
+        publish
+        tee_repo --json solve --platform platform.provides --repo repo > said
+        expect 0 tee_repo solve --platform <(cat platform.provides) --repo repo
+        cp -r repo quoted && cp -r repo packed
+        primary=$(basename repo/repodata/*-primary.xml.gz)
+        zcat "repo/repodata/$primary" | sed "s/ type=\"rpm\"/ type='rpm'/" | gzip -n > "quoted/repodata/$primary"
+        zcat "repo/repodata/$primary" | xz > "packed/repodata/${primary%.gz}.xz"
+        sed -i "s/-primary.xml.gz/-primary.xml.xz/" packed/repodata/repomd.xml
+        for form in quoted packed; do
+                tee_repo --json solve --platform platform.provides --repo "$form" > said.again
+                cmp said said.again
+        done
+        rm packed/repodata/*.xz
+        expect 1 tee_repo solve --platform platform.provides --repo packed
+        said 'primary.xml.xz'
+        zcat "repo/repodata/$primary" | head -n 20 | gzip -n > "quoted/repodata/$primary"
+        expect 6 tee_repo solve --platform platform.provides --repo quoted
+        said 'malformed'
+}
+
 locked() {
         begin locked
         (umask 077 && publish)
@@ -629,6 +653,7 @@ scenario 'a sealed package is taken at its word, and no other' sealed_packages
 scenario 'the same bytes on one core and on all, remembered or anew' same_bytes
 scenario 'what does not install is not published' unsolvable
 scenario 'upgrades beside other repositories change nothing' beside
+scenario 'the proof does not depend on how metadata is written' whatever_form
 scenario 'locked, foreign and nonsensical repositories' locked
 scenario 'a full disk' full_disk
 scenario 'the chain holds' chain_holds
