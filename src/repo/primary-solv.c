@@ -26,10 +26,11 @@ bool primary_has_file(const char *path) {
 
 /* With references resolved, in r->value if there are any: until the next call. */
 static Piece resolve(Reader *r, Piece x) {
-        const char *s = x.s, *end = x.s + x.n, *next;
+        const char *s = x.s, *end, *next;
 
         if (x.n == 0 || !memchr(x.s, '&', x.n))
                 return x;
+        end = x.s + x.n;
         r->value.size = 0;
         for (; (next = memchr(s, '&', (size_t) (end - s))); s = next) {
                 size_t n = 0;
