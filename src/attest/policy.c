@@ -118,7 +118,7 @@ static int check_kind(const Policy *p, const Verdict *v, DeviceKind kind, Error 
         for (size_t i = 0; r == 0 && i < v->n; i++) {
                 if (!v->devices[i].known || v->devices[i].kind != kind)
                         continue;
-                claims = claims_of_device(&v->devices[i], p->version, v->at);
+                claims = claims_of_device(v, &v->devices[i], p->version, v->at);
                 if (!claims)
                         return error_oom(e);
                 r = check_rules(p, v->devices[i].name, p->detached, claims, 0, e);
