@@ -36,6 +36,9 @@ static int read_rules(Policy *p, Error *e) {
         /* One without a rule would let everything pass. */
         if (json_object_size(p->overall) + json_object_size(p->detached) == 0)
                 return malformed(e, p->path, "it has no rule");
+        version = json_object_get(p->root, "version");
+        if (json_is_string(version) && streq(json_string_value(version), "4.0"))
+                p->version = CLAIMS_3_0;
         version = json_object_get(p->overall, "x-nvidia-ver");
         if (json_is_string(version)) {
                 int n = claims_version_from_string(json_string_value(version));
