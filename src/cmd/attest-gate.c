@@ -10,10 +10,10 @@
 #include "cmd/attest.h"
 #include "release/release.h"
 
-#define UNIT           RELEASE_GATE_UNIT
-#define FOLDER         "etc/systemd/system/nvidia-persistenced.service.d"
-#define DROP_IN        FOLDER "/90-gn8v-tee-attest.conf"
-#define BOOTED         "/run/systemd/system" /* sd_booted(3) */
+#define UNIT    RELEASE_GATE_UNIT
+#define FOLDER  RELEASE_GATE_FOLDER
+#define DROP_IN RELEASE_GATE_DROP_IN
+#define BOOTED  "/run/systemd/system" /* sd_booted(3) */
 
 /* The system that is meant: this one, or the one below a directory. */
 typedef struct Gate {
