@@ -189,7 +189,9 @@ gated() {
         again gate "${EIGHT[@]}" evidence=/opt/sim/devices
         verifier
         expect 0 env GN8V_SIM_ROOTS=/opt/sim/roots chroot "$ROOT" /usr/bin/gn8v-tee-attest gate enable
-        boot "$ROOT"
+        NO_WAIT=1 boot "$ROOT"
+        expect 0 inside timeout 60 gn8v-tee status --wait
+        said ', gn8v-tee-attest (activating|waits|inactive)'
         is_active gn8v-tee-attest
         before "$(when 'nvidia-persistenced: ready')" "$(when 'libnvidia-ml: ready state set')" "the ready state was set before persistenced had the GPUs"
         for unit in docker nobody-knows; do
@@ -201,7 +203,10 @@ gated() {
         row 'attestation .* trusted, .* 8 GPUs .*4 NVSwitches .* ok$'
         # A genuine manifest, but not that of this driver.
         cp "$rims"/NV_GPU_VBIOS_*.xml "$rims"/NV_GPU_DRIVER_*.xml
-        reboot "$ROOT"
+        shut "$ROOT"
+        NO_WAIT=1 boot "$ROOT"
+        expect 3 inside timeout 60 gn8v-tee status --wait
+        said 'gave up waiting: gn8v-tee-attest.service failed: exit-code'
         is_active nvidia-persistenced
         is_not_active gn8v-tee-attest
         inside journalctl -b --no-pager -u gn8v-tee-attest | has 'not trusted: GPU-0: driver-rim-version' || die "it does not say why"
