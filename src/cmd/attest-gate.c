@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether GPUs become ready at boot because a service started, or because they were attested. */
 #include <fcntl.h>
-#include <getopt.h>
 
 #include "basic/fs.h"
 #include "basic/log.h"
@@ -14,16 +13,15 @@
 #define UNITS          "/etc/systemd/system/"
 #define PERSISTENCED   UNITS "nvidia-persistenced.service.d/90-gn8v-tee-attest.conf"
 
-static void help(void) {
-        printf("gn8v-tee-attest [OPTION...] gate enable|disable\n\n"
-               "With the gate enabled, GPUs become ready for clients at boot only after they\n"
-               "were attested: persistenced no longer sets the ready state,\n"
-               UNIT " does (run --set-ready). Its GPU clients, the\n"
-               "release's and those of gn8v-tee order add, start after it. Takes effect at\n"
-               "the next boot.\n\n"
-               "  -h, --help           this text\n\n"
-               "Exit status: 0 done; 1 failed; 2 wrong words on the command line.\n");
-}
+static const char help[] =
+        "gn8v-tee-attest [OPTION...] gate enable|disable\n\n"
+        "With the gate enabled, GPUs become ready for clients at boot only after they\n"
+        "were attested: persistenced no longer sets the ready state,\n"
+        UNIT " does (run --set-ready). Its GPU clients, the\n"
+        "release's and those of gn8v-tee order add, start after it. Takes effect at\n"
+        "the next boot.\n\n"
+        "  -h, --help           this text\n\n"
+        "Exit codes: 0 done; 1 failed; 2 wrong words on the command line.\n";
 
 static int put(const char *path, const Text *t, Error *e) {
         _cleanup_free_ char *folder = strndup(path, (size_t) (strrchr(path, '/') - path));
@@ -92,22 +90,22 @@ static int disable(Error *e) {
 }
 
 int verb_attest_gate(Attest *attest, int argc, char *argv[], Error *e) {
-        static const struct option options[] = { { "help", no_argument, NULL, 'h' }, {} };
         bool on;
-        int c, r;
+        int r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-                if (c != 'h')
-                        return attest_usage("gate", "unknown option");
-                help();
-                return EXIT_OK;
-        }
-        if (optind + 1 != argc || (!streq(argv[optind], "enable") && !streq(argv[optind], "disable")))
-                return attest_usage("gate", "enable or disable");
+        r = options_none(argc, argv, help, 1);
+        if (r >= 0)
+                return r;
+        if (optind == argc)
+                return verb_usage("gate", "one of enable, disable is missing");
+        if (!streq(argv[optind], "enable") && !streq(argv[optind], "disable"))
+                return verb_usage("gate", "%s: neither enable nor disable", argv[optind]);
         on = streq(argv[optind], "enable");
         r = on ? enable(e) : disable(e);
         if (r < 0)
                 return r;
+        if (attest->json)
+                return print_json(json_pack("{s:b}", "gate", on), e);
         if (!attest->quiet)
                 log_info("from the next boot on, GPUs become ready %s", on ? "once they were attested" : "as the release says");
         return EXIT_OK;

@@ -31,7 +31,7 @@ const char judge_help[] =
         "      --sign-key=FILE    sign the token: ES384, PEM key on P-384\n"
         "      --json             one JSON document on standard output\n"
         "  -h, --help             this text\n\n"
-        "Exit status: 0 trusted; 5 not trusted; 11 could not be checked; 12 a policy\n"
+        "Exit codes: 0 trusted; 5 not trusted; 11 could not be checked; 12 a policy\n"
         "refuses it; 6 the input is malformed; 2 wrong words on the command line.\n";
 
 void judge_arguments_free(JudgeArguments *a) {
@@ -59,7 +59,7 @@ static int parse_nonce(const char *s, uint8_t **ret) {
         return 0;
 }
 
-const char *judge_take_option(Attest *attest, JudgeArguments *a, int option, const char *value) {
+const char *judge_take_option(JudgeArguments *a, int option, const char *value) {
         uint64_t n;
 
         switch (option) {
@@ -71,7 +71,6 @@ const char *judge_take_option(Attest *attest, JudgeArguments *a, int option, con
         case ARG_JUDGE_ALLOW_HOLD: a->allow_hold = true; return NULL;
         case ARG_JUDGE_TOKEN: a->token = value; return NULL;
         case ARG_JUDGE_SIGN_KEY: a->sign_key = value; return NULL;
-        case ARG_JUDGE_JSON: attest->json = true; return NULL;
         case ARG_JUDGE_OCSP: return (a->ocsp = ocsp_mode_from_string(value)) < 0 ? "--ocsp is off, cache or online" : NULL;
         case ARG_JUDGE_POLICY: return strv_append(&a->policies, value) < 0 ? "out of memory" : NULL;
         case ARG_JUDGE_CLAIMS: return (a->claims = claims_version_from_string(value)) < 0 ? "--claims is 2.0 or 3.0" : NULL;
@@ -87,13 +86,15 @@ const char *judge_take_option(Attest *attest, JudgeArguments *a, int option, con
         case ARG_JUDGE_GPUS: return parse_count(value, &a->o.gpus) < 0 ? "--gpus wants a number" : NULL;
         case ARG_JUDGE_SWITCHES: return parse_count(value, &a->o.switches) < 0 ? "--switches wants a number" : NULL;
         case ARG_JUDGE_MODE: return (a->o.mode = mode_from_string(value)) < 0 ? "--mode is confidential-computing or protected-pcie" : NULL;
-        default: return "unknown option, or an argument is missing";
+        default: return NULL;
         }
 }
 
-const char *judge_check_options(const JudgeArguments *a) {
+const char *judge_check_options(const JudgeArguments *a, bool json) {
         if (a->sign_key && !a->token)
                 return "--sign-key is for --token";
+        if (a->token && streq(a->token, "-") && json)
+                return "--token=- and --json: only one of them gets standard output; name a file for the token";
         if ((a->bundle || a->offline) && a->ocsp == OCSP_ONLINE)
                 return "--bundle and --offline are for where no server is asked: --ocsp=online is not";
         return NULL;

@@ -144,9 +144,9 @@ static int conclude(Attest *attest, const char *path, bool set_ready, const Verd
 
 int verb_attest_run(Attest *attest, int argc, char *argv[], Error *e) {
         enum { ARG_SET_READY = 256, ARG_SAVE };
-        static const struct option options[] = {
-                { "set-ready", no_argument, NULL, ARG_SET_READY },
-                { "save", required_argument, NULL, ARG_SAVE },
+        static const Option options[] = {
+                { "set-ready", ARG_SET_READY, NULL },
+                { "save", ARG_SAVE, "FILE" },
                 JUDGE_OPTIONS,
                 {}
         };
@@ -157,23 +157,24 @@ int verb_attest_run(Attest *attest, int argc, char *argv[], Error *e) {
         bool set_ready = false;
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case 'h': help(); return EXIT_OK;
                 case ARG_SET_READY: set_ready = true; break;
                 case ARG_SAVE: path = optarg; break;
+                case '?': return option_status();
                 default:
-                        wrong = judge_take_option(attest, &a, c, optarg);
+                        wrong = judge_take_option(&a, c, optarg);
                         if (wrong)
-                                return attest_usage("run", "%s", wrong);
+                                return verb_usage("run", "%s", wrong);
                 }
-        wrong = judge_check_options(&a);
+        wrong = judge_check_options(&a, attest->json);
         if (!wrong && set_ready && a.at_given)
                 wrong = "--set-ready is for a verdict of now: not with --at";
         if (wrong)
-                return attest_usage("run", "%s", wrong);
+                return verb_usage("run", "%s", wrong);
         if (optind < argc)
-                return attest_usage("run", "%s: one word too many", argv[optind]);
+                return verb_too_many("run", argv[optind]);
         if (!a.release && access(RELEASE_INSTALLED_PATH, F_OK) == 0)
                 a.release = RELEASE_INSTALLED_PATH;
         r = attest_devices(attest, &a, &v, &uuids, e);

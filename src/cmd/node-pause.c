@@ -28,7 +28,7 @@ int verb_pause(Command *c, int argc, char *argv[], Error *e) {
         _cleanup_node_ Node n = { .root_fd = -1 };
         int r;
 
-        r = common_only(c, argc, argv, help);
+        r = options_none(argc, argv, help, 0);
         if (r >= 0)
                 return r;
         if (c->json)

@@ -97,7 +97,7 @@ int verb_plan(Command *c, int argc, char *argv[], Error *e) {
         _cleanup_resource_list_ ResourceList l = {};
         int r;
 
-        r = common_only(c, argc, argv, help);
+        r = options_none(argc, argv, help, 0);
         if (r >= 0)
                 return r;
         r = node_open(&n, c->root, e);

@@ -3,11 +3,11 @@
 
 #include "basic/log.h"
 
-int fetching_number(const char *verb, const char *option, const char *value, unsigned max, unsigned *ret) {
+int fetching_number(const char *value, unsigned max, unsigned *ret) {
         uint64_t n;
 
-        if (parse_u64(value, &n) < 0 || n == 0 || n > max)
-                return verb_usage(verb, "--%s=%s: not a number from 1 to %u", option, value, max);
+        if (option_number(value, 1, max, &n) != EXIT_OK)
+                return EXIT_USAGE;
         *ret = (unsigned) n;
         return EXIT_OK;
 }

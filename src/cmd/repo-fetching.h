@@ -18,7 +18,7 @@
 int fetching_rim_url(const char *verb, const char *value, char ***urls);
 
 /* Takes the argument of --parallel or --timeout (a positive number up to max) into *ret: EXIT_OK, or EXIT_USAGE when it was told. */
-int fetching_number(const char *verb, const char *option, const char *value, unsigned max, unsigned *ret);
+int fetching_number(const char *value, unsigned max, unsigned *ret);
 
 /* Fills the options for a run: the bar, and a line for each file, unless quiet. progress_end() is the caller's. */
 void fetching_begin(FetchOptions *options, Progress *progress, const Repo *repo);

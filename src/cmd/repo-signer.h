@@ -22,15 +22,15 @@ enum { ARG_SIGNER_KEY = 512, ARG_SIGNER_GNUPGHOME, ARG_SIGNER_PASSPHRASE_FILE, A
        ARG_SIGNER_ALSO_KEY, ARG_SIGNER_ALSO_KEY_FILE };
 
 #define SIGNER_OPTIONS                                                                     \
-        { "key", required_argument, NULL, ARG_SIGNER_KEY },                                \
-        { "gnupghome", required_argument, NULL, ARG_SIGNER_GNUPGHOME },                    \
-        { "passphrase-file", required_argument, NULL, ARG_SIGNER_PASSPHRASE_FILE },        \
-        { "passphrase-fd", required_argument, NULL, ARG_SIGNER_PASSPHRASE_FD },            \
-        { "key-file", required_argument, NULL, ARG_SIGNER_KEY_FILE },                      \
-        { "user-id", required_argument, NULL, ARG_SIGNER_USER_ID },                        \
-        { "key-created", required_argument, NULL, ARG_SIGNER_CREATED },                    \
-        { "also-key", required_argument, NULL, ARG_SIGNER_ALSO_KEY },                      \
-        { "also-key-file", required_argument, NULL, ARG_SIGNER_ALSO_KEY_FILE }
+        { "key", ARG_SIGNER_KEY, "FPR" },                                \
+        { "gnupghome", ARG_SIGNER_GNUPGHOME, "DIR" },                    \
+        { "passphrase-file", ARG_SIGNER_PASSPHRASE_FILE, "FILE" },        \
+        { "passphrase-fd", ARG_SIGNER_PASSPHRASE_FD, "N" },            \
+        { "key-file", ARG_SIGNER_KEY_FILE, "URI" },                      \
+        { "user-id", ARG_SIGNER_USER_ID, "TEXT" },                        \
+        { "key-created", ARG_SIGNER_CREATED, "DATE" },                    \
+        { "also-key", ARG_SIGNER_ALSO_KEY, "FPR" },                      \
+        { "also-key-file", ARG_SIGNER_ALSO_KEY_FILE, "URI" }
 
 /* Takes one of those options; false when c is another. */
 bool signer_argument(SignerArguments *a, int c, const char *value);

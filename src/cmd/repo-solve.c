@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
 
 #include "basic/fs.h"
 #include "basic/log.h"
@@ -68,20 +67,18 @@ static int run(Repo *repo, ProveOptions *o, Error *e) {
 }
 
 int verb_solve(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_REPO = 256, ARG_JSON, ARG_PLATFORM, ARG_BESIDE };
-        static const struct option options[] = {
-                { "repo", required_argument, NULL, ARG_REPO },
-                { "platform", required_argument, NULL, ARG_PLATFORM },
-                { "beside", required_argument, NULL, ARG_BESIDE },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "help", no_argument, NULL, 'h' },
+        enum { ARG_REPO = 256, ARG_PLATFORM, ARG_BESIDE };
+        static const Option options[] = {
+                { "repo", ARG_REPO, "DIR" },
+                { "platform", ARG_PLATFORM, "PATH" },
+                { "beside", ARG_BESIDE, "DIR" },
                 {}
         };
         _cleanup_strv_ char **platforms = NULL, **beside = NULL;
         ProveOptions o = {};
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_REPO: o.repo = optarg; break;
                 case ARG_PLATFORM:
@@ -92,9 +89,8 @@ int verb_solve(Repo *repo, int argc, char *argv[], Error *e) {
                         if (strv_append(&beside, optarg) < 0)
                                 return error_oom(e);
                         break;
-                case ARG_JSON: repo->json = true; break;
                 case 'h': help(); return EXIT_OK;
-                default: return verb_usage("solve", "unknown option, or an argument is missing");
+                default: return option_status();
                 }
         if ((r = repo_load_releases(repo, argc - optind, argv + optind, e)) < 0 || (r = proof_default_platform(repo, &platforms, e)) < 0)
                 return r;
