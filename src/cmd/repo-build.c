@@ -35,7 +35,10 @@ static void help(void) {
                "      --json            one JSON array on standard output\n"
                "  -h, --help            this text\n\n"
                "Packages and their records go to WORKSPACE/packages, logs of failed builds to\n"
-               "WORKSPACE/logs. A toolkit needs about 3 times its archive's size meanwhile.\n");
+               "WORKSPACE/logs. A toolkit needs about 3 times its archive's size meanwhile.\n\n"
+               "Exit codes: 0 built, or up to date; 1 a build failed; 3 a lock is missing or\n"
+               "stale; 5 a stored file or a key is not what it should be; 6 malformed; 8 no\n"
+               "space; 9 another run is at work.\n");
 }
 
 static void tell(void *userdata, BuildEvent event, const BuildJob *job, double seconds) {

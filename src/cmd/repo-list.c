@@ -16,7 +16,8 @@ static void help(void) {
                "      --json         one JSON array on standard output\n"
                "  -h, --help         this text\n\n"
                "LOCK is pinned (by the release file), the date of the first use, stale, or no.\n"
-               "Exit codes: 0 listed; 1 a folder could not be read; 6 a lock is damaged.\n");
+               "Exit codes: 0 listed; 1 there is no such workspace or repository, or it cannot\n"
+               "be read; 6 a lock is damaged.\n");
 }
 
 /* What a column says where a thing cannot be: a key makes no package. */

@@ -50,7 +50,11 @@ static void help(void) {
                "      --json             one JSON document on standard output\n"
                "  -h, --help             this text\n\n"
                "The repository then holds the packages of the named releases (default: all), and\n"
-               "those that belong to no release.\n", KEY_VALID_DAYS, KEEP_DEFAULT);
+               "those that belong to no release.\n\n"
+               "Exit codes: 0 published, or nothing to do; 1 failed; 3 published already with\n"
+               "other content, or not built from the lock; 5 a package or a key is not what it\n"
+               "should be; 6 malformed; 8 no space; 9 another run is at work; 10 it would not\n"
+               "install or upgrade.\n", KEY_VALID_DAYS, KEEP_DEFAULT);
 }
 
 static int report_json(const PublishReport *r, const char *path, Error *e) {

@@ -12,7 +12,9 @@ static void help(void) {
                "      --release=FILE   the release file\n"
                "      --into=DIR       the build root\n"
                "      --lists=DIR      gets meta.list, an rpm file list\n"
-               "  -h, --help           this text\n");
+               "      --json           one JSON document on standard output\n"
+               "  -h, --help           this text\n\n"
+               "Exit codes: 0 written; 1 failed; 6 the release file is malformed; 8 no space.\n");
 }
 
 int verb_render(Repo *repo, int argc, char *argv[], Error *e) {

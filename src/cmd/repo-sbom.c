@@ -17,7 +17,7 @@ static void help(void) {
                "      --baseurl=URL      where the repository is served, for package locations\n"
                "      --repo=DIR         the repository (default: WORKSPACE/repo)\n"
                "      --generation=N     a generation's number, or previous (default: current)\n"
-               "      --json             nothing changes: it is JSON\n"
+               "      --json             with --output: say as JSON what was written\n"
                "  -h, --help             this text\n\n"
                "Exit codes: 0 written; 1 not published; 3 published with another lock; 5 a\n"
                "package is not as it was published; 6 malformed; 8 no space.\n");

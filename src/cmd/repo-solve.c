@@ -19,7 +19,8 @@ static void help(void) {
                "                        must leave the pins alone; may be repeated\n"
                "      --json            one JSON document on standard output\n"
                "  -h, --help            this text\n\n"
-               "The exit status is 10 when something is not proven.\n");
+               "Exit codes: 0 proven; 1 there are no packages, or no such repository; 6\n"
+               "malformed; 10 something is not proven.\n");
 }
 
 static int gather(const Repo *repo, char ***rpms, Error *e) {

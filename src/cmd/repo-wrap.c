@@ -24,7 +24,9 @@ static void help(void) {
                "                       kmod.list, cuda.list, or cublas.list\n"
                "      --compat32       place the driver's 32-bit libraries, too\n"
                "      --no-glvnd       leave libglvnd and libOpenCL.so.1 to the distribution\n"
-               "  -h, --help           this text\n");
+               "      --json           one JSON document on standard output\n"
+               "  -h, --help           this text\n\n"
+               "Exit codes: 0 placed; 1 failed; 6 the archive is malformed; 8 no space.\n");
 }
 
 static json_t *to_json(const Options *o, const WrapSummary *s) {
