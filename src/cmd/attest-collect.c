@@ -8,7 +8,7 @@
 #include "cmd/attest-devices.h"
 
 static void help(void) {
-        printf("gn8v-tee-attest [OPTION...] collect [COLLECT-OPTION...]\n\n"
+        printf("gn8v-tee-attest collect [OPTION...]\n\n"
                "Take evidence from the GPUs and NVSwitches of this machine, to be verified here\n"
                "or elsewhere, with this program or NVIDIA's.\n\n"
                "      --nonce=HEX      64 hexadecimal digits, from who will verify it; default:\n"
@@ -17,9 +17,10 @@ static void help(void) {
                "                       the GPUs are in Protected PCIe mode\n"
                "      --output=FILE    instead of standard output; a directory gets\n"
                "                       gpu_evidence.json and switch_evidence.json\n"
+               "      --json           with --output: say as JSON what was written\n"
                "  -h, --help           this text\n\n"
-               "Exit codes: 0 done; 11 there is no evidence to take, such as where confidential\n"
-               "computing is off; 2 wrong words on the command line.\n");
+               "Exit codes: 0 done; 1 failed; 8 no space; 11 there is no evidence to take, such\n"
+               "as where confidential computing is off.\n");
 }
 
 int devices_collect(const uint8_t nonce[static NONCE_SIZE], DeviceChoice choice, CollectedSystem *ret, Error *e) {

@@ -7,17 +7,18 @@
 #include "cmd/attest-judge.h"
 
 static void help(void) {
-        printf("gn8v-tee-attest [OPTION...] fetch [FETCH-OPTION...] DIR [EVIDENCE.json...]\n\n"
+        printf("gn8v-tee-attest fetch [OPTION...] DIR [EVIDENCE.json...]\n\n"
                "Put what a verdict without a network needs into DIR: the reference manifests\n"
                "that the evidence, or a release's driver, wants, and the responder's answers on\n"
                "revocation. Then: verify --bundle=DIR.\n\n"
                "      --release=FILE     the manifests that this release names, too\n"
                "      --rim-dir=DIR      take manifests from there if they are there\n"
-               "      --timeout=SECONDS  for everything that servers are asked (30)\n"
+               "      --timeout=SECONDS  for everything that servers are asked (default: 30)\n"
                "      --config=FILE      instead of /etc/gn8v-tee/attest.conf\n"
+               "      --json             one JSON document on standard output\n"
                "  -h, --help             this text\n\n"
-               "Exit codes: 0 all of it is there; 11 not all could be had; 5 something is not\n"
-               "to be trusted; 2 wrong words on the command line.\n");
+               "Exit codes: 0 all of it is there; 1 failed; 5 something is not to be trusted; 6\n"
+               "malformed; 8 no space; 11 not all could be had.\n");
 }
 
 /* What was fetched: told line by line, or all together as JSON. */

@@ -14,14 +14,15 @@
 #define PERSISTENCED   UNITS "nvidia-persistenced.service.d/90-gn8v-tee-attest.conf"
 
 static const char help[] =
-        "gn8v-tee-attest [OPTION...] gate enable|disable\n\n"
+        "gn8v-tee-attest gate enable|disable\n\n"
         "With the gate enabled, GPUs become ready for clients at boot only after they\n"
         "were attested: persistenced no longer sets the ready state,\n"
         UNIT " does (run --set-ready). Its GPU clients, the\n"
         "release's and those of gn8v-tee order add, start after it. Takes effect at\n"
         "the next boot.\n\n"
+        "      --json           one JSON document on standard output\n"
         "  -h, --help           this text\n\n"
-        "Exit codes: 0 done; 1 failed; 2 wrong words on the command line.\n";
+        "Exit codes: 0 done; 1 failed; 6 malformed release file.\n";
 
 static int put(const char *path, const Text *t, Error *e) {
         _cleanup_free_ char *folder = strndup(path, (size_t) (strrchr(path, '/') - path));

@@ -23,16 +23,17 @@ const char judge_help[] =
         "                         unless a stored answer holds; off: do not ask\n"
         "      --offline          ask no server\n"
         "      --allow-hold       a certificate may be on hold\n"
-        "      --timeout=SECONDS  for everything that servers are asked (30)\n"
+        "      --timeout=SECONDS  for everything that servers are asked (default: 30)\n"
         "      --config=FILE      instead of /etc/gn8v-tee/attest.conf\n"
         "      --policy=FILE      claims must be as in this policy; may repeat\n"
         "      --claims=VERSION   print NVIDIA's claims, 2.0 or 3.0, instead of the table\n"
         "      --token=FILE       write them as a detached EAT, too (-: standard output)\n"
         "      --sign-key=FILE    sign the token: ES384, PEM key on P-384\n"
         "      --json             one JSON document on standard output\n"
+        "  -v, --verbose          every check, not only those that are not right\n"
         "  -h, --help             this text\n\n"
-        "Exit codes: 0 trusted; 5 not trusted; 11 could not be checked; 12 a policy\n"
-        "refuses it; 6 the input is malformed; 2 wrong words on the command line.\n";
+        "Exit codes: 0 trusted; 1 failed; 5 not trusted; 6 the input is malformed; 11\n"
+        "could not be checked; 12 a policy refuses it.\n";
 
 void judge_arguments_free(JudgeArguments *a) {
         free(a->nonce);

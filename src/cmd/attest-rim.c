@@ -13,8 +13,8 @@
 #define TIMEOUT_MAX  600
 
 static void help(void) {
-        printf("gn8v-tee-attest [OPTION...] rim [RIM-OPTION...] FILE...\n"
-               "gn8v-tee-attest [OPTION...] rim [RIM-OPTION...] --get=DIR ID...\n\n"
+        printf("gn8v-tee-attest rim [OPTION...] FILE...\n"
+               "gn8v-tee-attest rim [OPTION...] --get=DIR ID...\n\n"
                "Judge reference manifests, each by itself: its form, its signature, its signer's\n"
                "certificates up to NVIDIA's root, and that it is what its name says. With --get,\n"
                "take them from the service; only those that are right get into DIR, as ID.xml.\n\n"
@@ -23,13 +23,13 @@ static void help(void) {
                "      --rim-url=URL      ask this server; may be repeated. Default: NV_RIM_URL,\n"
                "                         else the configured ones, else NVIDIA's\n"
                "      --offline          no server is asked\n"
-               "      --timeout=SECONDS  for everything that servers are asked (30)\n"
+               "      --timeout=SECONDS  for everything that servers are asked (default: 30)\n"
                "      --config=FILE      instead of /etc/gn8v-tee/attest.conf\n"
                "      --at=TIME          judge as of that time (RFC 3339)\n"
                "      --json             one JSON array on standard output\n"
                "  -h, --help             this text\n\n"
-               "Exit codes: 0 all are right; 5 one is not to be trusted; 6 one is malformed; 11\n"
-               "one could not be had; 2 wrong words on the command line.\n");
+               "Exit codes: 0 all are right; 1 failed; 5 one is not to be trusted; 6 one is\n"
+               "malformed; 7 a server could not be reached; 11 one could not be had.\n");
 }
 
 typedef struct RimArguments {

@@ -16,7 +16,7 @@
 #define SWITCH_TNVL_LOCKED 3 /* bits: TNVL is on, and locked */
 
 static void help(void) {
-        printf("gn8v-tee-attest [OPTION...] run [RUN-OPTION...]\n\n"
+        printf("gn8v-tee-attest run [OPTION...]\n\n"
                "Take evidence from this machine's GPUs and NVSwitches with a new nonce, judge\n"
                "it, and, if asked to, let clients use the GPUs: only when all is trusted.\n\n"
                "      --set-ready        set the GPUs' ready state after success\n"

@@ -4,8 +4,8 @@
 #include "cmd/attest-judge.h"
 
 static void help(void) {
-        printf("gn8v-tee-attest [OPTION...] verify [VERIFY-OPTION...] EVIDENCE.json...\n"
-               "gn8v-tee-attest [OPTION...] verify [VERIFY-OPTION...] --report=FILE --chain=FILE\n\n"
+        printf("gn8v-tee-attest verify [OPTION...] EVIDENCE.json...\n"
+               "gn8v-tee-attest verify [OPTION...] --report=FILE --chain=FILE\n\n"
                "Judge the evidence of GPUs and NVSwitches, here: reports, certificates, firmware\n"
                "and driver measurements, and how the devices are linked. Needs no GPU.\n\n"
                "      --report=FILE      one device's report (bytes or hexadecimal text)\n"

@@ -10,24 +10,25 @@ static const AttestVerb verbs[] = {
         { "run", "", "take evidence here, judge it; what no verb means", verb_attest_run },
         { "verify", "EVIDENCE.json...", "judge evidence; needs no GPU", verb_attest_verify },
         { "collect", "", "take evidence from this machine's devices", verb_attest_collect },
-        { "fetch", "DIR [FILE...]", "fill a bundle for verdicts without a network", verb_attest_fetch },
+        { "fetch", "DIR [EVIDENCE...]", "fill a bundle for verdicts without a network", verb_attest_fetch },
         { "rim", "FILE...", "judge reference manifests, or get them", verb_attest_rim },
         { "gate", "enable|disable", "attest at every boot, before GPUs are ready", verb_attest_gate },
 };
 
 static void help(void) {
-        printf("gn8v-tee-attest [OPTION...] [VERB] [ARGUMENT...]\n\n"
+        printf("gn8v-tee-attest [OPTION...] [VERB] [OPTION...] [ARGUMENT...]\n\n"
                "Find out whether GPUs and NVSwitches are genuine and run what NVIDIA released.\n\n"
                "Verbs:\n");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                 printf("  %-8s %-18s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
         printf("\nOptions:\n"
                "      --json           one JSON document on standard output\n"
-               "  -q, --quiet          errors only\n"
+               "  -q, --quiet          warnings and errors only\n"
                "  -v, --verbose        every check, not only those that are not right\n"
                "      --version        print the version\n"
                "  -h, --help           this text; VERB --help tells more\n\n"
-               "Exit codes and files: gn8v-tee-attest(1).\n");
+               "Exit codes: 0 trusted, or done; 2 wrong words on the command line; VERB --help and\n"
+               "gn8v-tee-attest(1) have the others.\n");
 }
 
 static int run_verb(Attest *attest, int argc, char *argv[]) {

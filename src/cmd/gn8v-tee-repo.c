@@ -19,7 +19,7 @@ static const Verb verbs[] = {
         { "verify", "[RELEASE...]", "follow the chain to the key, offline", verb_verify },
         { "generations", "", "list the published states that are kept", verb_generations },
         { "diff", "A [B]", "what changes between published states", verb_diff },
-        { "rollback", "--key=FPR [N]", "publish an earlier state again", verb_rollback },
+        { "rollback", "--key=FPR [GENERATION]", "publish an earlier state again", verb_rollback },
         { "export", "--key=FPR FILE", "write a published state to one signed file", verb_export },
         { "import", "FILE", "publish the state that such a file holds", verb_import },
         { "mirror", "URL DIR", "copy a repository, or what packages need", verb_mirror },
@@ -31,7 +31,7 @@ static const Verb verbs[] = {
 };
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] VERB [RELEASE...]\n\n"
+        printf("gn8v-tee-repo [OPTION...] VERB [OPTION...] [ARGUMENT...]\n\n"
                "Build, sign and publish the gn8v-tee package repository.\n\n"
                "Verbs:\n");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
@@ -41,14 +41,15 @@ static void help(void) {
                "      --releases=DIR   release files (default: repo/releases, else\n"
                "                       " RELEASES_DIR ")\n"
                "      --lock-timeout=SECONDS\n"
-               "                       wait so long for another run to end (default: 0)\n"
+               "                       wait that long for another run to end (default: 0)\n"
                "      --json           one JSON document on standard output\n"
-               "  -q, --quiet          errors only\n"
+               "  -q, --quiet          warnings and errors only\n"
                "  -v, --verbose        say more\n"
                "      --version        print the version\n"
                "  -h, --help           this text; VERB --help tells more\n\n"
                "RELEASE is PROFILE-VERSION; without one, every release is meant.\n"
-               "Exit codes and files: gn8v-tee-repo(1).\n");
+               "Exit codes: 0 done; 2 wrong words on the command line; VERB --help and\n"
+               "gn8v-tee-repo(1) have the others.\n");
 }
 
 int repo_load_releases(Repo *repo, int argc, char *argv[], Error *e) {

@@ -17,7 +17,7 @@ static const struct {
         { "plan", "", "show what apply would change", verb_plan },
         { "apply", "", "make this machine as the installed release wants it", verb_apply },
         { "revert", "", "put back what was there before apply", verb_revert },
-        { "order", "[UNIT...]", "start units after the persistence daemon", verb_order },
+        { "order", "add UNIT...", "start units after the persistence daemon", verb_order },
         { "diagnose", "", "what the logs of this boot say about the GPUs", verb_diagnose },
         { "pause", "", "stop what would open the GPU during a transaction", verb_pause },
         { "attest", "[VERB]", "are these GPUs genuine? (package gn8v-tee-attest)", verb_attest },
@@ -29,17 +29,18 @@ static void help(void) {
                "Keep a gn8v-tee instance as its installed release wants it.\n\n"
                "Verbs:\n");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                printf("  %-13s %-10s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+                printf("  %-13s %-11s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
         printf("\nOptions:\n"
                "      --root=DIR       act on the system below DIR (tools run chrooted)\n"
                "      --json           one JSON document on standard output\n"
                "      --lock-timeout=SECONDS\n"
-               "                       wait that long for another run to end\n"
+               "                       wait that long for another run to end (default: 0)\n"
                "  -q, --quiet          warnings and errors only\n"
                "  -v, --verbose        say more\n"
                "      --version        print the version\n"
                "  -h, --help           this text; VERB --help tells more\n\n"
-               "Exit codes and files: gn8v-tee(8).\n");
+               "Exit codes: 0 as wanted; 2 wrong words on the command line; VERB --help and\n"
+               "gn8v-tee(8) have the others.\n");
 }
 
 static int run_verb(Command *c, int argc, char *argv[]) {

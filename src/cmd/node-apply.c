@@ -27,8 +27,8 @@ static const char help[] =
         "  -q, --quiet          warnings and errors only\n"
         "  -v, --verbose        say more\n"
         "  -h, --help           this text\n\n"
-        "Exit codes: 0 as wanted, 1 something failed, 3 something waits,\n"
-        "6 malformed file, 8 no space, 9 locked.\n";
+        "Exit codes: 0 as wanted; 1 something failed; 3 something waits; 6 malformed\n"
+        "file; 8 no space; 9 another run is at work.\n";
 
 /* The one thing that must not be overlooked: the next boot's kernel cannot run the driver. */
 static bool warn_about_module(Node *n, const ResourceList *l) {

@@ -20,8 +20,9 @@ static const char help[] =
         "      gate             attest at every boot, before GPUs are ready\n"
         "  -h, --help           this text; VERB --help tells more, as does\n"
         "                       gn8v-tee-attest(1)\n\n"
-        "Exit codes: 0 trusted, 5 not trusted, 11 could not be checked, 12 refused by a\n"
-        "policy, 1 the package is not installed.\n";
+        "Exit codes: 0 trusted; 1 failed, or the package is not installed; 4 the GPUs\n"
+        "must not be opened yet; 5 not trusted; 6 malformed; 11 could not be checked; 12\n"
+        "refused by a policy.\n";
 
 static bool is_global(const char *word) {
         return streq(word, "--json") || streq(word, "--quiet") || streq(word, "--verbose") ||

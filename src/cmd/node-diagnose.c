@@ -31,8 +31,8 @@ static const char help[] =
         "      --json           one JSON document on standard output\n"
         "  -q, --quiet          the exit code only\n"
         "  -h, --help           this text\n\n"
-        "Exit codes: 0 no known failure, 3 found one, 6 malformed file, 11 nothing found,\n"
-        "but not all could be read.\n";
+        "Exit codes: 0 no known failure; 1 failed; 3 found one; 6 malformed file; 8 no\n"
+        "space; 11 nothing found, but not all could be read.\n";
 
 static json_t *finding_to_json(const Finding *f) {
         json_t *lines = json_array();

@@ -47,8 +47,8 @@ static const char help[] =
         "      --json           --format=json: the call's parameters\n"
         "      --root=DIR       what is installed below DIR\n"
         "  -h, --help           this text\n\n"
-        "Exit codes: 0 printed, 2 not for this release, or something is missing,\n"
-        "6 malformed release file or key.\n";
+        "Exit codes: 0 printed; 1 failed; 2 not for this release, or something is\n"
+        "missing; 6 malformed release file or key.\n";
 
 typedef enum Format { FORMAT_ALIYUN, FORMAT_USER_DATA, FORMAT_KICKSTART, FORMAT_ANSIBLE, FORMAT_JSON, _FORMAT_MAX } Format;
 static const char *const formats[_FORMAT_MAX] = {

@@ -27,7 +27,8 @@ static const char help[] =
         "  -v, --verbose        say more\n"
         "  -h, --help           this text\n\n"
         "Exit codes: 0 done, or all ordered; 1 failed, or it would be a loop; 2 no name\n"
-        "of a unit; 3 a unit is not ordered; 6 malformed file; 8 no space; 9 locked.\n";
+        "of a unit; 3 a unit is not ordered; 6 malformed file; 8 no space; 9 another run\n"
+        "is at work.\n";
 
 /* What list says at the end: the units that nobody has ordered, in one command. NULL: there are none. */
 static char *next_action(const Clients *clients) {

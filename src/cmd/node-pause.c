@@ -10,7 +10,8 @@ static const char help[] =
         "  -q, --quiet          warnings and errors only\n"
         "  -v, --verbose        say more\n"
         "  -h, --help           this text\n\n"
-        "Exit codes: 0 paused, 1 something failed, 6 malformed file, 9 locked.\n";
+        "Exit codes: 0 paused; 1 something failed; 6 malformed file; 9 another run is at\n"
+        "work.\n";
 
 static int pause_clients(Command *c, Node *n, Error *e) {
         _cleanup_close_ int lock = -1;

@@ -21,8 +21,8 @@ static const char help[] =
         "  -q, --quiet          warnings and errors only\n"
         "  -v, --verbose        say more\n"
         "  -h, --help           this text\n\n"
-        "Exit codes: 0 as before, 1 something failed, 6 malformed file, 8 no space,\n"
-        "9 locked.\n";
+        "Exit codes: 0 as before; 1 something failed; 6 malformed file; 8 no space; 9\n"
+        "another run is at work.\n";
 
 static int revert(Command *c, const Options *o, Node *n, Error *e) {
         _cleanup_close_ int lock = -1;

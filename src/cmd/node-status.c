@@ -18,8 +18,8 @@ static const char help[] =
         "      --prometheus     metrics for node_exporter's textfile collector\n"
         "  -q, --quiet          the exit code only\n"
         "  -h, --help           this text\n\n"
-        "Exit codes: 0 as wanted, 3 something is not right, 4 reboot or wait first,\n"
-        "6 malformed file.\n";
+        "Exit codes: 0 as wanted; 1 failed; 3 something is not right; 4 reboot or wait\n"
+        "first; 6 malformed file.\n";
 
 static json_t *status_to_json(const Status *s) {
         json_t *array = json_array();

@@ -8,7 +8,7 @@
 #define DATA_DIR "/usr/share/gn8v-tee-repo"
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] build [BUILD-OPTION...] [RELEASE...]\n\n"
+        printf("gn8v-tee-repo build [OPTION...] [RELEASE...]\n\n"
                "Make the packages of the releases from the stored vendor files; what is up to\n"
                "date is left alone. The vendor's installers are read, never run.\n\n"
                "  -s, --source=TARBALL  build the project's own packages, too ('make dist')\n"

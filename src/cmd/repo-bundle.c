@@ -12,7 +12,7 @@
 #include "repo/repo-file.h"
 
 static void help_export(void) {
-        printf("gn8v-tee-repo [OPTION...] export --key=FPR [EXPORT-OPTION...] FILE\n\n"
+        printf("gn8v-tee-repo export --key=FPR [OPTION...] FILE\n\n"
                "Write a published state to one signed file, for a network that has no other way\n"
                "in: metadata, packages, keys. The same state gives the same bytes.\n\n"
                "      --key=FPR, --gnupghome=DIR, --passphrase-file=FILE, --passphrase-fd=N,\n"
@@ -28,11 +28,12 @@ static void help_export(void) {
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"
                "Exit codes: 0 written; 1 no such generation; 5 a file is not as it was\n"
-               "published, or the key is another; 8 no space; 9 another run writes it.\n");
+               "published, or the key is another; 6 malformed; 8 no space; 9 another run\n"
+               "is at work.\n");
 }
 
 static void help_import(void) {
-        printf("gn8v-tee-repo [OPTION...] import [IMPORT-OPTION...] FILE\n\n"
+        printf("gn8v-tee-repo import [OPTION...] FILE\n\n"
                "Make the state in an exported file the published one. The signature is checked\n"
                "before anything is touched, and every file against what was signed; a run that\n"
                "fails or is killed leaves the old state.\n\n"
@@ -49,7 +50,7 @@ static void help_import(void) {
                "  -h, --help           this text\n\n"
                "Exit codes: 0 imported, or there already; 1 packages that it leaves out are not\n"
                "there; 3 older or expired; 5 another key, or changed; 6 not such a file, or cut;\n"
-               "8 no space; 9 somebody publishes.\n", KEEP_DEFAULT);
+               "8 no space; 9 another run is at work.\n", KEEP_DEFAULT);
 }
 
 static int no_file(const char *verb, int argc, char *argv[]) {

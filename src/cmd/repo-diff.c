@@ -7,7 +7,7 @@
 #include "repo/diff.h"
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] diff [DIFF-OPTION...] A [B]\n\n"
+        printf("gn8v-tee-repo diff [OPTION...] A [B]\n\n"
                "What changes from one published state to another: packages, sizes, files.\n"
                "A and B are a generation's number, current, previous, or the directory of\n"
                "another repository; B is current when it is not given.\n\n"
@@ -15,7 +15,7 @@ static void help(void) {
                "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"
-               "Exit codes: 0 the same; 3 they differ; 1 no such generation; 6 malformed.\n");
+               "Exit codes: 0 the same; 1 no such generation; 3 they differ; 6 malformed.\n");
 }
 
 static json_t *to_json(const Diff *d, const PublishedState *a, const PublishedState *b) {

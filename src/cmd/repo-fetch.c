@@ -13,10 +13,11 @@ static void help(void) {
                "Locked reference manifests (RIM) are got, and judged again, by gn8v-tee-attest.\n\n"
                FETCHING_RIM_HELP
                FETCHING_HELP
-               "      --json         one JSON array on standard output\n"
-               "  -h, --help         this text\n\n"
-               "Exit codes: 0 all there; 3 a lock is missing or stale; 5 a digest, size, key or\n"
-               "signature is wrong; 7 no URL worked; 8 no space; 9 another run is at work.\n");
+               "      --json               one JSON array on standard output\n"
+               "  -h, --help               this text\n\n"
+               "Exit codes: 0 all there; 1 failed; 3 a lock is missing or stale; 5 a digest,\n"
+               "size, key or signature is wrong; 6 malformed; 7 no URL worked; 8 no space; 9\n"
+               "another run is at work.\n");
 }
 
 typedef struct Wanted {
@@ -155,7 +156,7 @@ int verb_fetch(Repo *repo, int argc, char *argv[], Error *e) {
                 { "rim-url", ARG_RIM_URL, "URL" },
                 { "rim-dir", ARG_RIM_DIR, "DIR" },
                 { "parallel", 'j', "N" },
-                { "timeout", ARG_TIMEOUT, "SEC" },
+                { "timeout", ARG_TIMEOUT, "SECONDS" },
                 {}
         };
         _cleanup_strv_ char **urls = NULL;

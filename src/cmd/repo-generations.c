@@ -11,23 +11,24 @@
 #include "repo/signed-store.h"
 
 static void help_generations(void) {
-        printf("gn8v-tee-repo [OPTION...] generations [OPTION...]\n\n"
+        printf("gn8v-tee-repo generations [OPTION...]\n\n"
                "List the published states that are kept, the newest last.\n\n"
                "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
                "      --json           one JSON array on standard output\n"
                "  -h, --help           this text\n\n"
-               "Exit codes: 0 listed; 1 nothing is published; 6 a manifest is malformed.\n");
+               "Exit codes: 0 listed; 1 nothing is published; 6 malformed.\n");
 }
 
 static void help_prune(void) {
-        printf("gn8v-tee-repo [OPTION...] prune --keep=N [OPTION...]\n\n"
+        printf("gn8v-tee-repo prune --keep=N [OPTION...]\n\n"
                "Remove all but the newest N published states, and the package files that none\n"
                "of those has. The published one always stays.\n\n"
                "      --keep=N         states to keep, the published one included\n"
                "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"
-               "Exit codes: 0 done; 1 failed; 6 a manifest is malformed; 9 somebody publishes.\n");
+               "Exit codes: 0 done; 1 failed; 6 malformed; 9 another run is at\n"
+               "work.\n");
 }
 
 static char *date_text(int64_t seconds) {

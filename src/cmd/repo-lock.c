@@ -12,16 +12,16 @@ static void help(void) {
                "and frozen as it was first seen, with the date (SOURCE_DATE_EPOCH is heeded).\n\n"
                "Also the reference manifests (RIM) that the release wants, so that its GPUs can\n"
                "be attested: gn8v-tee-attest gets and judges them.\n\n"
-               "      --refresh      take the digests of first use anew\n"
-               "      --check        write nothing: say whether the locks are current\n"
-               "      --without-rims lock no manifests\n"
+               "      --refresh            take the digests of first use anew\n"
+               "      --check              write nothing: say whether the locks are current\n"
+               "      --without-rims       lock no manifests\n"
                FETCHING_RIM_HELP
                FETCHING_HELP
-               "      --json         one JSON array on standard output\n"
-               "  -h, --help         this text\n\n"
-               "Exit codes: 0 locked; 3 --check: a lock is missing or stale; 5 a file is not\n"
-               "what it should be; 7 no URL worked; 8 no space; 9 another run is at work; 11 a\n"
-               "manifest is not published.\n");
+               "      --json               one JSON array on standard output\n"
+               "  -h, --help               this text\n\n"
+               "Exit codes: 0 locked; 1 failed; 3 --check: a lock is missing or stale; 5 a file\n"
+               "is not what it should be; 6 malformed; 7 no URL worked; 8 no space; 9 another\n"
+               "run is at work; 11 a manifest is not published.\n");
 }
 
 static int64_t now(void) {
@@ -120,7 +120,7 @@ int verb_lock(Repo *repo, int argc, char *argv[], Error *e) {
                 { "rim-url", ARG_RIM_URL, "URL" },
                 { "rim-dir", ARG_RIM_DIR, "DIR" },
                 { "parallel", 'j', "N" },
-                { "timeout", ARG_TIMEOUT, "SEC" },
+                { "timeout", ARG_TIMEOUT, "SECONDS" },
                 {}
         };
         bool refresh = false, check_only = false;

@@ -11,7 +11,7 @@
 #include "repo/repo-file.h"
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] mirror [MIRROR-OPTION...] URL DIR\n\n"
+        printf("gn8v-tee-repo mirror [OPTION...] URL DIR\n\n"
                "Copy somebody's repository: all of it, its metadata byte for byte, or what named\n"
                "packages need. DIR is the old state or the new one, whatever happens; a run that\n"
                "was broken off is continued; only what changed is fetched.\n\n"
@@ -57,9 +57,9 @@ static void help(void) {
                "                           shown to servers that ask for it\n"
                "      --json               one JSON document on standard output\n"
                "  -h, --help               this text\n\n"
-               "Exit codes: 0 copied, or nothing new; 3 older or expired; 5 a key, signature or\n"
-               "digest is wrong; 6 malformed; 7 unreachable; 8 no space; 9 another run is at\n"
-               "work; 10 what a package needs is not there.\n", KEEP_DEFAULT);
+               "Exit codes: 0 copied, or nothing new; 1 failed; 3 older or expired; 5 a key,\n"
+               "signature or digest is wrong; 6 malformed; 7 unreachable; 8 no space; 9 another\n"
+               "run is at work; 10 what a package needs is not there.\n", KEEP_DEFAULT);
 }
 
 typedef struct Arguments {
@@ -241,7 +241,7 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 { "mirror-url", ARG_MIRROR_URL, "URL" },
                 { "keep", ARG_KEEP, "N" },
                 { "parallel", 'j', "N" },
-                { "timeout", ARG_TIMEOUT, "SEC" },
+                { "timeout", ARG_TIMEOUT, "SECONDS" },
                 {}
         };
         MirrorOptions o = { .keep = KEEP_DEFAULT, .arch = "" };

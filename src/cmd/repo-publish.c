@@ -13,7 +13,7 @@
 #define KEY_VALID_DAYS_MAX 36500
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] publish --key=FPR [PUBLISH-OPTION...] [RELEASE...]\n\n"
+        printf("gn8v-tee-repo publish --key=FPR [OPTION...] [RELEASE...]\n\n"
                "Sign the workspace's packages, index them, prove that they install and upgrade,\n"
                "and make them the repository in one step. A run that fails, or is killed, leaves\n"
                "the repository as it was. What is published already is not signed again.\n\n"
@@ -51,9 +51,9 @@ static void help(void) {
                "  -h, --help             this text\n\n"
                "The repository then holds the packages of the named releases (default: all), and\n"
                "those that belong to no release.\n\n"
-               "Exit codes: 0 published, or nothing to do; 1 failed; 3 published already with\n"
-               "other content, or not built from the lock; 5 a package or a key is not what it\n"
-               "should be; 6 malformed; 8 no space; 9 another run is at work; 10 it would not\n"
+               "Exit codes: 0 published, or nothing to do; 1 failed; 3 a lock is missing or\n"
+               "stale, or other content is published already; 5 a package or a key is not what\n"
+               "it should be; 6 malformed; 8 no space; 9 another run is at work; 10 it would not\n"
                "install or upgrade.\n", KEY_VALID_DAYS, KEEP_DEFAULT);
 }
 

@@ -5,7 +5,7 @@
 #include "repo/wrap.h"
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] render --release=FILE --into=DIR --lists=DIR\n\n"
+        printf("gn8v-tee-repo render --release=FILE --into=DIR --lists=DIR\n\n"
                "Write the files of a release's metapackage below a build root. Called by the\n"
                "specs.\n\n"
                "Options:\n"

@@ -10,7 +10,7 @@
 #include "repo/rollback.h"
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] rollback --key=FPR [ROLLBACK-OPTION...] [GENERATION]\n\n"
+        printf("gn8v-tee-repo rollback --key=FPR [OPTION...] [GENERATION]\n\n"
                "Publish an earlier state again: the named generation, or the one before the\n"
                "published one. It gets a new number, because clients that remember the number\n"
                "they saw would take the old one for a replay. Machines that have newer packages\n"
@@ -26,8 +26,9 @@ static void help(void) {
                "      --mirror-url=URL see publish (default: as it is there now)\n"
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"
-               "Exit codes: 0 published; 1 no such generation; 5 its packages are not as they\n"
-               "were, or another key's; 9 somebody publishes.\n", KEEP_DEFAULT);
+               "Exit codes: 0 published, or there already; 1 no such generation; 5 its packages\n"
+               "are not as they were, or another key's; 6 malformed; 8 no space; 9 another run\n"
+               "is at work.\n", KEEP_DEFAULT);
 }
 
 static int run(const Repo *repo, SignerArguments *signer, RollbackOptions *o, Error *e) {

@@ -9,7 +9,7 @@
 #include "repo/sbom.h"
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] sbom [SBOM-OPTION...] RELEASE\n\n"
+        printf("gn8v-tee-repo sbom [OPTION...] RELEASE\n\n"
                "Write what a published release is made of, as SPDX 2.3 in JSON: its packages and\n"
                "the vendors' files that they were made from, with digests, licences, and what\n"
                "needs what. The same state gives the same bytes.\n\n"
@@ -19,8 +19,9 @@ static void help(void) {
                "      --generation=N     a generation's number, or previous (default: current)\n"
                "      --json             with --output: say as JSON what was written\n"
                "  -h, --help             this text\n\n"
-               "Exit codes: 0 written; 1 not published; 3 published with another lock; 5 a\n"
-               "package is not as it was published; 6 malformed; 8 no space.\n");
+               "Exit codes: 0 written; 1 not published; 3 the lock is missing or stale, or it\n"
+               "was published with another one; 5 a package is not as it was published; 6\n"
+               "malformed; 8 no space.\n");
 }
 
 static int load_lock(const Repo *repo, const Release *release, Lock **ret, char ret_sha256[static SHA256_HEX_SIZE], Error *e) {

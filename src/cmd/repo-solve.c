@@ -6,7 +6,7 @@
 #include "repo/inputs.h"
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] solve [SOLVE-OPTION...] [RELEASE...]\n\n"
+        printf("gn8v-tee-repo solve [OPTION...] [RELEASE...]\n\n"
                "Prove by libsolv, as dnf with best=True decides, that every package installs,\n"
                "that each metapackage brings all pins of its release, that those of different\n"
                "profiles exclude each other, and that older releases upgrade to the newest.\n"
@@ -19,8 +19,8 @@ static void help(void) {
                "                        must leave the pins alone; may be repeated\n"
                "      --json            one JSON document on standard output\n"
                "  -h, --help            this text\n\n"
-               "Exit codes: 0 proven; 1 there are no packages, or no such repository; 6\n"
-               "malformed; 10 something is not proven.\n");
+               "Exit codes: 0 proven; 1 there are no packages, or no such repository; 3 a lock\n"
+               "is missing or stale; 6 malformed; 10 something is not proven.\n");
 }
 
 static int gather(const Repo *repo, char ***rpms, Error *e) {

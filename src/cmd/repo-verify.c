@@ -6,7 +6,7 @@
 #include "repo/verify.h"
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] verify [VERIFY-OPTION...] [RELEASE...]\n\n"
+        printf("gn8v-tee-repo verify [OPTION...] [RELEASE...]\n\n"
                "Follow the chain, offline: release file, lock, stored artifact, build record,\n"
                "signed package and its payload, primary.xml, repomd.xml, signature, fingerprint;\n"
                "and what lies beside it: .repo file, metalink, keys, kept generations.\n"
@@ -19,9 +19,9 @@ static void help(void) {
                "      --repo=DIR        the repository (default: WORKSPACE/repo)\n"
                "      --json            one JSON document on standard output\n"
                "  -h, --help            this text\n\n"
-               "Exit codes: 0 all links hold; 3 an older state, or expired; 5 one is broken (6:\n"
-               "malformed); 11 those that could be checked hold, but not all could be: without a\n"
-               "workspace the repository alone is checked.\n");
+               "Exit codes: 0 all links hold; 1 there is no repository; 3 an older state, or\n"
+               "expired; 5 one is broken (6: malformed); 11 those that could be checked hold,\n"
+               "but not all could be: without a workspace the repository alone is checked.\n");
 }
 
 static const char *const states[] = { [VERIFY_OK] = "ok", [VERIFY_BROKEN] = "broken", [VERIFY_UNCHECKED] = "unchecked" };

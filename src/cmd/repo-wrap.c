@@ -12,8 +12,8 @@ typedef struct Options {
 } Options;
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] wrap --release=FILE --artifact=NAME --into=DIR\n"
-               "                               --lists=DIR ARCHIVE\n\n"
+        printf("gn8v-tee-repo wrap --release=FILE --artifact=NAME --into=DIR\n"
+               "                   --lists=DIR ARCHIVE\n\n"
                "Read a vendor archive (driver or CUDA .run, cuBLAS wheel), executing none of\n"
                "it, and place its files below a build root. Called by the specs.\n\n"
                "Options:\n"
