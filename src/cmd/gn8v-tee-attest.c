@@ -27,7 +27,7 @@ static void help(void) {
                "  -v, --verbose        every check, not only those that are not right\n"
                "      --version        print the version\n"
                "  -h, --help           this text; VERB --help tells more\n\n"
-               "Exit codes: 0 trusted, or done; 2 wrong words on the command line; VERB --help and\n"
+               "Exit codes: 0 trusted; 2 wrong words on the command line; VERB --help and\n"
                "gn8v-tee-attest(1) have the others.\n");
 }
 
