@@ -132,13 +132,13 @@ int verb_attest_collect(Attest *attest, int argc, char *argv[], Error *e) {
                         free(given);
                         given = NULL;
                         if (hex_decode(optarg, strlen(optarg), false, &given, &n) < 0 || n != NONCE_SIZE)
-                                return verb_usage("collect", "--nonce wants 64 hexadecimal digits");
+                                return option_refuse("not 64 hexadecimal digits");
                         break;
                 case ARG_DEVICE:
                         for (choice = DEVICES_ALL; choice < _DEVICES_MAX && !streq(choices[choice], optarg);)
                                 choice++;
                         if (choice == _DEVICES_MAX)
-                                return verb_usage("collect", "--device is gpu, switch or all");
+                                return option_refuse("neither gpu, switch nor all");
                         break;
                 default: return option_status();
                 }

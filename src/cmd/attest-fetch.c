@@ -183,6 +183,7 @@ static int fetch_for_evidence(const Attest *attest, const JudgeArguments *a, con
 static int run(Attest *attest, const JudgeArguments *a, const Telling *telling, char *files[], int n, Error *e) {
         _cleanup_free_ char *answers = path_join(telling->dir, OCSP_BUNDLE_DIR);
         _cleanup_collateral_ Collateral c = {};
+        OcspSummary asked;
         RimSource rims;
         OcspSource ocsp;
         int r, k = 0;
@@ -203,7 +204,8 @@ static int run(Attest *attest, const JudgeArguments *a, const Telling *telling, 
                 k = fetch_for_release(attest, a, telling, &rims, &ocsp, e);
         r = r < 0 ? r : k;
         /* What went wrong before there was anything to tell is the error alone. */
-        if (r < 0 && telling->manifests && json_array_size(telling->manifests) == 0)
+        ocsp_client_summary(c.ocsp, &asked);
+        if (r < 0 && asked.asked == 0 && json_array_size(telling->manifests) == 0)
                 return r;
         k = tell_answers(telling, &c, e);
         return r < 0 ? r : k;
@@ -222,17 +224,12 @@ int verb_attest_fetch(Attest *attest, int argc, char *argv[], Error *e) {
         int c, r;
 
         while ((c = option_next(argc, argv, options)) >= 0) {
-                const char *wrong;
-
                 if (c == 'h') {
                         help();
                         return EXIT_OK;
                 }
-                if (c == '?')
-                        return option_status();
-                wrong = judge_take_option(&a, c, optarg);
-                if (wrong)
-                        return verb_usage("fetch", "%s", wrong);
+                if ((r = judge_take_option(&a, c, optarg)) != EXIT_OK || c == '?')
+                        return r;
         }
         if (optind >= argc)
                 return verb_usage("fetch", "into which directory?");

@@ -40,13 +40,13 @@ void judge_arguments_free(JudgeArguments *a) {
         (void) strv_free(a->policies);
 }
 
-static int parse_count(const char *s, int *ret) {
+static int take_count(const char *s, int *ret) {
         uint64_t n;
+        int r = option_number(s, 0, EVIDENCE_DEVICES_MAX, &n);
 
-        if (parse_u64(s, &n) < 0 || n > EVIDENCE_DEVICES_MAX)
-                return -EINVAL;
-        *ret = (int) n;
-        return 0;
+        if (r == EXIT_OK)
+                *ret = (int) n;
+        return r;
 }
 
 static int parse_nonce(const char *s, uint8_t **ret) {
@@ -60,34 +60,32 @@ static int parse_nonce(const char *s, uint8_t **ret) {
         return 0;
 }
 
-const char *judge_take_option(JudgeArguments *a, int option, const char *value) {
+int judge_take_option(JudgeArguments *a, int option, const char *value) {
         uint64_t n;
+        int r;
 
         switch (option) {
-        case ARG_JUDGE_RIM_DIR: a->rim_dir = value; return NULL;
-        case ARG_JUDGE_BUNDLE: a->bundle = value; return NULL;
-        case ARG_JUDGE_RELEASE: a->release = value; return NULL;
-        case ARG_JUDGE_CONFIG: a->config = value; return NULL;
-        case ARG_JUDGE_OFFLINE: a->offline = true; return NULL;
-        case ARG_JUDGE_ALLOW_HOLD: a->allow_hold = true; return NULL;
-        case ARG_JUDGE_TOKEN: a->token = value; return NULL;
-        case ARG_JUDGE_SIGN_KEY: a->sign_key = value; return NULL;
-        case ARG_JUDGE_OCSP: return (a->ocsp = ocsp_mode_from_string(value)) < 0 ? "--ocsp is off, cache or online" : NULL;
-        case ARG_JUDGE_POLICY: return strv_append(&a->policies, value) < 0 ? "out of memory" : NULL;
-        case ARG_JUDGE_CLAIMS: return (a->claims = claims_version_from_string(value)) < 0 ? "--claims is 2.0 or 3.0" : NULL;
-        case ARG_JUDGE_NONCE: return parse_nonce(value, &a->nonce) < 0 ? "--nonce wants 64 hexadecimal digits" : NULL;
-        case ARG_JUDGE_AT:
-                a->at_given = true;
-                return parse_time(value, &a->o.at) < 0 && parse_date(value, &a->o.at) < 0 ? "--at wants a time like 2024-06-01T00:00:00Z, or a date" : NULL;
+        case ARG_JUDGE_RIM_DIR: a->rim_dir = value; return EXIT_OK;
+        case ARG_JUDGE_BUNDLE: a->bundle = value; return EXIT_OK;
+        case ARG_JUDGE_RELEASE: a->release = value; return EXIT_OK;
+        case ARG_JUDGE_CONFIG: a->config = value; return EXIT_OK;
+        case ARG_JUDGE_OFFLINE: a->offline = true; return EXIT_OK;
+        case ARG_JUDGE_ALLOW_HOLD: a->allow_hold = true; return EXIT_OK;
+        case ARG_JUDGE_TOKEN: a->token = value; return EXIT_OK;
+        case ARG_JUDGE_SIGN_KEY: a->sign_key = value; return EXIT_OK;
+        case ARG_JUDGE_OCSP: return (a->ocsp = ocsp_mode_from_string(value)) < 0 ? option_refuse("neither online, cache nor off") : EXIT_OK;
+        case ARG_JUDGE_POLICY: return strv_append(&a->policies, value) < 0 ? option_refuse("out of memory") : EXIT_OK;
+        case ARG_JUDGE_CLAIMS: return (a->claims = claims_version_from_string(value)) < 0 ? option_refuse("neither 2.0 nor 3.0") : EXIT_OK;
+        case ARG_JUDGE_NONCE: return parse_nonce(value, &a->nonce) < 0 ? option_refuse("not 64 hexadecimal digits") : EXIT_OK;
+        case ARG_JUDGE_AT: a->at_given = true; return attest_take_time(value, &a->o.at);
         case ARG_JUDGE_TIMEOUT:
-                if (parse_u64(value, &n) < 0 || n == 0 || n > 600)
-                        return "--timeout wants 1 to 600 seconds";
-                a->timeout_sec = (unsigned) n;
-                return NULL;
-        case ARG_JUDGE_GPUS: return parse_count(value, &a->o.gpus) < 0 ? "--gpus wants a number" : NULL;
-        case ARG_JUDGE_SWITCHES: return parse_count(value, &a->o.switches) < 0 ? "--switches wants a number" : NULL;
-        case ARG_JUDGE_MODE: return (a->o.mode = mode_from_string(value)) < 0 ? "--mode is confidential-computing or protected-pcie" : NULL;
-        default: return NULL;
+                if ((r = option_number(value, 1, ATTEST_TIMEOUT_MAX, &n)) == EXIT_OK)
+                        a->timeout_sec = (unsigned) n;
+                return r;
+        case ARG_JUDGE_GPUS: return take_count(value, &a->o.gpus);
+        case ARG_JUDGE_SWITCHES: return take_count(value, &a->o.switches);
+        case ARG_JUDGE_MODE: return (a->o.mode = mode_from_string(value)) < 0 ? option_refuse("neither confidential-computing nor protected-pcie") : EXIT_OK;
+        default: return option_status();
         }
 }
 

@@ -45,8 +45,8 @@ typedef struct JudgeArguments {
 #define JUDGE_ARGUMENTS ((JudgeArguments){ .claims = -1, .ocsp = -1, .o = { .at = (int64_t) time(NULL), .gpus = -1, .switches = -1, .mode = -1 } })
 void judge_arguments_free(JudgeArguments *a);
 
-/* Takes the value of one option: NULL, or what is wrong with it. */
-const char *judge_take_option(JudgeArguments *a, int option, const char *value);
+/* Takes one option, with its value, or what option_next() could not take: EXIT_OK, or what to return. */
+int judge_take_option(JudgeArguments *a, int option, const char *value);
 /* What is wrong with the options together; NULL. */
 const char *judge_check_options(const JudgeArguments *a, bool json);
 

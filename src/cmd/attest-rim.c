@@ -9,8 +9,7 @@
 #include "basic/log.h"
 #include "cmd/attest.h"
 
-#define URLS_MAX     8
-#define TIMEOUT_MAX  600
+#define URLS_MAX 8
 
 static void help(void) {
         printf("gn8v-tee-attest rim [OPTION...] FILE...\n"
@@ -295,21 +294,21 @@ static int run(const Attest *attest, const RimArguments *a, char **words, size_t
         return conclude(&v, e);
 }
 
-static const char *take_url(RimArguments *a, const char *url) {
+static int take_url(RimArguments *a, const char *url) {
         if (!http_url_is_valid(url))
-                return "--rim-url: not an http or https URL";
+                return option_refuse("not an http or https URL");
         if (strv_length(a->urls) >= URLS_MAX)
-                return "--rim-url: too many";
-        return strv_append(&a->urls, url) < 0 ? "out of memory" : NULL;
+                return option_refuse("too many servers");
+        return strv_append(&a->urls, url) < 0 ? option_refuse("out of memory") : EXIT_OK;
 }
 
-static const char *take_timeout(RimArguments *a, const char *text) {
+static int take_timeout(RimArguments *a, const char *text) {
         uint64_t n;
+        int r = option_number(text, 1, ATTEST_TIMEOUT_MAX, &n);
 
-        if (parse_u64(text, &n) < 0 || n == 0 || n > TIMEOUT_MAX)
-                return "--timeout: 1 to 600 seconds";
-        a->timeout_sec = (unsigned) n;
-        return NULL;
+        if (r == EXIT_OK)
+                a->timeout_sec = (unsigned) n;
+        return r;
 }
 
 /* What is wrong with the options together; NULL. */
@@ -337,24 +336,26 @@ int verb_attest_rim(Attest *attest, int argc, char *argv[], Error *e) {
                 {}
         };
         RimArguments a = { .at = (int64_t) time(NULL) };
-        const char *wrong = NULL;
-        int c, r;
+        const char *wrong;
+        int c, r = EXIT_OK;
 
-        while (!wrong && (c = option_next(argc, argv, options)) >= 0)
+        while (r == EXIT_OK && (c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_GET: a.into = optarg; break;
                 case ARG_RIM_DIR: a.rim_dir = optarg; break;
-                case ARG_RIM_URL: wrong = take_url(&a, optarg); break;
+                case ARG_RIM_URL: r = take_url(&a, optarg); break;
                 case ARG_OFFLINE: a.offline = true; break;
-                case ARG_TIMEOUT: wrong = take_timeout(&a, optarg); break;
+                case ARG_TIMEOUT: r = take_timeout(&a, optarg); break;
                 case ARG_CONFIG: a.config = optarg; break;
-                case ARG_AT: wrong = parse_time(optarg, &a.at) < 0 && parse_date(optarg, &a.at) < 0 ? "--at wants a time like 2024-06-01T00:00:00Z, or a date" : NULL; break;
+                case ARG_AT: r = attest_take_time(optarg, &a.at); break;
                 case 'h': help(); return EXIT_OK;
                 default: (void) strv_free(a.urls); return option_status();
                 }
-        if (!wrong)
-                wrong = check_words(&a, argv + optind);
-        r = wrong ? verb_usage("rim", "%s", wrong) : run(attest, &a, argv + optind, (size_t) (argc - optind), e);
+        wrong = r == EXIT_OK ? check_words(&a, argv + optind) : NULL;
+        if (wrong)
+                r = verb_usage("rim", "%s", wrong);
+        else if (r == EXIT_OK)
+                r = run(attest, &a, argv + optind, (size_t) (argc - optind), e);
         (void) strv_free(a.urls);
         return r;
 }

@@ -162,11 +162,9 @@ int verb_attest_run(Attest *attest, int argc, char *argv[], Error *e) {
                 case 'h': help(); return EXIT_OK;
                 case ARG_SET_READY: set_ready = true; break;
                 case ARG_SAVE: path = optarg; break;
-                case '?': return option_status();
                 default:
-                        wrong = judge_take_option(&a, c, optarg);
-                        if (wrong)
-                                return verb_usage("run", "%s", wrong);
+                        if ((r = judge_take_option(&a, c, optarg)) != EXIT_OK || c == '?')
+                                return r;
                 }
         wrong = judge_check_options(&a, attest->json);
         if (!wrong && set_ready && a.at_given)

@@ -51,11 +51,9 @@ int verb_attest_verify(Attest *attest, int argc, char *argv[], Error *e) {
                                 return verb_usage("verify", "--report and --chain are of one device; several: as evidence files");
                         *(c == ARG_REPORT ? &report : &chain) = optarg;
                         break;
-                case '?': return option_status();
                 default:
-                        wrong = judge_take_option(&a, c, optarg);
-                        if (wrong)
-                                return verb_usage("verify", "%s", wrong);
+                        if ((r = judge_take_option(&a, c, optarg)) != EXIT_OK || c == '?')
+                                return r;
                 }
         wrong = judge_check_options(&a, attest->json);
         if (wrong)

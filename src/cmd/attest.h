@@ -30,6 +30,10 @@ int verb_attest_fetch(Attest *attest, int argc, char *argv[], Error *e);
 int verb_attest_rim(Attest *attest, int argc, char *argv[], Error *e);
 int verb_attest_gate(Attest *attest, int argc, char *argv[], Error *e);
 
+#define ATTEST_TIMEOUT_MAX 600 /* seconds */
+/* The value of --at, which is a time or a date: EXIT_OK, or EXIT_USAGE (told). */
+int attest_take_time(const char *value, int64_t *ret);
+
 /* attest-table.c: the verdict for people, on standard output; and as JSON. */
 void attest_print_table(const Verdict *v, bool all);
 /* claims: ClaimsVersion of NVIDIA's claims to be in it, or -1; alone, without what we say ourselves, unless whole. */

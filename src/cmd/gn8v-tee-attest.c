@@ -31,6 +31,10 @@ static void help(void) {
                "gn8v-tee-attest(1) have the others.\n");
 }
 
+int attest_take_time(const char *value, int64_t *ret) {
+        return parse_time(value, ret) < 0 && parse_date(value, ret) < 0 ? option_refuse("not a time like 2024-06-01T00:00:00Z, nor a date") : EXIT_OK;
+}
+
 static int run_verb(Attest *attest, int argc, char *argv[]) {
         const char *names[ELEMENTSOF(verbs) + 1] = {};
 

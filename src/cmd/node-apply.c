@@ -122,15 +122,17 @@ int verb_apply(Command *c, int argc, char *argv[], Error *e) {
                 switch (k) {
                 case 'n': o.dry_run = true; break;
                 case ARG_BOOT: o.boot = true; break;
-                case ARG_KERNEL: o.kernel = optarg; break;
-                case ARG_REMOVED_KERNEL: o.removed_kernel = optarg; break;
+                case ARG_KERNEL:
+                case ARG_REMOVED_KERNEL:
+                        if (!kernel_name_is_valid(optarg))
+                                return option_refuse("not a kernel's version");
+                        *(k == ARG_KERNEL ? &o.kernel : &o.removed_kernel) = optarg;
+                        break;
                 case 'h': fputs(help, stdout); return EXIT_OK;
                 default: return option_status();
                 }
         if (optind < argc)
                 return verb_too_many("apply", argv[optind]);
-        if ((o.kernel && !kernel_name_is_valid(o.kernel)) || (o.removed_kernel && !kernel_name_is_valid(o.removed_kernel)))
-                return verb_usage("apply", "%s: not a kernel's version", o.kernel && !kernel_name_is_valid(o.kernel) ? o.kernel : o.removed_kernel);
         r = node_open(&n, c->root, e);
         return r < 0 ? r : apply(c, &o, &n, e);
 }

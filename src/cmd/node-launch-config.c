@@ -85,16 +85,16 @@ static const char **cloud_option(Launch *l, int option) {
         }
 }
 
-static int take_format(Options *o, const char *verb, const char *value) {
+static int take_format(Options *o, const char *value) {
         for (int i = 0; i < _FORMAT_MAX; i++)
                 if (streq(formats[i], value)) {
                         o->format = (Format) i;
                         return 0;
                 }
-        return verb_usage(verb, "--format=%s: there is aliyun, user-data, kickstart, ansible, json", value);
+        return option_refuse("there is aliyun, user-data, kickstart, ansible, json");
 }
 
-static int take_option(Options *o, Launch *l, const char *verb, int option, const char *value) {
+static int take_option(Options *o, Launch *l, int option, const char *value) {
         const char **word = cloud_option(l, option);
         uint64_t n;
 
@@ -107,7 +107,7 @@ static int take_option(Options *o, Launch *l, const char *verb, int option, cons
         case ARG_RELEASES: o->releases = value; return 0;
         case ARG_REPO_KEY:
                 if (o->n_keys >= LAUNCH_KEYS_MAX)
-                        return verb_usage(verb, "more than %d keys", LAUNCH_KEYS_MAX);
+                        return option_refuse("too many keys");
                 o->keys[o->n_keys++] = value;
                 return 0;
         case ARG_DISK:
@@ -119,7 +119,7 @@ static int take_option(Options *o, Launch *l, const char *verb, int option, cons
         case ARG_USER_DATA: o->format = FORMAT_USER_DATA; return 0;
         case ARG_KICKSTART: o->format = FORMAT_KICKSTART; return 0;
         case ARG_ANSIBLE: o->format = FORMAT_ANSIBLE; return 0;
-        default: return take_format(o, verb, value);
+        default: return take_format(o, value);
         }
 }
 
@@ -153,7 +153,7 @@ static int parse_options(Command *c, Options *o, Launch *l, int argc, char *argv
                         fputs(help, stdout);
                         return EXIT_OK;
                 }
-                r = k == '?' ? option_status() : take_option(o, l, argv[0], k, optarg);
+                r = k == '?' ? option_status() : take_option(o, l, k, optarg);
                 if (k == '?' || r != 0)
                         return r;
         }

@@ -265,7 +265,11 @@ int option_number(const char *value, uint64_t min, uint64_t max, uint64_t *ret) 
         uint64_t n;
 
         if (parse_u64(value, &n) < 0 || n < min || n > max)
-                return verb_usage(verb_now, "--%s=%s: not a number from %ju to %ju", option_now->name, value, (uintmax_t) min, (uintmax_t) max);
+                return status = verb_usage(verb_now, "--%s=%s: not a number from %ju to %ju", option_now->name, value, (uintmax_t) min, (uintmax_t) max);
         *ret = n;
         return EXIT_OK;
+}
+
+int option_refuse(const char *why) {
+        return status = verb_usage(verb_now, "--%s=%s: %s", option_now->name, optarg, why);
 }

@@ -44,6 +44,9 @@ int options_none(int argc, char *argv[], const char *help, int words);
 /* The value of the option that option_next() returned last, as a number from min to max: 0, or EXIT_USAGE (told). */
 int option_number(const char *value, uint64_t min, uint64_t max, uint64_t *ret);
 
+/* For any other value that it does not take: why, such as "not a day". Returns EXIT_USAGE, as option_status() does then. */
+int option_refuse(const char *why);
+
 /* For words that are wrong: one line that says why, and one that says where to read more. verb NULL: before it. Returns EXIT_USAGE. */
 int verb_usage(const char *verb, const char *fmt, ...) _printf_(2, 3);
 /* For more words than a verb takes, of which word is the first. */

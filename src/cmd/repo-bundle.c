@@ -102,7 +102,7 @@ int verb_export(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_GENERATION:
                 case ARG_SINCE:
                         if (!generation_word_is_valid(optarg))
-                                return verb_usage("export", "--%s=%s: not a generation's number, current or previous", c == ARG_SINCE ? "since" : "generation", optarg);
+                                return option_refuse("neither a generation's number, current nor previous");
                         *(c == ARG_SINCE ? &o.since : &o.generation) = optarg;
                         break;
                 case 'h': help_export(); return EXIT_OK;

@@ -166,7 +166,7 @@ int verb_fetch(Repo *repo, int argc, char *argv[], Error *e) {
 
         while ((c = option_next(argc, argv, options)) >= 0) {
                 switch (c) {
-                case ARG_RIM_URL: r = fetching_rim_url("fetch", optarg, &urls); break;
+                case ARG_RIM_URL: r = fetching_rim_url(optarg, &urls); break;
                 case ARG_RIM_DIR: rims.directory = optarg; break;
                 case 'j': r = fetching_number(optarg, 64, &fetching.parallel); break;
                 case ARG_TIMEOUT: r = fetching_number(optarg, 3600, &fetching.timeout_sec); break;

@@ -12,11 +12,11 @@ int fetching_number(const char *value, unsigned max, unsigned *ret) {
         return EXIT_OK;
 }
 
-int fetching_rim_url(const char *verb, const char *value, char ***urls) {
+int fetching_rim_url(const char *value, char ***urls) {
         if (!startswith(value, "http://") && !startswith(value, "https://"))
-                return verb_usage(verb, "--rim-url=%s: not an http or https URL", value);
+                return option_refuse("not an http or https URL");
         if (strv_length(*urls) >= 8)
-                return verb_usage(verb, "--rim-url: more than 8");
+                return option_refuse("too many servers");
         return strv_append(urls, value) < 0 ? EXIT_FAILED : EXIT_OK;
 }
 

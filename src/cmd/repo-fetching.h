@@ -15,7 +15,7 @@
         "      --rim-dir=DIR        take manifests (ID.xml) from there if they are there\n"
 
 /* Takes the argument of --rim-url. */
-int fetching_rim_url(const char *verb, const char *value, char ***urls);
+int fetching_rim_url(const char *value, char ***urls);
 
 /* Takes the argument of --parallel or --timeout (a positive number up to max) into *ret: EXIT_OK, or EXIT_USAGE when it was told. */
 int fetching_number(const char *value, unsigned max, unsigned *ret);

@@ -282,6 +282,12 @@ static int load_releases(Repo *repo, int argc, char *argv[], Error *e) {
         return 0;
 }
 
+static bool has(const char *dir, const char *name) {
+        _cleanup_free_ char *path = path_join(dir, name);
+
+        return path && access(path, F_OK) == 0;
+}
+
 /* A new one has nothing in it yet; but one that is named, and has nothing of a workspace, is another directory than was meant. */
 static int check_workspace(const Repo *repo, Error *e) {
         static const char *const parts[] = { "locks", "store", "packages", "repo" };
@@ -289,14 +295,9 @@ static int check_workspace(const Repo *repo, Error *e) {
 
         if (!repo->workspace_given)
                 return 0;
-        for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
-                _cleanup_free_ char *path = path_join(repo->workspace, parts[i]);
-
-                if (!path)
-                        return error_oom(e);
-                if (access(path, F_OK) == 0)
+        for (size_t i = 0; i < ELEMENTSOF(parts); i++)
+                if (has(repo->workspace, parts[i]))
                         return 0;
-        }
         r = is_folder(AT_FDCWD, repo->workspace) ? error_set(e, ENOENT, EXIT_FAILED, "%s: it has neither locks, store, packages nor repo: there is no workspace", repo->workspace)
                                           : error_set(e, ENOENT, EXIT_FAILED, "%s: there is no such directory", repo->workspace);
         return error_hint(e, r, "-C names the workspace; 'gn8v-tee-repo -C DIR lock' makes a new one");
@@ -319,7 +320,9 @@ int verb_list(Repo *repo, int argc, char *argv[], Error *e) {
                 case 'h': help(); return EXIT_OK;
                 default: return option_status();
                 }
-        if ((r = check_workspace(repo, e)) < 0 || (r = repo_directory(repo, dir, dir != NULL, &path, e)) < 0 ||
+        if (dir && !has(dir, "repodata"))
+                return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: there is no repository", dir), "--repo names the directory that was published to, or copied");
+        if ((r = check_workspace(repo, e)) < 0 || (r = repo_directory(repo, dir, false, &path, e)) < 0 ||
             (r = load_releases(repo, argc - optind, argv + optind, e)) < 0 || (r = collect(repo, path, &v, e)) < 0)
                 return r;
         r = repo->json ? print_json(to_json(&v), e) : print_rows(&v, e);

@@ -134,7 +134,7 @@ int verb_lock(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_REFRESH: refresh = true; break;
                 case ARG_CHECK: check_only = true; break;
                 case ARG_WITHOUT_RIMS: rims.without = true; break;
-                case ARG_RIM_URL: r = fetching_rim_url("lock", optarg, &urls); break;
+                case ARG_RIM_URL: r = fetching_rim_url(optarg, &urls); break;
                 case ARG_RIM_DIR: rims.directory = optarg; break;
                 case 'j': r = fetching_number(optarg, 64, &fetching.parallel); break;
                 case ARG_TIMEOUT: r = fetching_number(optarg, 3600, &fetching.timeout_sec); break;

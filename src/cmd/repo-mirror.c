@@ -269,7 +269,7 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_DRY_RUN: o.dry_run = true; break;
                 case ARG_LIMIT_RATE:
                         if (parse_rate(optarg, &fetching.rate) < 0)
-                                return verb_usage("mirror", "--limit-rate %s: not a number of bytes, with k, M or G", optarg);
+                                return option_refuse("not a number of bytes, with k, M or G");
                         break;
                 case ARG_CA_FILE: fetching.ca_file = optarg; break;
                 case ARG_CLIENT_CERT: fetching.client_cert = optarg; break;

@@ -92,8 +92,10 @@ int verb_rollback(Repo *repo, int argc, char *argv[], Error *e) {
                         if (!signer_argument(&signer, c, optarg))
                                 return option_status();
                 }
-        if (argc - optind > 1 || (optind < argc && (parse_u64(argv[optind], &o.generation) < 0 || o.generation == 0)))
-                return verb_usage("rollback", "%s: not the number of one generation", argv[argc - 1]);
+        if (argc - optind > 1)
+                return verb_too_many("rollback", argv[optind + 1]);
+        if ((optind < argc && (parse_u64(argv[optind], &o.generation) < 0 || o.generation == 0)))
+                return verb_usage("rollback", "%s: not a generation's number", argv[optind]);
         if (!signer_named(&signer))
                 return verb_usage("rollback", "--key is missing: the key that published that generation");
         if (signer_arguments_wrong(&signer))

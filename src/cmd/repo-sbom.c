@@ -92,7 +92,7 @@ int verb_sbom(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_REPO: dir = optarg; break;
                 case ARG_GENERATION:
                         if (!generation_word_is_valid(optarg))
-                                return verb_usage("sbom", "--generation=%s: not a generation's number, current or previous", optarg);
+                                return option_refuse("neither a generation's number, current nor previous");
                         generation = optarg;
                         break;
                 case 'h': help(); return EXIT_OK;

@@ -2,8 +2,6 @@
 /* The options that name a signing key, the same for every verb that takes one, and a second key while one replaces the other. */
 #pragma once
 
-#include <getopt.h>
-
 #include "repo/signer.h"
 
 typedef struct SignerKey {
@@ -32,7 +30,7 @@ enum { ARG_SIGNER_KEY = 512, ARG_SIGNER_GNUPGHOME, ARG_SIGNER_PASSPHRASE_FILE, A
         { "also-key", ARG_SIGNER_ALSO_KEY, "FPR" },                      \
         { "also-key-file", ARG_SIGNER_ALSO_KEY_FILE, "URI" }
 
-/* Takes one of those options; false when c is another. */
+/* Takes one of those options; false when c is another, or its value is none (told): option_status() is to be returned. */
 bool signer_argument(SignerArguments *a, int c, const char *value);
 /* Whether a key is named at all. */
 bool signer_named(const SignerArguments *a);

@@ -45,11 +45,21 @@ static int no_such_generation(const PublishedState *s, Error *e) {
                           there && *there ? there : "none");
 }
 
+static int no_repository(const PublishedState *s, bool by_number, int error, Error *e) {
+        if (error != ENOENT && error != ENOTDIR)
+                return error_errno(e, error, "%s", s->path);
+        return by_number ? error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: there is no repository", s->path), "publish first, or name the repository: --repo")
+                         : error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: neither a generation, nor a repository's directory", s->path),
+                                      "give a generation's number, current, previous, or a repository's directory");
+}
+
 /* The published one, whatever else there is; its place among the generations. */
 static int find_published(const PublishedState *s, size_t *ret, Error *e) {
         char hex[SHA256_HEX_SIZE];
         int r = sha256_file(s->repo_fd, "repodata/repomd.xml", hex);
 
+        if (r == -ENOENT)
+                return no_repository(s, true, ENOENT, e);
         if (r < 0)
                 return error_errno(e, -r, "%s/repodata/repomd.xml", s->path);
         for (size_t i = s->n_generations; i-- > 0;)
@@ -67,14 +77,6 @@ static bool is_digits(const char *word) {
 
 bool generation_word_is_valid(const char *word) {
         return streq(word, "current") || streq(word, "previous") || is_digits(word);
-}
-
-static int no_repository(const PublishedState *s, bool by_number, int error, Error *e) {
-        if (error != ENOENT && error != ENOTDIR)
-                return error_errno(e, error, "%s", s->path);
-        return by_number ? error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: there is no repository", s->path), "publish first, or name the repository: --repo")
-                         : error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: neither a generation, nor a repository's directory", s->path),
-                                      "give a generation's number, current, previous, or a repository's directory");
 }
 
 int published_state_open(const char *path, const char *word, PublishedState *ret, Error *e) {
