@@ -267,6 +267,12 @@ bool is_special(int dir_fd, const char *path) {
         return !S_ISLNK(st.st_mode) || (startswith(path, "/dev/") && !startswith(path, "/dev/shm/"));
 }
 
+bool is_folder(int dir_fd, const char *path) {
+        struct stat st;
+
+        return fstatat(dir_fd, path, &st, 0) == 0 && S_ISDIR(st.st_mode);
+}
+
 int write_file_atomic_as(int dir_fd, const char *path, const void *data, size_t size, mode_t mode, uid_t uid, gid_t gid) {
         const char *base = path_basename(path);
         _cleanup_free_ char *temp = format("%.*s.%s.%d.tmp", (int) (base - path), path, base, (int) getpid());
@@ -277,6 +283,8 @@ int write_file_atomic_as(int dir_fd, const char *path, const void *data, size_t 
                 return -ENOMEM;
         if (is_special(dir_fd, path))
                 return -EEXIST;
+        if (is_folder(dir_fd, path))
+                return -EISDIR;
         (void) unlinkat(dir_fd, temp, 0);
         fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)

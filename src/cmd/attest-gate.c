@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether GPUs become ready at boot because a service started, or because they were attested. */
 #include <fcntl.h>
-#include <getopt.h>
 
 #include "basic/fs.h"
 #include "basic/log.h"
@@ -22,17 +21,17 @@ typedef struct Gate {
         bool running;     /* it is this one, and its systemd is there to be told */
 } Gate;
 
-static void help(void) {
-        printf("gn8v-tee-attest [OPTION...] gate [--root=DIR] enable|disable\n\n"
-               "With the gate enabled, GPUs become ready for clients at boot only after they\n"
-               "were attested: persistenced no longer sets the ready state,\n"
-               UNIT " does (run --set-ready). Its GPU clients, the\n"
-               "release's and those of gn8v-tee order add, start after it. Takes effect at\n"
-               "the next boot.\n\n"
-               "      --root=DIR       of the system below DIR, such as an image\n"
-               "  -h, --help           this text\n\n"
-               "Exit status: 0 done; 1 failed; 2 wrong words on the command line.\n");
-}
+static const char help[] =
+        "gn8v-tee-attest gate [OPTION...] enable|disable\n\n"
+        "With the gate enabled, GPUs become ready for clients at boot only after they\n"
+        "were attested: persistenced no longer sets the ready state,\n"
+        UNIT " does (run --set-ready). Its GPU clients, the\n"
+        "release's and those of gn8v-tee order add, start after it. Takes effect at\n"
+        "the next boot.\n\n"
+        "      --root=DIR       of the system below DIR, such as an image\n"
+        "      --json           one JSON document on standard output\n"
+        "  -h, --help           this text\n\n"
+        "Exit codes: 0 done; 1 failed; 6 malformed release file.\n";
 
 /* Numbers and mode are its. */
 static int check_release(const Gate *g, Error *e) {
@@ -96,20 +95,24 @@ static int disable(const Gate *g, Error *e) {
 
 int verb_attest_gate(Attest *attest, int argc, char *argv[], Error *e) {
         enum { ARG_ROOT = 256 };
-        static const struct option options[] = { { "root", required_argument, NULL, ARG_ROOT }, { "help", no_argument, NULL, 'h' }, {} };
+        static const Option options[] = { { "root", ARG_ROOT, "DIR" }, {} };
         _cleanup_close_ int fd = -1;
         Gate g = { .root = "/" };
         bool on;
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
-                case 'h': help(); return EXIT_OK;
+                case 'h': fputs(help, stdout); return EXIT_OK;
                 case ARG_ROOT: g.root = optarg; break;
-                default: return attest_usage("gate", "unknown option, or an argument is missing");
+                default: return option_status();
                 }
-        if (optind + 1 != argc || (!streq(argv[optind], "enable") && !streq(argv[optind], "disable")))
-                return attest_usage("gate", "enable or disable");
+        if (optind == argc)
+                return verb_usage("gate", "one of enable, disable is missing");
+        if (optind + 1 < argc)
+                return verb_too_many("gate", argv[optind + 1]);
+        if (!streq(argv[optind], "enable") && !streq(argv[optind], "disable"))
+                return verb_usage("gate", "%s: neither enable nor disable", argv[optind]);
         on = streq(argv[optind], "enable");
         g.fd = fd = open(g.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
@@ -118,6 +121,8 @@ int verb_attest_gate(Attest *attest, int argc, char *argv[], Error *e) {
         r = on ? enable(&g, e) : disable(&g, e);
         if (r < 0)
                 return r;
+        if (attest->json)
+                return print_json(json_pack("{s:b}", "gate", on), e);
         if (!attest->quiet)
                 log_info("from the next boot on, GPUs become ready %s", on ? "once they were attested" : "as the release says");
         return EXIT_OK;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
 #include <inttypes.h>
 
 #include "basic/fs.h"
@@ -11,7 +10,7 @@
 #include "repo/rollback.h"
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] rollback --key=FPR [ROLLBACK-OPTION...] [GENERATION]\n\n"
+        printf("gn8v-tee-repo rollback --key=FPR [OPTION...] [GENERATION]\n\n"
                "Publish an earlier state again: the named generation, or the one before the\n"
                "published one. It gets a new number, because clients that remember the number\n"
                "they saw would take the old one for a replay. Machines that have newer packages\n"
@@ -27,8 +26,9 @@ static void help(void) {
                "      --mirror-url=URL see publish (default: as it is there now)\n"
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"
-               "Exit codes: 0 published; 1 no such generation; 5 its packages are not as they\n"
-               "were, or another key's; 9 somebody publishes.\n", KEEP_DEFAULT);
+               "Exit codes: 0 published, or there already; 1 no such generation; 5 its packages\n"
+               "are not as they were, or another key's; 6 malformed; 8 no space; 9 another run\n"
+               "is at work.\n", KEEP_DEFAULT);
 }
 
 static int run(const Repo *repo, SignerArguments *signer, RollbackOptions *o, Error *e) {
@@ -52,35 +52,34 @@ static int run(const Repo *repo, SignerArguments *signer, RollbackOptions *o, Er
 }
 
 int verb_rollback(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_REPO = 256, ARG_JSON, ARG_KEEP, ARG_VALID_DAYS, ARG_MIRROR_URL };
-        static const struct option options[] = {
+        enum { ARG_REPO = 256, ARG_KEEP, ARG_VALID_DAYS, ARG_MIRROR_URL };
+        static const Option options[] = {
                 SIGNER_OPTIONS,
-                { "repo", required_argument, NULL, ARG_REPO },
-                { "keep", required_argument, NULL, ARG_KEEP },
-                { "valid-days", required_argument, NULL, ARG_VALID_DAYS },
-                { "mirror-url", required_argument, NULL, ARG_MIRROR_URL },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "help", no_argument, NULL, 'h' },
+                { "repo", ARG_REPO, "DIR" },
+                { "keep", ARG_KEEP, "N" },
+                { "valid-days", ARG_VALID_DAYS, "N" },
+                { "mirror-url", ARG_MIRROR_URL, "URL" },
                 {}
         };
         _cleanup_free_ char *path = NULL;
-        RollbackOptions o = { .workspace = repo->workspace, .keep = KEEP_DEFAULT };
+        RollbackOptions o = { .keep = KEEP_DEFAULT };
         _cleanup_(signer_arguments_clear) SignerArguments signer = {};
-        uint64_t keep;
+        uint64_t keep, days;
         _cleanup_strv_ char **mirror_urls = NULL;
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_REPO: o.repo = optarg; break;
                 case ARG_KEEP:
-                        if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)
-                                return verb_usage("rollback", "--keep %s: not a number from 1 to %d", optarg, KEEP_MAX);
+                        if (option_number(optarg, 1, KEEP_MAX, &keep) != EXIT_OK)
+                                return EXIT_USAGE;
                         o.keep = (unsigned) keep;
                         break;
                 case ARG_VALID_DAYS:
-                        if (parse_days(optarg, &o.valid_sec) < 0)
-                                return verb_usage("rollback", "--valid-days %s: not a number from 1 to %d", optarg, VALID_DAYS_MAX);
+                        if (option_number(optarg, 1, VALID_DAYS_MAX, &days) != EXIT_OK)
+                                return EXIT_USAGE;
+                        o.valid_sec = (int64_t) days * 24 * 60 * 60;
                         break;
                 case ARG_MIRROR_URL:
                         if ((r = repo_url_check("--mirror-url", optarg, e)) < 0)
@@ -88,21 +87,22 @@ int verb_rollback(Repo *repo, int argc, char *argv[], Error *e) {
                         if (strv_append(&mirror_urls, optarg) < 0)
                                 return error_oom(e);
                         break;
-                case ARG_JSON: repo->json = true; break;
                 case 'h': help(); return EXIT_OK;
                 default:
                         if (!signer_argument(&signer, c, optarg))
-                                return verb_usage("rollback", "unknown option, or an argument is missing");
+                                return option_status();
                 }
-        if (argc - optind > 1 || (optind < argc && (parse_u64(argv[optind], &o.generation) < 0 || o.generation == 0)))
-                return verb_usage("rollback", "%s: not the number of one generation", argv[argc - 1]);
+        if (argc - optind > 1)
+                return verb_too_many("rollback", argv[optind + 1]);
+        if ((optind < argc && (parse_u64(argv[optind], &o.generation) < 0 || o.generation == 0)))
+                return verb_usage("rollback", "%s: not a generation's number", argv[optind]);
         if (!signer_named(&signer))
                 return verb_usage("rollback", "--key is missing: the key that published that generation");
         if (signer_arguments_wrong(&signer))
                 return verb_usage("rollback", "%s", signer_arguments_wrong(&signer));
-        path = o.repo ? strdup(o.repo) : path_join(repo->workspace, "repo");
-        if (!path)
-                return error_oom(e);
+        if ((r = repo_directory(repo, o.repo, true, &path, e)) < 0)
+                return r;
+        o.workspace = repo->workspace;
         o.repo = path;
         o.mirror_urls = mirror_urls;
         return run(repo, &signer, &o, e);

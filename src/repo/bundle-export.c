@@ -184,8 +184,8 @@ static int open_output(Export *x, Error *e) {
 
         if (!dir || !(x->temporary = format(".%s.new", name)))
                 return error_oom(e);
-        if (!*name)
-                return error_set(e, EISDIR, EXIT_USAGE, "%s: not a file's name", x->o->file);
+        if (!*name || is_folder(AT_FDCWD, x->o->file))
+                return error_hint(e, error_set(e, EISDIR, EXIT_USAGE, "%s: is a directory, and an export is one file", x->o->file), "name a file that is to be made");
         if (is_special(AT_FDCWD, x->o->file))
                 return error_hint(e, error_set(e, EEXIST, EXIT_USAGE, "%s: it is a device, or a pipe", x->o->file), "name a file that is to be made");
         x->dir_fd = open(*dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -375,8 +375,10 @@ static int load_lock(InputRelease *ir, const char *workspace, bool need, Error *
         r = sha256_file(AT_FDCWD, path, hex);
         if (r == -ENOENT && !need)
                 return 0;
+        if (r == -ENOENT)
+                return error_hint(e, error_set(e, ENOENT, EXIT_DIFFERS, "%s: %s is not locked yet", path, ir->name), "run 'gn8v-tee-repo lock %s' first", ir->name);
         if (r < 0)
-                return error_hint(e, error_errno(e, -r, "%s", path), "run `gn8v-tee-repo lock %s` first", ir->name);
+                return error_errno(e, -r, "%s", path);
         if (!(ir->lock_sha256 = strdup(hex)))
                 return error_oom(e);
         if ((r = lock_load(path, &ir->lock, e)) < 0)

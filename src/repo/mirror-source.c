@@ -124,7 +124,8 @@ char *mirror_url(const char *url, const char *path) {
 static int fetch_small(const MirrorSource *s, const char *path, uint64_t max, Store *store, const FetchOptions *options, char **ret, size_t *ret_size, Error *e) {
         _cleanup_free_ char *url = mirror_url(s->url, path), *stored = NULL;
         char *urls[] = { url, NULL };
-        FetchItem item = { .label = path, .filename = path_basename(path), .urls = urls, .size_max = max };
+        FetchItem item = { .label = path, .filename = path_basename(path), .urls = urls, .size_max = max,
+                           .absent_hint = "Is it the URL of a repository? It is that of the directory with repodata/ in it" };
         FetchOptions quiet = options ? *options : (FetchOptions){};
         int r;
 
@@ -277,7 +278,7 @@ static int fetch_files(MirrorSource *s, Store *store, const FetchOptions *option
                 items[n] = (FetchItem){ .label = f->href, .filename = path_basename(f->href), .urls = urls[n], .size = f->size, .size_max = METADATA_MAX,
                                         .sha256 = streq(f->digest, "sha256") ? f->checksum : NULL, .userdata = (void *) f,
                                         .check = streq(f->digest, "sha256") ? NULL : check_other_digest,
-                                        .hint = "the repository may be in the middle of a change: try again; if it stays so, do not trust this source" };
+                                        .hint = MIRROR_CHANGING_HINT, .absent_hint = MIRROR_CHANGING_HINT };
                 at[n++] = i;
         }
         if (r >= 0)

@@ -20,6 +20,9 @@ int mirror_keys_missing(const MirrorKeys *k, const char *url, char *const *finge
 /* Which of the keys signed a package, or NULL/-EKEYREJECTED with the last one's reason. In any thread. */
 int mirror_keys_verify_package(const MirrorKeys *k, const RpmFile *f, const char **ret_fingerprint, Error *e);
 
+/* What to do about a file that is not, or not as, repomd.xml says. */
+#define MIRROR_CHANGING_HINT "the repository may be in the middle of a change: try again; if it stays so, do not trust this source"
+
 /* A metadata file of a source, and where its bytes are. */
 typedef struct MirrorFile {
         const RepomdFile *f;

@@ -244,6 +244,10 @@ PY
         [ "$(grep documentNamespace one.json)" != "$(grep documentNamespace later.json)" ]
         expect 0 tee_repo sbom --generation 1 --output again.json --baseurl http://m.example/r multi-$OLD
         cmp one.json again.json
+        "$REPO" --releases releases sbom --json --output again.json multi-$OLD > told
+        python3 -c 'import json, os; d = json.load(open("told")); assert d["file"] == "again.json" and d["size"] == os.path.getsize("again.json"), d'
+        expect 1 tee_repo sbom --output releases multi-$OLD
+        said 'releases: Is a directory'
         expect 2 tee_repo sbom
         expect 2 tee_repo sbom multi-$OLD multi-$NEW
         expect 1 tee_repo sbom nothing-1

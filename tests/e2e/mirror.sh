@@ -188,6 +188,16 @@ refused_exports() {
         expect 0 export_repo --generation 1 out.tar
         cmp out.tar bundle1.tar
         expect 1 export_repo --generation 1 /nowhere/out.tar
+        mkdir folder
+        for name in . folder folder/; do
+                expect 2 export_repo --generation 1 "$name"
+                said 'is a directory'
+        done
+        [ -z "$(ls -A folder)" ]
+        expect 1 export_repo --generation 99999999999999999999 out2.tar
+        said 'has no generation 99999999999999999999'
+        expect 1 tee_repo diff 99999999999999999999
+        said 'there are: 1, 2, 3'
 }
 
 full_disks() {

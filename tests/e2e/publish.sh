@@ -150,7 +150,7 @@ bad_inputs() {
         same_state "$before"
         # A release without a lock, and one that was edited after it.
         mv locks/single-$SINGLE.lock x
-        expect 1 publish
+        expect 3 publish
         said 'gn8v-tee-repo lock'
         mv x locks/single-$SINGLE.lock
         echo '# edited' >> releases/single-$SINGLE.conf
