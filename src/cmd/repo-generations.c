@@ -113,14 +113,9 @@ static int prune(const Repo *repo, const char *path, unsigned keep, Error *e) {
         uint64_t freed;
         int k;
 
-        /* Only a repository that is there: opening one to publish would make it. */
-        if (access(path, F_OK) < 0)
-                return error_hint(e, error_errno(e, errno, "%s", path), "name the repository: --repo");
-        k = repository_open(path, &r, e);
+        k = repository_open_published(path, &r, e);
         if (k < 0)
                 return k;
-        if (!r->current)
-                return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: nothing is published there", path), "publish first");
         before = r->n_generations;
         k = repository_clean(r, r->current, keep, &packages, e);
         if (k < 0)

@@ -48,6 +48,7 @@ static void help(void) {
                "                           options above makes; see publish\n"
                "      --also-sign-key=FPR, --also-sign-key-file=URI\n"
                "                           the other one, while one key replaces another\n"
+               "      --allow-unsigned     without it, though what is in DIR is signed\n"
                "      --mirror-url=URL     write repodata/metalink.xml, with this place of DIR;\n"
                "                           may be repeated\n"
                "      --keep=N             states kept, this one included (default: %d)\n\n"
@@ -207,7 +208,7 @@ static int check_urls(const Arguments *a, const MirrorOptions *o, Error *e) {
 }
 
 int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_KEY = 256, ARG_KEY_FILE, ARG_NO_REPO_SIGNATURE, ARG_NO_SIGNATURES, ARG_ALLOW_OLDER, ARG_PACKAGE, ARG_ALSO, ARG_EXCLUDE, ARG_NEWEST,
+        enum { ARG_KEY = 256, ARG_KEY_FILE, ARG_NO_REPO_SIGNATURE, ARG_NO_SIGNATURES, ARG_ALLOW_OLDER, ARG_ALLOW_UNSIGNED, ARG_PACKAGE, ARG_ALSO, ARG_EXCLUDE, ARG_NEWEST,
                ARG_WEAK, ARG_PLATFORM, ARG_ARCH, ARG_MODULE, ARG_MODULE_HOTFIXES, ARG_DRY_RUN, ARG_LIMIT_RATE, ARG_CA_FILE, ARG_CLIENT_CERT, ARG_CLIENT_KEY,
                ARG_MIRROR_URL, ARG_KEEP, ARG_TIMEOUT, ARG_JSON };
         static const struct option options[] = {
@@ -216,6 +217,7 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 { "no-repo-signature", no_argument, NULL, ARG_NO_REPO_SIGNATURE },
                 { "no-signatures", no_argument, NULL, ARG_NO_SIGNATURES },
                 { "allow-older", no_argument, NULL, ARG_ALLOW_OLDER },
+                { "allow-unsigned", no_argument, NULL, ARG_ALLOW_UNSIGNED },
                 { "package", required_argument, NULL, ARG_PACKAGE },
                 { "also", required_argument, NULL, ARG_ALSO },
                 { "exclude", required_argument, NULL, ARG_EXCLUDE },
@@ -260,6 +262,7 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_NO_REPO_SIGNATURE: o.no_repo_signature = true; break;
                 case ARG_NO_SIGNATURES: o.no_signatures = true; break;
                 case ARG_ALLOW_OLDER: o.allow_older = true; break;
+                case ARG_ALLOW_UNSIGNED: o.allow_unsigned = true; break;
                 case ARG_PACKAGE: r = strv_append(&a.packages, optarg); break;
                 case ARG_ALSO: r = strv_append(&a.also, optarg); break;
                 case ARG_WEAK: o.weak = true; break;

@@ -20,8 +20,6 @@ static int no_such(const Repository *r, uint64_t wanted, Error *e) {
 }
 
 static int find_target(const Repository *r, uint64_t wanted, const Generation **ret, Error *e) {
-        if (!r->current)
-                return error_set(e, ENOENT, EXIT_FAILED, "%s: nothing is published there", r->path);
         *ret = NULL;
         for (size_t i = 0; i < r->n_generations; i++)
                 if (wanted != 0 ? r->generations[i]->number == wanted : i + 1 < r->n_generations && r->generations[i + 1] == r->current)
@@ -167,9 +165,7 @@ int rollback(const RollbackOptions *o, Generation **ret, Error *e) {
         bool done;
         int k;
 
-        if (access(o->repo, F_OK) < 0)
-                return error_hint(e, error_errno(e, errno, "%s", o->repo), "name the repository: --repo");
-        if ((k = repository_open(o->repo, &r, e)) < 0 || (k = find_target(r, o->generation, &from, e)) < 0)
+        if ((k = repository_open_published(o->repo, &r, e)) < 0 || (k = find_target(r, o->generation, &from, e)) < 0)
                 return k;
         if (from == r->current)
                 return error_set(e, EALREADY, EXIT_USAGE, "%s: generation %" PRIu64 " is the published one", o->repo, from->number);
