@@ -6,6 +6,7 @@
 #include "basic/log.h"
 #include "basic/process.h"
 #include "cmd/repo.h"
+#include "repo/repo-file.h"
 
 #define LOCK_TIMEOUT_MAX (7 * 24 * 60 * 60)
 #define RELEASES_DIR "/usr/share/gn8v-tee-repo/releases"
@@ -65,10 +66,29 @@ int verb_usage(const char *verb, const char *fmt, ...) {
 int parse_days(const char *s, int64_t *ret) {
         uint64_t days;
 
+        if (streq(s, "none")) {
+                *ret = -1;
+                return 0;
+        }
         if (parse_u64(s, &days) < 0 || days == 0 || days > VALID_DAYS_MAX)
                 return -EINVAL;
         *ret = (int64_t) days * 24 * 60 * 60;
         return 0;
+}
+
+int take_mirror_url(const char *url, char ***urls, Error *e) {
+        int r;
+
+        if (streq(url, "none")) {
+                if (strv_length(*urls) > 0)
+                        return error_set(e, EINVAL, EXIT_USAGE, "--mirror-url none: another one is given, too");
+                if (!*urls && !(*urls = calloc(1, sizeof(**urls))))
+                        return error_oom(e);
+                return 0;
+        }
+        if ((r = repo_url_check("--mirror-url", url, e)) < 0)
+                return r;
+        return strv_append(urls, url) < 0 ? error_oom(e) : 0;
 }
 
 int repo_load_releases(Repo *repo, int argc, char *argv[], Error *e) {

@@ -9,7 +9,6 @@
 #include "cmd/repo-signer.h"
 #include "cmd/repo.h"
 #include "repo/bundle.h"
-#include "repo/repo-file.h"
 
 static void help_export(void) {
         printf("gn8v-tee-repo [OPTION...] export --key=FPR [EXPORT-OPTION...] FILE\n\n"
@@ -188,10 +187,8 @@ int verb_import(Repo *repo, int argc, char *argv[], Error *e) {
                         o.keep = (unsigned) keep;
                         break;
                 case ARG_MIRROR_URL:
-                        if ((r = repo_url_check("--mirror-url", optarg, e)) < 0)
+                        if ((r = take_mirror_url(optarg, &mirror_urls, e)) < 0)
                                 return r;
-                        if (strv_append(&mirror_urls, optarg) < 0)
-                                return error_oom(e);
                         break;
                 case ARG_ALLOW_OLDER: o.allow_older = true; break;
                 case ARG_JSON: repo->json = true; break;

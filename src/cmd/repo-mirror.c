@@ -201,9 +201,6 @@ static int check_urls(const Arguments *a, const MirrorOptions *o, Error *e) {
         STRV_FOREACH(s, a->also)
                 if (r >= 0)
                         r = repo_url_check("--also", *s, e);
-        STRV_FOREACH(s, a->mirror_urls)
-                if (r >= 0)
-                        r = repo_url_check("--mirror-url", *s, e);
         return r;
 }
 
@@ -280,7 +277,7 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_CA_FILE: fetching.ca_file = optarg; break;
                 case ARG_CLIENT_CERT: fetching.client_cert = optarg; break;
                 case ARG_CLIENT_KEY: fetching.client_key = optarg; break;
-                case ARG_MIRROR_URL: r = strv_append(&a.mirror_urls, optarg); break;
+                case ARG_MIRROR_URL: r = take_mirror_url(optarg, &a.mirror_urls, e); break;
                 case ARG_KEEP:
                         if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)
                                 return verb_usage("mirror", "--keep %s: not a number from 1 to %d", optarg, KEEP_MAX);

@@ -35,7 +35,8 @@ static void help(void) {
                "                         a second key, while one replaces the other: signs the\n"
                "                         metadata, too; options behind it are its own\n"
                "      --repo=DIR         the repository (default: WORKSPACE/repo)\n"
-               "      --baseurl=URL      where clients will find it (default: file:// and DIR)\n"
+               "      --baseurl=URL      where clients will find it (default: as it is there now,\n"
+               "                         else file:// and DIR, which none asks for)\n"
                "      --platform=PATH    what the target system provides: a list, or a mirror's\n"
                "                         directory with repodata/; may be repeated (default:\n"
                "                         platform/el8.provides)\n"
@@ -43,9 +44,11 @@ static void help(void) {
                "                         must leave the pins alone; may be repeated\n"
                "      --mirror-url=URL   write repodata/metalink.xml, with this place of the\n"
                "                         repository; may be repeated, the preferred one first\n"
+               "                         (default: those that are there now; none: no metalink)\n"
                "      --keep=N           generations kept for clients in flight (default: %d)\n"
                "      --valid-days=N     say in the signed metadata that they expire then;\n"
-               "                         publish again, even unchanged, before that\n"
+               "                         publish again, even unchanged, before that (default: as\n"
+               "                         long as the state before; none: they do not)\n"
                "      --replace          publish other content under a version that is\n"
                "                         published already\n"
                "      --json             one JSON document on standard output\n"
@@ -160,7 +163,7 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
                 case ARG_REPO: a.repo = optarg; break;
-                case ARG_BASEURL: o.baseurl = optarg; break;
+                case ARG_BASEURL: o.baseurl = streq(optarg, "none") ? "" : optarg; break;
                 case ARG_PLATFORM:
                         if (strv_append(&a.platforms, optarg) < 0)
                                 return error_oom(e);
@@ -170,10 +173,8 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
                                 return error_oom(e);
                         break;
                 case ARG_MIRROR_URL:
-                        if ((r = repo_url_check("--mirror-url", optarg, e)) < 0)
+                        if ((r = take_mirror_url(optarg, &a.mirror_urls, e)) < 0)
                                 return r;
-                        if (strv_append(&a.mirror_urls, optarg) < 0)
-                                return error_oom(e);
                         break;
                 case ARG_KEEP:
                         if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)
@@ -182,7 +183,7 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
                         break;
                 case ARG_VALID_DAYS:
                         if (parse_days(optarg, &o.valid_sec) < 0)
-                                return verb_usage("publish", "--valid-days %s: not a number from 1 to %d", optarg, VALID_DAYS_MAX);
+                                return verb_usage("publish", "--valid-days %s: not a number from 1 to %d, nor none", optarg, VALID_DAYS_MAX);
                         break;
                 case ARG_KEY_VALID_FOR:
                         if (parse_u64(optarg, &days) < 0 || days > KEY_VALID_DAYS_MAX)

@@ -7,7 +7,6 @@
 #include "cmd/output.h"
 #include "cmd/repo-signer.h"
 #include "cmd/repo.h"
-#include "repo/repo-file.h"
 #include "repo/rollback.h"
 
 static void help(void) {
@@ -23,7 +22,7 @@ static void help(void) {
                "                       the other one, while one key replaces another\n"
                "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
                "      --keep=N         generations kept (default: %d)\n"
-               "      --valid-days=N   see publish\n"
+               "      --valid-days=N   see publish (default: as of the published state)\n"
                "      --mirror-url=URL see publish (default: as it is there now)\n"
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"
@@ -80,13 +79,11 @@ int verb_rollback(Repo *repo, int argc, char *argv[], Error *e) {
                         break;
                 case ARG_VALID_DAYS:
                         if (parse_days(optarg, &o.valid_sec) < 0)
-                                return verb_usage("rollback", "--valid-days %s: not a number from 1 to %d", optarg, VALID_DAYS_MAX);
+                                return verb_usage("rollback", "--valid-days %s: not a number from 1 to %d, nor none", optarg, VALID_DAYS_MAX);
                         break;
                 case ARG_MIRROR_URL:
-                        if ((r = repo_url_check("--mirror-url", optarg, e)) < 0)
+                        if ((r = take_mirror_url(optarg, &mirror_urls, e)) < 0)
                                 return r;
-                        if (strv_append(&mirror_urls, optarg) < 0)
-                                return error_oom(e);
                         break;
                 case ARG_JSON: repo->json = true; break;
                 case 'h': help(); return EXIT_OK;

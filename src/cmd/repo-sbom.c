@@ -40,6 +40,8 @@ static int write_out(const char *output, const char *text, Error *e) {
         int r;
 
         if (output) {
+                if (is_special(AT_FDCWD, output))
+                        return error_hint(e, error_set(e, EEXIST, EXIT_USAGE, "%s: it is a device, or a pipe", output), "name a file that is to be made, or leave out --output");
                 r = write_file_atomic(AT_FDCWD, output, text, strlen(text), 0644);
                 return r < 0 ? error_errno(e, -r, "%s", output) : 0;
         }

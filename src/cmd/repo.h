@@ -29,8 +29,11 @@ int repo_load_releases(Repo *repo, int argc, char *argv[], Error *e);
 /* For a verb's unknown option or wrong count of words: a one-line reason and "Try ... --help". */
 int verb_usage(const char *verb, const char *fmt, ...) _printf_(2, 3);
 
-/* A number of days, as seconds: 0 or -EINVAL. */
+/* A number of days, as seconds; "none" is -1: 0 or -EINVAL. */
 int parse_days(const char *s, int64_t *ret);
+
+/* Takes an argument of --mirror-url: a URL, or "none", which makes the list empty instead of NULL; see metalink_stage(). */
+int take_mirror_url(const char *url, char ***urls, Error *e);
 
 int verb_lock(Repo *repo, int argc, char *argv[], Error *e);
 int verb_fetch(Repo *repo, int argc, char *argv[], Error *e);

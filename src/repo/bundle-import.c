@@ -293,7 +293,7 @@ static int stage_metalink(Import *x, Error *e) {
         int r = read_file(x->repo->stage_fd, "repodata/repomd.xml", METADATA_MAX, &repomd, NULL);
 
         return r < 0 ? error_errno(e, -r, "%s/" STAGE "/repodata/repomd.xml", x->o->repo)
-                     : metalink_carry(x->repo, repomd, x->next->revision, x->o->mirror_urls, e);
+                     : metalink_stage(x->repo, repomd, x->next->revision, x->o->mirror_urls, e);
 }
 
 static int remember(const Import *x, Error *e) {

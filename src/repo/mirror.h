@@ -31,7 +31,7 @@ typedef struct MirrorOptions {
         bool allow_older;
         bool allow_unsigned;        /* a copy without a signature may take the place of one that has it */
         const Signers *signers;     /* of metadata of our own; NULL: they are not signed */
-        char *const *mirror_urls;   /* for metalink.xml; none: there is none */
+        char *const *mirror_urls;   /* see metalink_stage() */
         unsigned keep;              /* generations, this one included; at least 1 */
         bool dry_run;               /* find out what would be copied, and leave dir as it was */
         const FetchOptions *fetch;

@@ -17,6 +17,8 @@
 #include "repo/serials.h"
 #include "repo/vendor-keys.h"
 
+#define REPO_FILE_MAX ((size_t) 64 * 1024)
+
 typedef struct PackageJob {
         const InputPackage *in;
         size_t number; /* in the order of names */
@@ -328,11 +330,24 @@ static int write_tops(Publish *p, const char *repo_file, Error *e) {
         return seal_top(p->repo, REPO_FILE, repo_file, e);
 }
 
+/* As it is there now, owned by the caller; NULL: there is none, or a directory that was moved since. */
+static char *published_baseurl(const Publish *p) {
+        _cleanup_free_ char *text = NULL, *url = NULL;
+        const char *path;
+
+        if (read_file(p->repo->fd, REPO_FILE, REPO_FILE_MAX, &text, NULL) < 0 || !(url = repo_file_baseurl(text)))
+                return NULL;
+        path = startswith(url, "file://");
+        return path && access(path, F_OK) < 0 ? NULL : TAKE_PTR(url);
+}
+
 static int render_repo_file(const Publish *p, char **ret, Error *e) {
         _cleanup_free_ char *real = NULL, *url = NULL;
 
-        if (p->o->baseurl)
+        if (p->o->baseurl && *p->o->baseurl)
                 return repo_file_render(p->o->template, p->o->baseurl, NULL, p->vendor_keys, ret, e);
+        if (!p->o->baseurl && (url = published_baseurl(p)))
+                return error_hint(e, repo_file_render(p->o->template, url, NULL, p->vendor_keys, ret, e), "give --baseurl");
         real = realpath(p->o->repo, NULL);
         if (!real)
                 return error_errno(e, errno, "%s", p->o->repo);
@@ -366,23 +381,28 @@ static int next_generation(Publish *p, Error *e) {
 }
 
 static int set_freshness(Publish *p, Error *e) {
+        const Generation *newest = p->repo->n_generations > 0 ? p->repo->generations[p->repo->n_generations - 1] : NULL;
         int64_t now;
         int r;
 
         p->next->freshness.serial = p->next->number;
-        if (p->o->valid_sec == 0)
+        p->next->valid_sec = p->o->valid_sec != 0 ? MAX(p->o->valid_sec, (int64_t) 0) : newest ? newest->valid_sec : 0;
+        if (p->o->valid_sec == 0 && newest && newest->valid_sec == 0 && newest->freshness.expires > 0)
+                return error_hint(e, error_set(e, EINVAL, EXIT_USAGE, "%s: what is published expires, and does not say after how many days", p->o->repo),
+                                  "say for how long the next state is valid: --valid-days (or none)");
+        if (p->next->valid_sec == 0)
                 return 0;
         r = freshness_now(&now, e);
         if (r >= 0)
-                p->next->freshness.expires = now + p->o->valid_sec;
+                p->next->freshness.expires = now + p->next->valid_sec;
         return r;
 }
 
 /* Whether the published date of expiry has to be set anew, though no package has changed: half of its time is over, or the wish is new. */
-static bool is_due(const Generation *current, const Generation *next, int64_t valid_sec) {
-        if (valid_sec == 0 || current->freshness.expires == 0)
-                return (valid_sec == 0) != (current->freshness.expires == 0);
-        return current->freshness.expires < next->freshness.expires - valid_sec / 2 || current->freshness.expires > next->freshness.expires;
+static bool is_due(const Generation *current, const Generation *next) {
+        if (current->valid_sec != next->valid_sec || (next->valid_sec == 0) != (current->freshness.expires == 0))
+                return true;
+        return current->freshness.expires < next->freshness.expires - next->valid_sec / 2 || current->freshness.expires > next->freshness.expires;
 }
 
 /* While one thread proves, another waits for the disk. */
@@ -477,7 +497,7 @@ static int run(Publish *p, Error *e) {
             (r = take_packages(p, e)) < 0 || (r = take_locks(p, e)) < 0 ||
             (r = render_comps(p, &comps, e)) < 0 || (r = find_revision(p, e)) < 0 || (r = set_freshness(p, e)) < 0)
                 return r;
-        p->report.changed = !p->repo->current || !generation_same(p->repo->current, p->next) || is_due(p->repo->current, p->next, p->o->valid_sec);
+        p->report.changed = !p->repo->current || !generation_same(p->repo->current, p->next) || is_due(p->repo->current, p->next);
         if (p->report.changed && ((r = make_next(p, comps, e)) < 0 || (r = repository_switch(p->repo, p->next, e)) < 0))
                 return r;
         if (p->report.changed)

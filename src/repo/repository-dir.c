@@ -15,7 +15,7 @@ static void leave_nothing(Repository *r) {
         _cleanup_free_ char *dir = NULL;
         struct stat st;
 
-        if (r->fd < 0 || !r->made_lock || fstatat(r->fd, "repodata", &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+        if (r->fd < 0 || !r->made_lock || fstatat(r->fd, "repodata/repomd.xml", &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
                 return;
         (void) unlinkat(r->fd, ".lock", 0);
         for (dir = r->made ? strdup(r->path) : NULL; dir; ) {

@@ -435,7 +435,20 @@ locked() {
         mkdir -p theirs/packages own/packages && : > theirs/packages/a.rpm
         expect 1 publish --repo theirs
         said 'theirs/packages: it was there before'
-        [ -e theirs/packages/a.rpm ] && [ ! -e theirs/.stage ] || die "their file is gone, or ours is left"
+        expect 1 tee_repo prune --keep 1 --repo theirs
+        [ "$(find theirs foreign -name '.*')" = '' ] && [ -e theirs/packages/a.rpm ] || die "their file is gone, or ours is left"
+        # Of a first run that is refused nothing is left, wherever it stops.
+        for words in '--baseurl ftp://a.example/' '--platform no-such-file' "--key $VENDOR --key-valid-for 36500 --gnupghome /nowhere"; do
+                # shellcheck disable=SC2086
+                refuses publish --repo no/such/place $words
+                [ ! -e no ] || die "left behind by publish $words: $(find no)"
+        done
+        echo '%dkms' > empty.provides
+        mkdir there
+        expect 10 tee_repo publish --key "$KEY" --gnupghome "$KEYS" --platform empty.provides --repo there
+        [ -z "$(ls -A there)" ] || die "left behind: $(ls -A there)"
+        expect 1 tee_repo verify --key "$KEY" --repo there
+        said 'nothing is published there'
         publish --repo own
         expect 8 sh -c '"$@" > /dev/full' sh "$REPO" -C . --releases releases generations --repo own
 }
