@@ -15,6 +15,8 @@ static const Verb verbs[] = {
         { "lock", "[RELEASE...]", "take every URL, size and digest", verb_lock },
         { "fetch", "[RELEASE...]", "fill the store from the locks", verb_fetch },
         { "build", "[RELEASE...]", "make packages that are missing or old", verb_build },
+        { "add", "FILE.rpm...", "publish others' packages, too", verb_add },
+        { "remove", "NAME...", "take such packages away again", verb_remove },
         { "publish", "--key=FPR [RELEASE...]", "sign, index, prove, switch", verb_publish },
         { "solve", "[RELEASE...]", "prove that all installs and upgrades", verb_solve },
         { "verify", "[RELEASE...]", "follow the chain to the key, offline", verb_verify },

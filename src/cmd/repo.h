@@ -38,6 +38,8 @@ int take_mirror_url(const char *url, char ***urls, Error *e);
 int verb_lock(Repo *repo, int argc, char *argv[], Error *e);
 int verb_fetch(Repo *repo, int argc, char *argv[], Error *e);
 int verb_build(Repo *repo, int argc, char *argv[], Error *e);
+int verb_add(Repo *repo, int argc, char *argv[], Error *e);
+int verb_remove(Repo *repo, int argc, char *argv[], Error *e);
 int verb_publish(Repo *repo, int argc, char *argv[], Error *e);
 int verb_solve(Repo *repo, int argc, char *argv[], Error *e);
 int verb_verify(Repo *repo, int argc, char *argv[], Error *e);

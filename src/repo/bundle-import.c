@@ -285,7 +285,9 @@ static int write_tops(Import *x, const char *repo_file, Error *e) {
         if ((r = seal_top(x->repo, REPO_KEY_FILE, x->key_file, e)) < 0 ||
             (x->vendor_keys && (r = seal_top(x->repo, VENDOR_KEY_FILE, x->vendor_keys, e)) < 0))
                 return r;
-        return repo_file ? seal_top(x->repo, REPO_FILE, repo_file, e) : 0;
+        if (repo_file && (r = seal_top(x->repo, REPO_FILE, repo_file, e)) < 0)
+                return r;
+        return x->vendor_keys || unlinkat(x->repo->fd, VENDOR_KEY_FILE, 0) == 0 || errno == ENOENT ? 0 : error_errno(e, errno, "%s/" VENDOR_KEY_FILE, x->o->repo);
 }
 
 static int stage_metalink(Import *x, Error *e) {

@@ -327,7 +327,10 @@ static int write_tops(Publish *p, const char *repo_file, Error *e) {
                 return error_oom(e);
         if ((r = seal_top(p->repo, REPO_KEY_FILE, key, e)) < 0 || (p->vendor_keys && (r = seal_top(p->repo, VENDOR_KEY_FILE, p->vendor_keys, e)) < 0))
                 return r;
-        return seal_top(p->repo, REPO_FILE, repo_file, e);
+        if ((r = seal_top(p->repo, REPO_FILE, repo_file, e)) < 0 || p->vendor_keys)
+                return r;
+        /* Not named any more: whose packages are not there need not be believed. */
+        return unlinkat(p->repo->fd, VENDOR_KEY_FILE, 0) < 0 && errno != ENOENT ? error_errno(e, errno, "%s/" VENDOR_KEY_FILE, p->o->repo) : 0;
 }
 
 /* As it is there now, owned by the caller; NULL: there is none, or a directory that was moved since. */
