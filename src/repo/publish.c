@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "repo/publish.h"
+#include "repo/publish-run.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -7,52 +7,14 @@
 
 #include "basic/fs.h"
 #include "repo/comps.h"
-#include "repo/index.h"
-#include "repo/keyring.h"
 #include "repo/metalink.h"
 #include "repo/parallel.h"
-#include "repo/publish-package.h"
 #include "repo/repo-file.h"
 #include "repo/seal.h"
 #include "repo/serials.h"
 #include "repo/vendor-keys.h"
 
 #define REPO_FILE_MAX ((size_t) 64 * 1024)
-
-typedef struct PackageJob {
-        const InputPackage *in;
-        size_t number; /* in the order of names */
-        uint64_t size;
-        PublishedPackage *published;
-        PackageOrigin origin;
-} PackageJob;
-
-/* For the proof: see WorldKnown. */
-typedef struct Known {
-        WorldKnown world;
-        bool *gone;
-        char *primary;
-        char **nevras;
-} Known;
-
-typedef struct Publish {
-        const PublishOptions *o;
-        Repository *repo;
-        Inputs *inputs;
-        Keyring *keyring; /* the signers' keys alone */
-        PackageContext packages;
-        PackageJob *jobs; /* one an input, largest first */
-        size_t n_jobs;
-        IndexEntry *entries; /* one a package of next */
-        size_t n_entries;
-        Memo *memo;
-        Index *index;
-        Known known;
-        int64_t started_ns;
-        Generation *next;
-        PublishReport report;
-        char *vendor_keys; /* see vendor_keys_load() */
-} Publish;
 
 void publish_report_clear(PublishReport *r) {
         generation_free(r->generation);
@@ -263,44 +225,6 @@ static int index_packages(Publish *p, const char *comps, Error *e) {
         return metalink_stage(p->repo, index_repomd(p->index), p->next->revision, p->o->mirror_urls, e);
 }
 
-static int by_text(const void *a, const void *b) {
-        return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-/* What libsolv need not be told again. */
-static int find_known(Publish *p, Error *e) {
-        size_t n = memo_solv_size(p->memo), n_new = 0;
-        Known *k = &p->known;
-        Text t = {};
-
-        k->gone = calloc(n + 1, sizeof(*k->gone));
-        k->nevras = calloc(p->next->n_packages + 1, sizeof(*k->nevras));
-        if (!k->gone || !k->nevras)
-                return error_oom(e);
-        for (size_t i = 0; i < n; i++)
-                k->gone[i] = true;
-        for (size_t i = 0; i < p->next->n_packages; i++) {
-                const PublishedPackage *q = p->next->packages[i];
-                bool in_it = q->known && q->input->memo->solv >= 0;
-
-                k->nevras[i] = q->nevra;
-                if (in_it)
-                        k->gone[q->input->memo->solv] = false;
-                n_new += !in_it;
-        }
-        qsort(k->nevras, p->next->n_packages, sizeof(*k->nevras), by_text);
-        text_printf(&t, "<metadata xmlns=\"http://linux.duke.edu/metadata/common\" xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\" packages=\"%zu\">\n", n_new);
-        for (size_t i = 0; i < p->next->n_packages; i++)
-                if (!p->next->packages[i]->known || p->next->packages[i]->input->memo->solv < 0)
-                        text_append_n(&t, p->entries[i].xml[INDEX_PRIMARY], p->entries[i].size[INDEX_PRIMARY]);
-        text_append(&t, "</metadata>\n");
-        if (!(k->primary = text_take(&t)))
-                return error_oom(e);
-        k->world = (WorldKnown){ .solv = memo_solv(p->memo), .n = n, .gone = k->gone, .primary = n_new > 0 ? k->primary : NULL,
-                                 .nevras = k->nevras, .n_nevras = p->next->n_packages };
-        return 0;
-}
-
 static int prove_staged(Publish *p, Error *e) {
         _cleanup_free_ char *stage = path_join(p->o->repo, STAGE);
         ProveOptions o = { .repo = stage, .platforms = p->o->platforms, .beside = p->o->beside, .releases = p->o->releases,
@@ -310,7 +234,7 @@ static int prove_staged(Publish *p, Error *e) {
         if (!stage)
                 return error_oom(e);
         if (memo_solv_size(p->memo) > 0) {
-                if ((r = find_known(p, e)) < 0)
+                if ((r = publish_find_known(p, e)) < 0)
                         return r;
                 o.known = &p->known.world;
         }
@@ -423,67 +347,6 @@ static int make_next(Publish *p, const char *comps, Error *e) {
         return repository_link_metadata(p->repo, p->o->keep, e);
 }
 
-/* Which one of base.solv each package is from now on: what stayed in it, then what was new; or all of them, in order. */
-static void number_solv(const Publish *p, MemoItem *items) {
-        size_t n = p->report.proof->known ? memo_solv_size(p->memo) : 0, next = 0;
-        _cleanup_free_ int32_t *moved = calloc(n + 1, sizeof(*moved));
-
-        for (size_t i = 0; i < p->n_entries; i++)
-                items[i].entry.solv = -1;
-        if (!moved)
-                return;
-        for (size_t i = 0; i < n; i++)
-                moved[i] = p->known.gone[i] ? -1 : (int32_t) next++;
-        for (size_t i = 0; i < p->n_entries; i++) {
-                const PublishedPackage *q = p->next->packages[i];
-                int32_t old = n > 0 && q->known ? q->input->memo->solv : -1;
-
-                if (!p->report.proof->written)
-                        items[i].entry.solv = old;
-                else
-                        items[i].entry.solv = old >= 0 ? moved[old] : (int32_t) next++;
-        }
-}
-
-static int by_item_file(const void *a, const void *b) {
-        return strcmp(((const MemoItem *) a)->file, ((const MemoItem *) b)->file);
-}
-
-/* What changed so short a time ago that it could change again without its times telling is not taken for known. */
-static bool is_settled(const Publish *p, const InputPackage *in) {
-        return file_id_is_settled(&in->id, p->started_ns) && file_id_is_settled(&in->record_id, p->started_ns);
-}
-
-/* What was done now need not be done again: not signing, nor reading, nor describing. */
-static void remember(Publish *p) {
-        _cleanup_free_ MemoItem *items = calloc(p->n_entries + 1, sizeof(*items));
-
-        for (size_t i = 0; items && i < p->n_entries; i++) {
-                const PublishedPackage *q = p->next->packages[i];
-                MemoEntry *x = &items[i].entry;
-
-                if (q->staged && q->unsigned_sha256)
-                        signed_store_keep(p->packages.known, q->unsigned_sha256, q->sha256, p->repo->fd, q->href);
-                items[i].file = q->file;
-                items[i].releases = q->releases;
-                items[i].xml = &p->entries[i];
-                items[i].old = q->known ? q->input->memo : NULL;
-                if (is_settled(p, q->input)) {
-                        x->record = q->input->record_id;
-                        x->input = q->input->id;
-                }
-                x->published = q->id;
-                x->build_time = q->build_time;
-                memcpy(x->input_sha256, q->input->sha256, SHA256_HEX_SIZE);
-                memcpy(x->sha256, q->sha256, SHA256_HEX_SIZE);
-        }
-        if (!items || p->n_entries == 0)
-                return;
-        number_solv(p, items);
-        qsort(items, p->n_entries, sizeof(*items), by_item_file);
-        memo_save(p->memo, items, p->n_entries, index_parts(p->index), p->report.proof->written);
-}
-
 static int run(Publish *p, Error *e) {
         _cleanup_free_ char *comps = NULL, *repo_file = NULL;
         uint64_t freed = 0;
@@ -504,7 +367,7 @@ static int run(Publish *p, Error *e) {
         if (p->report.changed && ((r = make_next(p, comps, e)) < 0 || (r = repository_switch(p->repo, p->next, e)) < 0))
                 return r;
         if (p->report.changed)
-                remember(p);
+                publish_remember(p);
         else if ((r = metalink_refresh(p->repo, p->repo->current->revision, p->o->mirror_urls, e)) < 0)
                 return r;
         if ((r = serial_remember(p->o->workspace, p->o->repo, (char *[]){ p->next->key, p->next->also, NULL }, p->report.changed ? p->next->number : p->repo->current->number, e)) < 0 ||
