@@ -72,6 +72,18 @@ void print_table(const char *const *cells, size_t rows, size_t columns) {
                 print_row(cells + i * columns, width, columns);
 }
 
+json_t *json_text(const char *s) {
+        json_t *j = json_string(s);
+        char *copy;
+
+        if (j || !(copy = strdup(s)))
+                return j;
+        text_clean(copy, SIZE_MAX);
+        j = json_string(copy);
+        free(copy);
+        return j;
+}
+
 int print_json(json_t *document, Error *e) {
         int r = document ? json_dumpf(document, stdout, JSON_INDENT(2) | JSON_SORT_KEYS) : -1;
 

@@ -12,6 +12,9 @@ void print_table(const char *const *cells, size_t rows, size_t columns);
 /* Prints document (NULL: out of memory) on standard output, sorted, and drops the reference. */
 int print_json(json_t *document, Error *e);
 
+/* For a document: what is no UTF-8, as a path may be, is replaced. NULL: out of memory. */
+json_t *json_text(const char *s);
+
 static inline const char *or_empty(const char *s) {
         return s ? s : "";
 }

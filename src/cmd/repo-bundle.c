@@ -71,7 +71,7 @@ static int run_export(const Repo *repo, SignerArguments *a, ExportOptions *o, Er
         if (r < 0)
                 return r;
         if (repo->json)
-                return print_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:s, s:s}", "file", o->file, "generation", (json_int_t) m->generation, "since",
+                return print_json(json_pack("{s:o, s:I, s:I, s:I, s:I, s:s, s:s}", "file", json_text(o->file), "generation", (json_int_t) m->generation, "since",
                                             (json_int_t) m->since, "files", (json_int_t) m->n_files, "size", (json_int_t) size, "key", m->key,
                                             "repomd_sha256", m->repomd_sha256), e);
         if (!repo->quiet)
@@ -139,7 +139,7 @@ static int run_import(const Repo *repo, ImportOptions *o, Error *e) {
         if (r < 0)
                 return r;
         if (repo->json)
-                return print_json(json_pack("{s:s, s:I, s:b, s:I, s:I, s:I, s:s}", "repo", o->repo, "generation", (json_int_t) report.generation, "changed",
+                return print_json(json_pack("{s:o, s:I, s:b, s:I, s:I, s:I, s:s}", "repo", json_text(o->repo), "generation", (json_int_t) report.generation, "changed",
                                             report.changed, "packages", (json_int_t) report.n_packages, "new", (json_int_t) report.new_packages,
                                             "removed", (json_int_t) report.removed_packages, "key", report.key), e);
         if (repo->quiet)

@@ -123,7 +123,7 @@ static int prune(const Repo *repo, const char *path, unsigned keep, Error *e) {
         freed = r->freed;
         signed_store_sweep(repo->workspace, &freed);
         if (repo->json)
-                return print_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "repo", path, "generation", (json_int_t) r->current->number, "removed_generations",
+                return print_json(json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "repo", json_text(path), "generation", (json_int_t) r->current->number, "removed_generations",
                                             (json_int_t) (before > keep ? before - keep : 0), "removed_packages", (json_int_t) packages, "freed_bytes",
                                             (json_int_t) freed, "kept_generations", (json_int_t) MIN(before, (size_t) keep)), e);
         if (!repo->quiet)

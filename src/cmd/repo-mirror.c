@@ -100,7 +100,7 @@ static int report_dry(const Repo *repo, const MirrorOptions *o, const MirrorRepo
         for (size_t i = 0; i < r->n_wanted; i++)
                 all += r->wanted[i].size;
         if (repo->json)
-                return print_json(json_pack("{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o}", "url", o->url, "dir", o->dir, "dry_run", true, "changed", true, "packages",
+                return print_json(json_pack("{s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:o}", "url", json_text(o->url), "dir", json_text(o->dir), "dry_run", true, "changed", true, "packages",
                                             (json_int_t) r->n_wanted, "size", (json_int_t) all, "new", (json_int_t) r->new_packages, "new_bytes",
                                             (json_int_t) r->new_bytes, "wanted", wanted_json(r)), e);
         for (size_t i = 0; !repo->quiet && i < r->n_wanted; i++)
@@ -116,7 +116,7 @@ static int report(const Repo *repo, const MirrorOptions *o, const MirrorReport *
         if (o->dry_run && r->changed)
                 return report_dry(repo, o, r, e);
         if (repo->json)
-                return print_json(json_pack("{s:s, s:s, s:I, s:b, s:I, s:I, s:I, s:I, s:s?}", "url", o->url, "dir", o->dir, "generation", (json_int_t) r->generation,
+                return print_json(json_pack("{s:o, s:o, s:I, s:b, s:I, s:I, s:I, s:I, s:s?}", "url", json_text(o->url), "dir", json_text(o->dir), "generation", (json_int_t) r->generation,
                                             "changed", r->changed, "packages", (json_int_t) r->n_packages, "new", (json_int_t) r->new_packages, "new_bytes",
                                             (json_int_t) r->new_bytes, "removed", (json_int_t) r->removed_packages, "key", r->key), e);
         if (repo->quiet)

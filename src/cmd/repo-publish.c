@@ -68,7 +68,7 @@ static int report_json(const PublishReport *r, const char *path, Error *e) {
                                                                  "sha256", p->sha256, "size", (json_int_t) p->size, "signer", p->signer,
                                                                  "vendor", p->vendor, "new", p->staged));
         }
-        j = json_pack("{s:s, s:I, s:b, s:s, s:s?, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "repo", path, "generation", (json_int_t) g->number,
+        j = json_pack("{s:o, s:I, s:b, s:s, s:s?, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "repo", json_text(path), "generation", (json_int_t) g->number,
                       "changed", r->changed, "key", g->key, "also", g->also, "repomd_sha256", g->repomd_sha256, "revision", (json_int_t) g->revision,
                       "signed", (json_int_t) r->signed_packages, "vendor", (json_int_t) r->vendor_packages,
                       "reused", (json_int_t) r->reused_packages, "removed", (json_int_t) r->removed_packages, "packages", packages);

@@ -43,7 +43,7 @@ static int run(const Repo *repo, SignerArguments *signer, RollbackOptions *o, Er
         if (r < 0)
                 return r;
         if (repo->json)
-                return print_json(json_pack("{s:s, s:I, s:I, s:s}", "repo", o->repo, "generation", (json_int_t) g->number, "packages",
+                return print_json(json_pack("{s:o, s:I, s:I, s:s}", "repo", json_text(o->repo), "generation", (json_int_t) g->number, "packages",
                                             (json_int_t) g->n_packages, "repomd_sha256", g->repomd_sha256), e);
         if (!repo->quiet)
                 printf("%s: generation %" PRIu64 ", %zu packages\n", o->repo, g->number, g->n_packages);

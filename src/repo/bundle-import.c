@@ -209,6 +209,8 @@ int import_take_generation(Import *x, const char *text, size_t size, Error *e) {
                 return r;
         if (x->next->number != x->manifest->generation || !streq(x->next->repomd_sha256, x->manifest->repomd_sha256) || !streq(x->next->key, x->manifest->key))
                 return bundle_malformed(x->o->file, BUNDLE_GENERATION, "it is another generation's", e);
+        if (x->repo->current && generation_is_mirror(x->repo->current) && !generation_is_mirror(x->next))
+                return error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s: it is a copy of %s", x->o->repo, x->repo->current->locks[0] + strlen(MIRROR_LOCK)), "give another directory: --repo");
         if (x->mtime != MAX(x->next->revision, (int64_t) 0))
                 return bundle_malformed(x->o->file, NULL, "its files have another date than its generation", e);
         return x->same ? 0 : plan_packages(x, e);

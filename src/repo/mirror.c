@@ -71,10 +71,20 @@ static bool is_selection(const Mirror *m) {
         return o->packages || o->also || o->excludes || o->arches || o->newest;
 }
 
-static int open_places(Mirror *m, Error *e) {
-        int r = repository_open(m->o->dir, &m->repo, e);
+/* Each run would find that its source has changed: by itself. */
+static int refuse_itself(const Mirror *m, Error *e) {
+        const char *path = startswith(m->o->url, "file://");
+        struct stat a, b;
 
-        if (r < 0)
+        if (!path || stat(path, &a) < 0 || stat(m->o->dir, &b) < 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+                return 0;
+        return error_hint(e, error_set(e, EINVAL, EXIT_USAGE, "%s: it is the very directory that is copied from", m->o->dir), "give another directory");
+}
+
+static int open_places(Mirror *m, Error *e) {
+        int r;
+
+        if ((r = refuse_itself(m, e)) < 0 || (r = repository_open(m->o->dir, &m->repo, e)) < 0)
                 return r;
         if (m->repo->current && !generation_is_mirror(m->repo->current))
                 return error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s: a repository is published there that is no mirror", m->o->dir), "give another directory");

@@ -292,6 +292,14 @@ static int check_apart(const PublishOptions *o, Error *e) {
         return 0;
 }
 
+static int refuse_mirror(const Publish *p, Error *e) {
+        const Generation *g = p->repo->current;
+
+        if (!g || !generation_is_mirror(g))
+                return 0;
+        return error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s: it is a copy of %s", p->o->repo, g->locks[0] + strlen(MIRROR_LOCK)), "give another directory: --repo");
+}
+
 static int next_generation(Publish *p, Error *e) {
         Generation *g = p->next = calloc(1, sizeof(*g));
         uint64_t known;
@@ -354,7 +362,7 @@ static int run(Publish *p, Error *e) {
 
         p->started_ns = file_id_now();
         /* The lock first: what is remembered is one run's at a time. */
-        if ((r = check_apart(p->o, e)) < 0 || (r = repository_open(p->o->repo, &p->repo, e)) < 0 ||
+        if ((r = check_apart(p->o, e)) < 0 || (r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = refuse_mirror(p, e)) < 0 ||
             (r = memo_open(p->o->workspace, p->o->repo, p->o->signers->v[0]->fingerprint, &p->memo, e)) < 0 || (r = inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e)) < 0 ||
             (r = keyring_new_own(p->o->signers, &p->keyring, e)) < 0 ||
             (r = vendor_keys_load(p->o->workspace, p->o->releases, p->o->n_releases, &p->vendor_keys, e)) < 0 ||

@@ -74,7 +74,9 @@ static int open_root(Repository *r, Error *e) {
         int k;
 
         r->made = first_missing(r->path);
-        if ((k = mkdir_parents(AT_FDCWD, r->path, 0755)) < 0)
+        if ((k = mkdir_parents(AT_FDCWD, r->path, 0755)) == -EEXIST || k == -ENOTDIR)
+                return error_hint(e, error_set(e, -k, EXIT_FAILED, "%s: it cannot be made: a file, or a link that leads nowhere, is in its place", r->path), "give another directory: --repo");
+        if (k < 0)
                 return error_errno(e, -k, "%s", r->path);
         r->fd = open(r->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (r->fd < 0 || (r->made && fchmod(r->fd, 0755) < 0))

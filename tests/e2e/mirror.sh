@@ -225,6 +225,16 @@ vendors_in_copies() {
         expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" --dry-run "file://$PWD/repo" copy
         expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" "file://$PWD/repo" copy
         cmp copy/repodata/repomd.xml repo/repodata/repomd.xml
+        # A copy is neither published to nor copied to itself, and no password is told to whoever reads it.
+        expect 1 publish --repo copy
+        said "it is a copy of file://$PWD/repo"
+        expect 1 import_repo --repo copy --allow-older bundle3.tar
+        expect 2 "$REPO" mirror --key "$KEY" --key "$VENDOR" "file://$PWD/copy/" copy
+        expect 2 publish --baseurl http://somebody:secret@a.example/repo
+        if grep -q secret "$SCRATCH/output"; then die 'a password was told'; fi
+        # What is no UTF-8 is told in JSON even so.
+        expect 0 "$REPO" --json export --key "$KEY" --gnupghome "$KEYS" --repo repo "$(printf 'n\377.tar')"
+        said '"file": "n[?].tar"'
         # Of a run that has fetched nothing worth keeping nothing is left.
         expect 7 "$REPO" mirror --key "$KEY" "file://$PWD/nowhere" deep/er/copy
         expect 10 "$REPO" mirror --key "$KEY" --key "$VENDOR" --package no-such-package "file://$PWD/repo" deep/er/copy
