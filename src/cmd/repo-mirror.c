@@ -61,7 +61,7 @@ static void help(void) {
                "  -h, --help               this text\n\n"
                "Exit codes: 0 copied, or nothing new; 3 older or expired; 5 a key, signature or\n"
                "digest is wrong; 6 malformed; 7 unreachable; 8 no space; 9 another run is at\n"
-               "work; 10 what a package needs is not there.\n", KEEP_DEFAULT);
+               "work; 10 what a package needs is not there; 11 --dry-run without one of the keys.\n", KEEP_DEFAULT);
 }
 
 typedef struct Arguments {
@@ -113,8 +113,10 @@ static int report_dry(const Repo *repo, const MirrorOptions *o, const MirrorRepo
 static int report(const Repo *repo, const MirrorOptions *o, const MirrorReport *r, Error *e) {
         STRV_FOREACH(s, r->warnings)
                 log_warning("%s", *s);
-        if (o->dry_run && r->changed)
-                return report_dry(repo, o, r, e);
+        if (o->dry_run && r->changed) {
+                int k = report_dry(repo, o, r, e);
+                return k == EXIT_OK && r->key_is_missing && r->new_packages > 0 ? EXIT_UNCHECKED : k;
+        }
         if (repo->json)
                 return print_json(json_pack("{s:o, s:o, s:I, s:b, s:I, s:I, s:I, s:I, s:s?}", "url", json_text(o->url), "dir", json_text(o->dir), "generation", (json_int_t) r->generation,
                                             "changed", r->changed, "packages", (json_int_t) r->n_packages, "new", (json_int_t) r->new_packages, "new_bytes",

@@ -110,6 +110,7 @@ static int open_sources(Mirror *m, Error *e) {
         STRV_FOREACH(s, m->o->also)
                 if ((r = mirror_source_open(&m->sources[m->n_sources++], *s, m->store, &m->keys, m->o, e)) < 0)
                         return r;
+        m->report.key_is_missing = !mirror_keys_have_all(&m->keys, m->o->fingerprints);
         STRV_FOREACH(s, m->o->fingerprints)
                 if (!mirror_keys_have(&m->keys, *s)) {
                         _cleanup_free_ char *warning = format("%s: key %s is not beside it, nor in a --key-file: nothing may be signed by it", m->o->url, *s);
