@@ -260,17 +260,34 @@ static int copy_file(const Adding *a, const char *from, const AddedPackage *p, E
         return r;
 }
 
+/* What was written for a package that did not come to be. */
+static void take_back(const Adding *a, const AddedPackage *p, bool key_is_new) {
+        _cleanup_free_ char *package = path_join(a->folder, p->file), *record = package ? format("%s.json", package) : NULL;
+        _cleanup_free_ char *key = p->signer ? format("%s/" ADDED_KEY "%s", a->folder, p->signer) : NULL;
+
+        if (!record || access(package, F_OK) == 0)
+                return;
+        (void) unlink(record);
+        if (key && key_is_new)
+                (void) unlink(key);
+}
+
 /* Key and record first: a package without them would be refused by publish, and they without a package are nothing. */
 static int place(const Adding *a, const char *from, AddedPackage *p, const char *date, Error *e) {
+        _cleanup_free_ char *key = p->signer ? format("%s/" ADDED_KEY "%s", a->folder, p->signer) : NULL;
+        bool key_is_new = key && access(key, F_OK) < 0;
         int r;
 
         if (!p->changed)
                 return 0;
-        if (!(p->date = strndup(date, 10)))
+        if (!(p->date = strndup(date, 10)) || (p->signer && !key))
                 return error_oom(e);
-        if ((p->signer && (r = write_key(a, p->signer, e)) < 0) || (r = write_record(a, p, e)) < 0)
-                return r;
-        return copy_file(a, from, p, e);
+        r = p->signer ? write_key(a, p->signer, e) : 0;
+        if (r >= 0 && (r = write_record(a, p, e)) >= 0)
+                r = copy_file(a, from, p, e);
+        if (r < 0)
+                take_back(a, p, key_is_new);
+        return r;
 }
 
 int packages_add(const AddOptions *o, AddedPackages *ret, Error *e) {

@@ -105,7 +105,7 @@ adds() {
         file=$(basename "$SCRATCH"/helpers/gn8v-tee-helper-1.2*.rpm)
         mkdir -p "$SCRATCH/memory/adding/packages"
         cp "$SCRATCH/helpers/$file" "$SCRATCH/memory/adding/"
-        everywhere add adding "{\"repo\": null, \"watch\": [\"packages/$file\"]}" "${PROGRAM[@]}" add "$file"
+        everywhere add adding "{\"repo\": null, \"watch\": [\"packages/$file\"], \"may_stay\": \"store\"}" "${PROGRAM[@]}" add "$file"
 }
 prunes() { everywhere prune two '{}' "${PROGRAM[@]}" prune --keep 1; }
 exports() { everywhere export exporting '{"repo": null, "watch": ["b.tar"]}' "${PROGRAM[@]}" export "${sign_words[@]}" b.tar; }
