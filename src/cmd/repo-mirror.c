@@ -61,7 +61,7 @@ static void help(void) {
                "  -h, --help               this text\n\n"
                "Exit codes: 0 copied, or nothing new; 3 older or expired; 5 a key, signature or\n"
                "digest is wrong; 6 malformed; 7 unreachable; 8 no space; 9 another run is at\n"
-               "work; 10 what a package needs is not there; 11 --dry-run without one of the keys.\n", KEEP_DEFAULT);
+               "work; 10 what a package needs is not there; 11 --dry-run lacks one of the keys.\n", KEEP_DEFAULT);
 }
 
 typedef struct Arguments {
