@@ -190,6 +190,17 @@ int read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_
         return fd < 0 ? -errno : read_fd(fd, max, ret, ret_size);
 }
 
+int read_regular_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_size) {
+        _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return S_ISDIR(st.st_mode) ? -EISDIR : -ENOTSUP;
+        return read_fd(fd, max, ret, ret_size);
+}
+
 int read_file_in_root(int root_fd, const char *path, size_t max, char **ret, size_t *ret_size) {
         /* A pipe that somebody put there must not make us wait. */
         _cleanup_close_ int fd = open_in_root(root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);

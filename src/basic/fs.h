@@ -26,6 +26,8 @@ int read_link_at(int fd, const char *name, char **ret);
 /* Reads a whole file of at most max bytes (-EFBIG if larger). *ret is NUL-terminated and owned by the caller; ret_size may be NULL.
  * Works on /proc and /sys, whose sizes lie. */
 int read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_size);
+/* read_file() of what a directory has by that name: nothing that could be waited for, such as a pipe (-ENOTSUP, -EISDIR). */
+int read_regular_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_size);
 int read_fd(int fd, size_t max, char **ret, size_t *ret_size);
 /* read_file() through open_in_root(). */
 int read_file_in_root(int root_fd, const char *path, size_t max, char **ret, size_t *ret_size);

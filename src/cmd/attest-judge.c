@@ -31,8 +31,9 @@ const char judge_help[] =
         "      --sign-key=FILE    sign the token: ES384, PEM key on P-384\n"
         "      --json             one JSON document on standard output\n"
         "  -h, --help             this text\n\n"
-        "Exit status: 0 trusted; 5 not trusted; 11 could not be checked; 12 a policy\n"
-        "refuses it; 6 the input is malformed; 2 wrong words on the command line.\n";
+        "Exit status: 0 trusted; 5 not trusted; 6 a report, chain, evidence, manifest or\n"
+        "policy is malformed; 11 could not be checked; 12 a policy refuses it; 2 wrong\n"
+        "words on the command line.\n";
 
 void judge_arguments_free(JudgeArguments *a) {
         free(a->nonce);
@@ -160,15 +161,37 @@ static int demand_release(JudgeArguments *a, Error *e) {
         return 0;
 }
 
+/* Input that cannot be read comes first, whatever follows from it: its code is that of evidence that cannot be read at all. */
+static int malformed_to_error(const Verdict *v, Error *e) {
+        for (size_t i = 0; i < v->n; i++)
+                for (unsigned id = 0; id < _CHECK_DEVICE_MAX; id++) {
+                        const Check *c = &v->devices[i].checks[id];
+
+                        if (!c->malformed)
+                                continue;
+                        return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "not trusted: %s: %s: %s", v->devices[i].name, check_name((CheckId) id), c->detail),
+                                          id == CHECK_REPORT  ? "a report is the device's whole answer to one request, no byte more or less"
+                                          : id == CHECK_CHAIN ? "a chain is PEM, leaf first; DER to PEM: openssl x509 -inform DER"
+                                                              : "take it anew from NVIDIA's RIM service");
+                }
+        return 0;
+}
+
 /* The first thing that is wrong, as the one line of the error; the table has them all. */
 static int verdict_to_error(const Verdict *v, Error *e) {
+        int r = malformed_to_error(v, e);
+
+        if (r < 0)
+                return r;
         for (CheckState state = CHECK_FAILED;; state = CHECK_UNCHECKED) {
                 ExitCode code = state == CHECK_FAILED ? EXIT_UNTRUSTED : EXIT_UNCHECKED;
                 const char *what = state == CHECK_FAILED ? "not trusted" : "could not be checked";
 
                 for (size_t i = 0; i < v->n; i++)
                         for (unsigned id = 0; id < _CHECK_DEVICE_MAX; id++)
-                                if (v->devices[i].checks[id].state == state && v->devices[i].checks[id].detail)
+                                /* What a chain in the wrong order says of the kind of device is no news. */
+                                if (v->devices[i].checks[id].state == state && v->devices[i].checks[id].detail &&
+                                    (id != CHECK_ARCH || v->devices[i].checks[CHECK_CHAIN].state != CHECK_FAILED))
                                         return error_set(e, EKEYREJECTED, code, "%s: %s: %s: %s", what, v->devices[i].name, check_name((CheckId) id),
                                                          v->devices[i].checks[id].detail ? v->devices[i].checks[id].detail : "");
                 for (unsigned id = _CHECK_DEVICE_MAX; id < _CHECK_MAX; id++)

@@ -67,7 +67,7 @@ static json_t *device_set(const Verdict *v, char *const *uuids) {
 static int save(const char *path, const Verdict *v, char *const *uuids, int code, const Error *why, bool ready, Error *e) {
         _cleanup_free_ char *at = time_to_text((int64_t) time(NULL)), *text = NULL, *boot = NULL;
         const char *result = code == EXIT_OK          ? "trusted"
-                             : code == EXIT_UNTRUSTED ? "not trusted"
+                             : code == EXIT_UNTRUSTED || (v && v->result == CHECK_FAILED) ? "not trusted"
                              : code == EXIT_POLICY    ? "refused by a policy"
                                                       : "could not be checked";
         json_t *root;
