@@ -491,8 +491,16 @@ int lock_fd(int fd) {
 }
 
 int lock_file(int dir_fd, const char *path) {
-        _cleanup_close_ int fd = openat(dir_fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-        int r = fd < 0 ? -errno : lock_fd(fd);
+        for (;;) {
+                _cleanup_close_ int fd = openat(dir_fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+                int r = fd < 0 ? -errno : lock_fd(fd);
+                struct stat st;
 
-        return r < 0 ? r : TAKE_FD(fd);
+                if (r < 0)
+                        return r;
+                if (fstat(fd, &st) < 0)
+                        return -errno;
+                if (st.st_nlink > 0) /* else whoever had it has removed it since it was opened */
+                        return TAKE_FD(fd);
+        }
 }

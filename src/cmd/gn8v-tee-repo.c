@@ -6,6 +6,7 @@
 #include "basic/log.h"
 #include "basic/process.h"
 #include "cmd/repo.h"
+#include "repo/repo-file.h"
 
 #define LOCK_TIMEOUT_MAX (7 * 24 * 60 * 60)
 #define RELEASES_DIR "/usr/share/gn8v-tee-repo/releases"
@@ -14,6 +15,8 @@ static const Verb verbs[] = {
         { "lock", "[RELEASE...]", "take every URL, size and digest", verb_lock },
         { "fetch", "[RELEASE...]", "fill the store from the locks", verb_fetch },
         { "build", "[RELEASE...]", "make packages that are missing or old", verb_build },
+        { "add", "FILE.rpm...", "publish others' packages, too", verb_add },
+        { "remove", "NAME...", "take such packages away again", verb_remove },
         { "publish", "--key=FPR [RELEASE...]", "sign, index, prove, switch", verb_publish },
         { "solve", "[RELEASE...]", "prove that all installs and upgrades", verb_solve },
         { "verify", "[RELEASE...]", "follow the chain to the key, offline", verb_verify },
@@ -50,6 +53,37 @@ static void help(void) {
                "RELEASE is PROFILE-VERSION; without one, every release is meant.\n"
                "Exit codes: 0 done; 2 wrong words on the command line; VERB --help and\n"
                "gn8v-tee-repo(1) have the others.\n");
+}
+
+int take_days(const char *value, int64_t *ret) {
+        uint64_t days;
+
+        if (streq(value, "none")) {
+                *ret = -1;
+                return EXIT_OK;
+        }
+        if (parse_u64(value, &days) < 0 || days == 0 || days > VALID_DAYS_MAX) {
+                _cleanup_free_ char *why = format("not a number from 1 to %d, nor none", VALID_DAYS_MAX);
+
+                return option_refuse(why ? why : "not a number of days");
+        }
+        *ret = (int64_t) days * 24 * 60 * 60;
+        return EXIT_OK;
+}
+
+int take_mirror_url(const char *url, char ***urls, Error *e) {
+        int r;
+
+        if (streq(url, "none")) {
+                if (strv_length(*urls) > 0)
+                        return error_set(e, EINVAL, EXIT_USAGE, "--mirror-url none: another one is given, too");
+                if (!*urls && !(*urls = calloc(1, sizeof(**urls))))
+                        return error_oom(e);
+                return 0;
+        }
+        if ((r = repo_url_check("--mirror-url", url, e)) < 0)
+                return r;
+        return strv_append(urls, url) < 0 ? error_oom(e) : 0;
 }
 
 int repo_load_releases(Repo *repo, int argc, char *argv[], Error *e) {

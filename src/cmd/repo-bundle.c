@@ -9,7 +9,6 @@
 #include "cmd/repo.h"
 #include "repo/bundle.h"
 #include "repo/diff.h"
-#include "repo/repo-file.h"
 
 static void help_export(void) {
         printf("gn8v-tee-repo export --key=FPR [OPTION...] FILE\n\n"
@@ -73,7 +72,7 @@ static int run_export(const Repo *repo, SignerArguments *a, ExportOptions *o, Er
         if (r < 0)
                 return r;
         if (repo->json)
-                return print_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:s, s:s}", "file", o->file, "generation", (json_int_t) m->generation, "since",
+                return print_json(json_pack("{s:o, s:I, s:I, s:I, s:I, s:s, s:s}", "file", json_text(o->file), "generation", (json_int_t) m->generation, "since",
                                             (json_int_t) m->since, "files", (json_int_t) m->n_files, "size", (json_int_t) size, "key", m->key,
                                             "repomd_sha256", m->repomd_sha256), e);
         if (!repo->quiet)
@@ -133,7 +132,7 @@ static int run_import(const Repo *repo, ImportOptions *o, Error *e) {
         if (r < 0)
                 return r;
         if (repo->json)
-                return print_json(json_pack("{s:s, s:I, s:b, s:I, s:I, s:I, s:s}", "repo", o->repo, "generation", (json_int_t) report.generation, "changed",
+                return print_json(json_pack("{s:o, s:I, s:b, s:I, s:I, s:I, s:s}", "repo", json_text(o->repo), "generation", (json_int_t) report.generation, "changed",
                                             report.changed, "packages", (json_int_t) report.n_packages, "new", (json_int_t) report.new_packages,
                                             "removed", (json_int_t) report.removed_packages, "key", report.key), e);
         if (repo->quiet)
@@ -179,10 +178,8 @@ int verb_import(Repo *repo, int argc, char *argv[], Error *e) {
                         o.keep = (unsigned) keep;
                         break;
                 case ARG_MIRROR_URL:
-                        if ((r = repo_url_check("--mirror-url", optarg, e)) < 0)
+                        if ((r = take_mirror_url(optarg, &mirror_urls, e)) < 0)
                                 return r;
-                        if (strv_append(&mirror_urls, optarg) < 0)
-                                return error_oom(e);
                         break;
                 case ARG_ALLOW_OLDER: o.allow_older = true; break;
                 case 'h': help_import(); return EXIT_OK;

@@ -111,12 +111,9 @@ static int prune(const Repo *repo, const char *path, unsigned keep, Error *e) {
         uint64_t freed;
         int k;
 
-        /* It is there, as the caller has seen: opening one to publish would make it. */
-        k = repository_open(path, &r, e);
+        k = repository_open_published(path, &r, e);
         if (k < 0)
                 return k;
-        if (!r->current)
-                return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: nothing is published there", path), "publish first");
         before = r->n_generations;
         k = repository_clean(r, r->current, keep, &packages, e);
         if (k < 0)
@@ -124,7 +121,7 @@ static int prune(const Repo *repo, const char *path, unsigned keep, Error *e) {
         freed = r->freed;
         signed_store_sweep(repo->workspace, &freed);
         if (repo->json)
-                return print_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "repo", path, "generation", (json_int_t) r->current->number, "removed_generations",
+                return print_json(json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "repo", json_text(path), "generation", (json_int_t) r->current->number, "removed_generations",
                                             (json_int_t) (before > keep ? before - keep : 0), "removed_packages", (json_int_t) packages, "freed_bytes",
                                             (json_int_t) freed, "kept_generations", (json_int_t) MIN(before, (size_t) keep)), e);
         if (!repo->quiet)

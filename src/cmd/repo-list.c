@@ -4,6 +4,7 @@
 
 #include "basic/fs.h"
 #include "cmd/repo.h"
+#include "repo/add.h"
 #include "repo/resolve.h"
 #include "repo/rims-package.h"
 #include "repo/store.h"
@@ -11,11 +12,12 @@
 static void help(void) {
         printf("gn8v-tee-repo list [OPTION...] [RELEASE...]\n\n"
                "Show the releases' artifacts and how far each has come: its lock, whether it is\n"
-               "in the store, whether its packages are built and published.\n\n"
+               "in the store, whether its packages are built and published; then what was added.\n\n"
                "      --repo=DIR     the published repository (default: WORKSPACE/repo)\n"
                "      --json         one JSON array on standard output\n"
                "  -h, --help         this text\n\n"
-               "LOCK is pinned (by the release file), the date of the first use, stale, or no.\n"
+               "LOCK is pinned (by the release file), the date of the first use, stale, or no;\n"
+               "of a package that was added, that day.\n"
                "Exit codes: 0 listed; 1 there is no such workspace or repository, or it cannot\n"
                "be read; 6 a lock is damaged.\n");
 }
@@ -35,6 +37,7 @@ typedef struct Rows {
         size_t n;
         Lock **locks; /* of each release, or NULL: manifests are named by them */
         size_t n_locks;
+        AddedPackages added; /* the last rows are named by them */
 } Rows;
 
 static void rows_clear(Rows *v) {
@@ -45,6 +48,7 @@ static void rows_clear(Rows *v) {
         }
         for (size_t i = 0; i < v->n_locks; i++)
                 (void) lock_free(v->locks[i]);
+        added_packages_clear(&v->added);
         free(v->rows);
         free(v->locks);
 }
@@ -146,14 +150,14 @@ static int fill_rim(Row *row, const Store *store, const LockedArtifact *l, char 
         return row->lock && row->sha256 ? 0 : error_oom(e);
 }
 
-/* The next row; NULL: out of memory. */
+/* The next row, of a release or (NULL) of all; NULL: out of memory. */
 static Row *add_row(Rows *v, const Release *release) {
         Row *grown = reallocarray(v->rows, v->n + 1, sizeof(Row));
 
         if (!grown)
                 return NULL;
         v->rows = grown;
-        grown[v->n] = (Row){ .release_name = release_name(release) };
+        grown[v->n] = (Row){ .release_name = release ? release_name(release) : strdup("all") };
         return grown[v->n++].release_name ? &grown[v->n - 1] : NULL;
 }
 
@@ -183,6 +187,24 @@ static int collect_release(Rows *v, const Release *release, const Lock *lock, co
         return r;
 }
 
+/* What `add` has brought belongs to all releases. */
+static int collect_added(const Repo *repo, Rows *v, char *const *published, Error *e) {
+        int r = packages_added(repo->workspace, &v->added, e);
+
+        for (size_t i = 0; r >= 0 && i < v->added.n; i++) {
+                const AddedPackage *p = &v->added.v[i];
+                Row *row = add_row(v, NULL);
+
+                if (!row || !(row->lock = strdup(p->date)) || !(row->sha256 = strdup(p->sha256)))
+                        return error_oom(e);
+                row->name = p->file;
+                row->kind = "added";
+                row->size = p->size;
+                row->published = strv_contains(published, p->file) ? STATE_YES : STATE_NO;
+        }
+        return r;
+}
+
 static int collect(const Repo *repo, const char *repo_dir, Rows *v, Error *e) {
         _cleanup_free_ char *packages = path_join(repo->workspace, "packages"), *published_dir = path_join(repo_dir, "packages");
         _cleanup_strv_ char **built = NULL, **published = NULL;
@@ -204,7 +226,7 @@ static int collect(const Repo *repo, const char *repo_dir, Rows *v, Error *e) {
                 if (r >= 0)
                         r = collect_release(v, repo->releases[i], v->locks[i], word, store, built, published, e);
         }
-        return r;
+        return r < 0 ? r : collect_added(repo, v, published, e);
 }
 
 static char *size_text(uint64_t n) {

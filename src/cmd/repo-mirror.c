@@ -47,6 +47,7 @@ static void help(void) {
                "                           options above makes; see publish\n"
                "      --also-sign-key=FPR, --also-sign-key-file=URI\n"
                "                           the other one, while one key replaces another\n"
+               "      --allow-unsigned     without it, though what is in DIR is signed\n"
                "      --mirror-url=URL     write repodata/metalink.xml, with this place of DIR;\n"
                "                           may be repeated\n"
                "      --keep=N             states kept, this one included (default: %d)\n\n"
@@ -59,7 +60,8 @@ static void help(void) {
                "  -h, --help               this text\n\n"
                "Exit codes: 0 copied, or nothing new; 1 failed; 3 older or expired; 5 a key,\n"
                "signature or digest is wrong; 6 malformed; 7 unreachable; 8 no space; 9 another\n"
-               "run is at work; 10 what a package needs is not there.\n", KEEP_DEFAULT);
+               "run is at work; 10 what a package needs is not there; 11 --dry-run lacks one\n"
+               "of the keys.\n", KEEP_DEFAULT);
 }
 
 typedef struct Arguments {
@@ -98,7 +100,7 @@ static int report_dry(const Repo *repo, const MirrorOptions *o, const MirrorRepo
         for (size_t i = 0; i < r->n_wanted; i++)
                 all += r->wanted[i].size;
         if (repo->json)
-                return print_json(json_pack("{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o}", "url", o->url, "dir", o->dir, "dry_run", true, "changed", true, "packages",
+                return print_json(json_pack("{s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:o}", "url", json_text(o->url), "dir", json_text(o->dir), "dry_run", true, "changed", true, "packages",
                                             (json_int_t) r->n_wanted, "size", (json_int_t) all, "new", (json_int_t) r->new_packages, "new_bytes",
                                             (json_int_t) r->new_bytes, "wanted", wanted_json(r)), e);
         for (size_t i = 0; !repo->quiet && i < r->n_wanted; i++)
@@ -111,10 +113,12 @@ static int report_dry(const Repo *repo, const MirrorOptions *o, const MirrorRepo
 static int report(const Repo *repo, const MirrorOptions *o, const MirrorReport *r, Error *e) {
         STRV_FOREACH(s, r->warnings)
                 log_warning("%s", *s);
-        if (o->dry_run && r->changed)
-                return report_dry(repo, o, r, e);
+        if (o->dry_run && r->changed) {
+                int k = report_dry(repo, o, r, e);
+                return k == EXIT_OK && r->key_is_missing && r->new_packages > 0 ? EXIT_UNCHECKED : k;
+        }
         if (repo->json)
-                return print_json(json_pack("{s:s, s:s, s:I, s:b, s:I, s:I, s:I, s:I, s:s?}", "url", o->url, "dir", o->dir, "generation", (json_int_t) r->generation,
+                return print_json(json_pack("{s:o, s:o, s:I, s:b, s:I, s:I, s:I, s:I, s:s?}", "url", json_text(o->url), "dir", json_text(o->dir), "generation", (json_int_t) r->generation,
                                             "changed", r->changed, "packages", (json_int_t) r->n_packages, "new", (json_int_t) r->new_packages, "new_bytes",
                                             (json_int_t) r->new_bytes, "removed", (json_int_t) r->removed_packages, "key", r->key), e);
         if (repo->quiet)
@@ -199,14 +203,11 @@ static int check_urls(const Arguments *a, const MirrorOptions *o, Error *e) {
         STRV_FOREACH(s, a->also)
                 if (r >= 0)
                         r = repo_url_check("--also", *s, e);
-        STRV_FOREACH(s, a->mirror_urls)
-                if (r >= 0)
-                        r = repo_url_check("--mirror-url", *s, e);
         return r;
 }
 
 int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_KEY = 256, ARG_KEY_FILE, ARG_NO_REPO_SIGNATURE, ARG_NO_SIGNATURES, ARG_ALLOW_OLDER, ARG_PACKAGE, ARG_ALSO, ARG_EXCLUDE, ARG_NEWEST,
+        enum { ARG_KEY = 256, ARG_KEY_FILE, ARG_NO_REPO_SIGNATURE, ARG_NO_SIGNATURES, ARG_ALLOW_OLDER, ARG_ALLOW_UNSIGNED, ARG_PACKAGE, ARG_ALSO, ARG_EXCLUDE, ARG_NEWEST,
                ARG_WEAK, ARG_PLATFORM, ARG_ARCH, ARG_MODULE, ARG_MODULE_HOTFIXES, ARG_DRY_RUN, ARG_LIMIT_RATE, ARG_CA_FILE, ARG_CLIENT_CERT, ARG_CLIENT_KEY,
                ARG_MIRROR_URL, ARG_KEEP, ARG_TIMEOUT };
         static const Option options[] = {
@@ -215,6 +216,7 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 { "no-repo-signature", ARG_NO_REPO_SIGNATURE, NULL },
                 { "no-signatures", ARG_NO_SIGNATURES, NULL },
                 { "allow-older", ARG_ALLOW_OLDER, NULL },
+                { "allow-unsigned", ARG_ALLOW_UNSIGNED, NULL },
                 { "package", ARG_PACKAGE, "NAME" },
                 { "also", ARG_ALSO, "URL" },
                 { "exclude", ARG_EXCLUDE, "GLOB" },
@@ -257,6 +259,7 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_NO_REPO_SIGNATURE: o.no_repo_signature = true; break;
                 case ARG_NO_SIGNATURES: o.no_signatures = true; break;
                 case ARG_ALLOW_OLDER: o.allow_older = true; break;
+                case ARG_ALLOW_UNSIGNED: o.allow_unsigned = true; break;
                 case ARG_PACKAGE: r = strv_append(&a.packages, optarg); break;
                 case ARG_ALSO: r = strv_append(&a.also, optarg); break;
                 case ARG_WEAK: o.weak = true; break;
@@ -274,7 +277,7 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_CA_FILE: fetching.ca_file = optarg; break;
                 case ARG_CLIENT_CERT: fetching.client_cert = optarg; break;
                 case ARG_CLIENT_KEY: fetching.client_key = optarg; break;
-                case ARG_MIRROR_URL: r = strv_append(&a.mirror_urls, optarg); break;
+                case ARG_MIRROR_URL: r = take_mirror_url(optarg, &a.mirror_urls, e); break;
                 case ARG_KEEP:
                         if (option_number(optarg, 1, KEEP_MAX, &keep) != EXIT_OK)
                                 return EXIT_USAGE;

@@ -34,7 +34,8 @@ static void help(void) {
                "                         a second key, while one replaces the other: signs the\n"
                "                         metadata, too; options behind it are its own\n"
                "      --repo=DIR         the repository (default: WORKSPACE/repo)\n"
-               "      --baseurl=URL      where clients will find it (default: file:// and DIR)\n"
+               "      --baseurl=URL      where clients will find it (default: as it is there\n"
+               "                         now, else file:// and DIR, which none asks for)\n"
                "      --platform=PATH    what the target system provides: a list, or a mirror's\n"
                "                         directory with repodata/; may be repeated (default:\n"
                "                         platform/el8.provides)\n"
@@ -42,9 +43,11 @@ static void help(void) {
                "                         must leave the pins alone; may be repeated\n"
                "      --mirror-url=URL   write repodata/metalink.xml, with this place of the\n"
                "                         repository; may be repeated, the preferred one first\n"
+               "                         (default: those that are there now; none: no metalink)\n"
                "      --keep=N           generations kept for clients in flight (default: %d)\n"
                "      --valid-days=N     say in the signed metadata that they expire then;\n"
-               "                         publish again, even unchanged, before that\n"
+               "                         publish again, even unchanged, before that (default: as\n"
+               "                         long as the state before; none: they do not)\n"
                "      --replace          publish other content under a version that is\n"
                "                         published already\n"
                "      --json             one JSON document on standard output\n"
@@ -68,7 +71,7 @@ static int report_json(const PublishReport *r, const char *path, Error *e) {
                                                                  "sha256", p->sha256, "size", (json_int_t) p->size, "signer", p->signer,
                                                                  "vendor", p->vendor, "new", p->staged));
         }
-        j = json_pack("{s:s, s:I, s:b, s:s, s:s?, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "repo", path, "generation", (json_int_t) g->number,
+        j = json_pack("{s:o, s:I, s:b, s:s, s:s?, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "repo", json_text(path), "generation", (json_int_t) g->number,
                       "changed", r->changed, "key", g->key, "also", g->also, "repomd_sha256", g->repomd_sha256, "revision", (json_int_t) g->revision,
                       "signed", (json_int_t) r->signed_packages, "vendor", (json_int_t) r->vendor_packages,
                       "reused", (json_int_t) r->reused_packages, "removed", (json_int_t) r->removed_packages, "packages", packages);
@@ -158,7 +161,7 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
         while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_REPO: a.repo = optarg; break;
-                case ARG_BASEURL: o.baseurl = optarg; break;
+                case ARG_BASEURL: o.baseurl = streq(optarg, "none") ? "" : optarg; break;
                 case ARG_PLATFORM:
                         if (strv_append(&a.platforms, optarg) < 0)
                                 return error_oom(e);
@@ -168,10 +171,8 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
                                 return error_oom(e);
                         break;
                 case ARG_MIRROR_URL:
-                        if ((r = repo_url_check("--mirror-url", optarg, e)) < 0)
+                        if ((r = take_mirror_url(optarg, &a.mirror_urls, e)) < 0)
                                 return r;
-                        if (strv_append(&a.mirror_urls, optarg) < 0)
-                                return error_oom(e);
                         break;
                 case ARG_KEEP:
                         if (option_number(optarg, 1, KEEP_MAX, &keep) != EXIT_OK)
@@ -179,9 +180,8 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
                         o.keep = (unsigned) keep;
                         break;
                 case ARG_VALID_DAYS:
-                        if (option_number(optarg, 1, VALID_DAYS_MAX, &days) != EXIT_OK)
+                        if (take_days(optarg, &o.valid_sec) != EXIT_OK)
                                 return EXIT_USAGE;
-                        o.valid_sec = (int64_t) days * 24 * 60 * 60;
                         break;
                 case ARG_KEY_VALID_FOR:
                         if (option_number(optarg, 0, KEY_VALID_DAYS_MAX, &days) != EXIT_OK)

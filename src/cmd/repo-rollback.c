@@ -6,7 +6,6 @@
 #include "cmd/output.h"
 #include "cmd/repo-signer.h"
 #include "cmd/repo.h"
-#include "repo/repo-file.h"
 #include "repo/rollback.h"
 
 static void help(void) {
@@ -22,7 +21,7 @@ static void help(void) {
                "                       the other one, while one key replaces another\n"
                "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
                "      --keep=N         generations kept (default: %d)\n"
-               "      --valid-days=N   see publish\n"
+               "      --valid-days=N   see publish (default: as of the published state)\n"
                "      --mirror-url=URL see publish (default: as it is there now)\n"
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"
@@ -44,7 +43,7 @@ static int run(const Repo *repo, SignerArguments *signer, RollbackOptions *o, Er
         if (r < 0)
                 return r;
         if (repo->json)
-                return print_json(json_pack("{s:s, s:I, s:I, s:s}", "repo", o->repo, "generation", (json_int_t) g->number, "packages",
+                return print_json(json_pack("{s:o, s:I, s:I, s:s}", "repo", json_text(o->repo), "generation", (json_int_t) g->number, "packages",
                                             (json_int_t) g->n_packages, "repomd_sha256", g->repomd_sha256), e);
         if (!repo->quiet)
                 printf("%s: generation %" PRIu64 ", %zu packages\n", o->repo, g->number, g->n_packages);
@@ -64,7 +63,7 @@ int verb_rollback(Repo *repo, int argc, char *argv[], Error *e) {
         _cleanup_free_ char *path = NULL;
         RollbackOptions o = { .keep = KEEP_DEFAULT };
         _cleanup_(signer_arguments_clear) SignerArguments signer = {};
-        uint64_t keep, days;
+        uint64_t keep;
         _cleanup_strv_ char **mirror_urls = NULL;
         int c, r;
 
@@ -77,15 +76,12 @@ int verb_rollback(Repo *repo, int argc, char *argv[], Error *e) {
                         o.keep = (unsigned) keep;
                         break;
                 case ARG_VALID_DAYS:
-                        if (option_number(optarg, 1, VALID_DAYS_MAX, &days) != EXIT_OK)
+                        if (take_days(optarg, &o.valid_sec) != EXIT_OK)
                                 return EXIT_USAGE;
-                        o.valid_sec = (int64_t) days * 24 * 60 * 60;
                         break;
                 case ARG_MIRROR_URL:
-                        if ((r = repo_url_check("--mirror-url", optarg, e)) < 0)
+                        if ((r = take_mirror_url(optarg, &mirror_urls, e)) < 0)
                                 return r;
-                        if (strv_append(&mirror_urls, optarg) < 0)
-                                return error_oom(e);
                         break;
                 case 'h': help(); return EXIT_OK;
                 default:

@@ -31,9 +31,17 @@ int repo_load_releases(Repo *repo, int argc, char *argv[], Error *e);
 /* The repository that a verb is about, owned by the caller: dir (--repo) or the workspace's. With must_be it is an error when it is not there. */
 int repo_directory(const Repo *repo, const char *dir, bool must_be, char **ret, Error *e);
 
+/* The value of --valid-days: days, as seconds; "none" is -1. 0, or EXIT_USAGE (told). */
+int take_days(const char *value, int64_t *ret);
+
+/* Takes an argument of --mirror-url: a URL, or "none", which makes the list empty instead of NULL; see metalink_stage(). */
+int take_mirror_url(const char *url, char ***urls, Error *e);
+
 int verb_lock(Repo *repo, int argc, char *argv[], Error *e);
 int verb_fetch(Repo *repo, int argc, char *argv[], Error *e);
 int verb_build(Repo *repo, int argc, char *argv[], Error *e);
+int verb_add(Repo *repo, int argc, char *argv[], Error *e);
+int verb_remove(Repo *repo, int argc, char *argv[], Error *e);
 int verb_publish(Repo *repo, int argc, char *argv[], Error *e);
 int verb_solve(Repo *repo, int argc, char *argv[], Error *e);
 int verb_verify(Repo *repo, int argc, char *argv[], Error *e);

@@ -6,17 +6,9 @@
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "release/repo-file.h"
 
-#define KEY_FILE_MAX       (1024u * 1024)
 #define METADATA_TOTAL_MAX (UINT64_C(2) << 30)
-#define ARMOR_BEGIN        "-----BEGIN PGP PUBLIC KEY BLOCK-----"
-
-void mirror_keys_clear(MirrorKeys *k) {
-        for (size_t i = 0; i < k->n; i++)
-                keyring_free(k->v[i]);
-        free(k->v);
-        *k = (MirrorKeys){};
-}
 
 void mirror_source_clear(MirrorSource *s) {
         for (size_t i = 0; i < s->n_files; i++)
@@ -32,80 +24,6 @@ void mirror_source_clear(MirrorSource *s) {
         primary_free(s->primary);
         free(s->fragments);
         *s = (MirrorSource){};
-}
-
-bool mirror_keys_have(const MirrorKeys *k, const char *fingerprint) {
-        for (size_t i = 0; i < k->n; i++)
-                if (strv_contains(keyring_fingerprints(k->v[i]), fingerprint))
-                        return true;
-        return false;
-}
-
-/* strict: every key has to be pinned; else those that are not are left out. */
-static int add_key(MirrorKeys *k, const char *data, size_t size, const char *name, char *const *fingerprints, bool strict, Error *e) {
-        _cleanup_(keyring_freep) Keyring *keyring = NULL;
-        _cleanup_error_ Error ignored = ERROR_INIT;
-        Keyring **grown;
-        int r = keyring_new(data, size, name, &keyring, strict ? e : &ignored);
-
-        if (r < 0)
-                return strict ? r : 0;
-        STRV_FOREACH(s, keyring_fingerprints(keyring))
-                if (fingerprints && !strv_contains(fingerprints, *s))
-                        return strict ? error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: it has key %s, which is none of those that --key names", name, *s) : 0;
-        if (mirror_keys_have(k, keyring_fingerprint(keyring)))
-                return 0;
-        grown = reallocarray(k->v, k->n + 1, sizeof(*grown));
-        if (!grown)
-                return error_oom(e);
-        k->v = grown;
-        k->v[k->n++] = TAKE_PTR(keyring);
-        return 0;
-}
-
-/* Distributions put several keys behind each other in one file. */
-static int add_keys(MirrorKeys *k, const char *text, size_t size, const char *name, char *const *fingerprints, bool strict, Error *e) {
-        const char *block = strstr(text, ARMOR_BEGIN);
-        int r = 0;
-
-        if (!block)
-                return add_key(k, text, size, name, fingerprints, strict, e);
-        while (r >= 0 && block) {
-                const char *next = strstr(block + 1, ARMOR_BEGIN);
-
-                r = add_key(k, block, next ? (size_t) (next - block) : strlen(block), name, fingerprints, strict, e);
-                block = next;
-        }
-        return r;
-}
-
-int mirror_keys_load(MirrorKeys *k, char *const *files, char *const *fingerprints, Error *e) {
-        STRV_FOREACH(s, files) {
-                _cleanup_free_ char *text = NULL;
-                size_t size;
-                int r = read_file(AT_FDCWD, *s, KEY_FILE_MAX, &text, &size);
-
-                if (r < 0)
-                        return error_errno(e, -r, "%s", *s);
-                if ((r = add_keys(k, text, size, *s, fingerprints, true, e)) < 0)
-                        return r;
-        }
-        return 0;
-}
-
-int mirror_keys_verify_package(const MirrorKeys *k, const RpmFile *f, const char **ret_fingerprint, Error *e) {
-        int r = error_set(NULL, EKEYREJECTED, EXIT_UNTRUSTED, "no key");
-
-        for (size_t i = 0; i < k->n; i++) {
-                _cleanup_error_ Error why = ERROR_INIT;
-
-                r = keyring_verify_package(k->v[i], f, ret_fingerprint, &why);
-                if (r >= 0)
-                        return 0;
-                if (i + 1 == k->n)
-                        return error_set(e, -r, why.code, "%s", why.message);
-        }
-        return r;
 }
 
 char *mirror_url(const char *url, const char *path) {
@@ -148,21 +66,11 @@ static int fetch_small(const MirrorSource *s, const char *path, uint64_t max, St
 static int fetch_optional(const MirrorSource *s, const char *path, Store *store, const FetchOptions *options, char **ret, Error *e) {
         _cleanup_error_ Error why = ERROR_INIT;
         size_t size;
-        int r = fetch_small(s, path, KEY_FILE_MAX, store, options, ret, &size, &why);
+        int r = fetch_small(s, path, MIRROR_KEY_FILE_MAX, store, options, ret, &size, &why);
 
         if (r >= 0 || why.code == EXIT_UNREACHABLE)
                 return 0;
         return error_set(e, -r, why.code, "%s", why.message ? why.message : path);
-}
-
-int mirror_keys_missing(const MirrorKeys *k, const char *url, char *const *fingerprints, Error *e) {
-        if (!fingerprints)
-                return 0;
-        STRV_FOREACH(f, fingerprints)
-                if (mirror_keys_have(k, *f))
-                        return 0;
-        return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: key %s is not beside it, nor in a --key-file", url, fingerprints[0]),
-                          "get the key from whoever makes the repository, and name its file: --key-file");
 }
 
 static int judge(MirrorSource *s, const MirrorKeys *keys, const MirrorOptions *o, const char *name, Error *e) {
@@ -185,6 +93,20 @@ static int judge(MirrorSource *s, const MirrorKeys *keys, const MirrorOptions *o
         return mirror_keys_missing(keys, s->url, o->fingerprints, e);
 }
 
+/* Where repositories that this program publishes have their keys, and those of the vendors whose packages keep their signatures. */
+static int take_keys_beside(const MirrorSource *s, MirrorKeys *keys, Store *store, const MirrorOptions *o, Error *e) {
+        static const char *const files[] = { REPO_KEY_FILE, VENDOR_KEY_FILE };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(files) && !mirror_keys_have_all(keys, o->fingerprints); i++) {
+                _cleanup_free_ char *text = NULL;
+
+                if ((r = fetch_optional(s, files[i], store, o->fetch, &text, e)) >= 0 && text)
+                        r = mirror_keys_offer(keys, text, files[i], o->fingerprints, e);
+        }
+        return r;
+}
+
 int mirror_source_open(MirrorSource *s, const char *url, Store *store, MirrorKeys *keys, const MirrorOptions *o, Error *e) {
         _cleanup_free_ char *name = NULL;
         size_t n = strlen(url);
@@ -201,7 +123,9 @@ int mirror_source_open(MirrorSource *s, const char *url, Store *store, MirrorKey
                 return r;
         if (sha256_buffer(s->repomd_text, s->repomd_size, s->repomd_sha256) < 0)
                 return error_oom(e);
-        if (s->key && o->fingerprints && (r = add_keys(keys, s->key, strlen(s->key), "repomd.xml.key", o->fingerprints, false, e)) < 0)
+        if (s->key && (r = mirror_keys_offer(keys, s->key, "repomd.xml.key", o->fingerprints, e)) < 0)
+                return r;
+        if ((r = take_keys_beside(s, keys, store, o, e)) < 0)
                 return r;
         if ((r = judge(s, keys, o, name, e)) < 0)
                 return r;

@@ -9,15 +9,19 @@ typedef struct MirrorKeys {
         Keyring **v;
         size_t n;
 } MirrorKeys;
+#define MIRROR_KEY_FILE_MAX (1024u * 1024)
 void mirror_keys_clear(MirrorKeys *k);
 
 /* Reads the key files; with fingerprints only those keys are taken, and every one in the files must be one of them. */
 int mirror_keys_load(MirrorKeys *k, char *const *files, char *const *fingerprints, Error *e);
+/* Of what lies beside a repository: those that have one of the fingerprints are taken, and nothing else is said of the others. name is for messages. */
+int mirror_keys_offer(MirrorKeys *k, const char *text, const char *name, char *const *fingerprints, Error *e);
 bool mirror_keys_have(const MirrorKeys *k, const char *fingerprint);
+bool mirror_keys_have_all(const MirrorKeys *k, char *const *fingerprints);
 /* -EKEYREJECTED/EXIT_UNTRUSTED when none of the fingerprints has a key; url is for messages. Some may be missing: while one key replaces another, both are
  * pinned, and a source has either or both. */
 int mirror_keys_missing(const MirrorKeys *k, const char *url, char *const *fingerprints, Error *e);
-/* Which of the keys signed a package, or NULL/-EKEYREJECTED with the last one's reason. In any thread. */
+/* Which of the keys signed a package; -EKEYREJECTED/EXIT_UNTRUSTED names another signer, or has the last key's reason. In any thread. */
 int mirror_keys_verify_package(const MirrorKeys *k, const RpmFile *f, const char **ret_fingerprint, Error *e);
 
 /* What to do about a file that is not, or not as, repomd.xml says. */

@@ -174,13 +174,20 @@ expired() {
         whole
         SOURCE_DATE_EPOCH=$(($(date +%s) + 11 * 86400)) expect 3 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/repo"
         expect 0 publish --valid-days 19
-        said 'generation 2 is up to date'
-        expect 0 publish --valid-days 21
         said 'generation 3, 12 packages: 0 signed'
-        expect 0 publish --valid-days 20
-        said 'generation 4, '
+        # It is said once: the next state is valid as long, from its own day on; also one that is published again.
         expect 0 publish
-        said 'generation 5, '
+        said 'generation 3 is up to date'
+        SOURCE_DATE_EPOCH=$(($(date +%s) + 10 * 86400)) expect 0 publish
+        said 'generation 4, '
+        grep -q "<content>gn8v-tee:expires=$(date -u -d '29 days' +%F)" repo/repodata/repomd.xml
+        expect 0 rollback
+        grep -q "<content>gn8v-tee:expires=$(date -u -d '19 days' +%F)" repo/repodata/repomd.xml
+        expect 0 publish --valid-days none
+        said 'generation 6, '
+        if grep -q expires repo/repodata/repomd.xml; then die "expires though nobody said so"; fi
+        expect 0 publish
+        said 'generation 6 is up to date'
         if grep -q expires repo/repodata/repomd.xml; then die "expires though nobody said so"; fi
         publish --valid-days 1
         expect 2 publish --valid-days 0
