@@ -33,7 +33,7 @@ fresh() { rm -rf "$SCRATCH/copy"; cd "$SCRATCH"; }
 is_good() { cmp copy/repodata/repomd.xml w/good/repodata/repomd.xml && cmp copy/vendor-manager-7.2-1.noarch.rpm w/good/vendor-manager-7.2-1.noarch.rpm; }
 
 lists() {
-        local L=mirrorlist:$URL/list hex
+        local L=mirrorlist:$URL/list line
         fresh
         list '# places' '' "ftp://127.0.0.1/a" 'rsync://127.0.0.1/b' "  $URL/gone/ "$'\r' "$URL/tampered" "$URL/good//" "$URL/good"
         expect 0 mirror "$L" copy
