@@ -85,7 +85,8 @@ static int open_places(Mirror *m, Error *e) {
                 return error_errno(e, -r, "%s", m->work);
         if ((r = store_open(m->work, true, &m->store, e)) < 0)
                 return r;
-        return store_lock(m->store, e);
+        /* repository_sync() waits for what is published; a package that was fetched before the power failed is looked at again. */
+        return (r = store_lock(m->store, e)) < 0 ? r : store_scratch(m->store, e);
 }
 
 static int add_lock(Mirror *m, char *lock, Error *e) {
