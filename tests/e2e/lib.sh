@@ -120,6 +120,8 @@ refuses() {
 }
 # ... | has [GREP-OPTIONS] PATTERN: reads all, where "grep -q" would end at the first hit and, by pipefail, take a writer's SIGPIPE for a failure.
 has() { [ "$(grep -c "$@")" != 0 ]; }
+# A sanitizer's memory is not the program's.
+limit_memory() { [ -n "${GN8V_SANITIZED:-}" ] || ulimit -v "$1"; } # KiB
 said() { grep -q -E -e "$1" "$SCRATCH/output" || die "did not say '$1'"; }
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
