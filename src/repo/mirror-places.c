@@ -175,7 +175,8 @@ static int parse_metalink(const char *text, size_t size, const char *from, Mirro
                 return error_hint(e, error_set(e, EBADMSG, EXIT_UNTRUSTED, "%s: it says no SHA-256 of repomd.xml: weaker digests protect nothing", from),
                                   "ask whoever makes the metalink for one, or name one place of the repository itself");
         p->sha256 = TAKE_PTR(m.sha256);
-        qsort(m.places, m.n, sizeof(*m.places), by_preference);
+        if (m.n > 0)
+                qsort(m.places, m.n, sizeof(*m.places), by_preference);
         for (size_t i = 0; r >= 0 && i < m.n; i++) {
                 const char *url = m.places[i].url;
 
