@@ -7,6 +7,7 @@
 #include "cmd/repo-fetching.h"
 #include "cmd/repo-signer.h"
 #include "repo/keyring.h"
+#include "repo/mirror-places.h"
 #include "repo/mirror.h"
 #include "repo/repo-file.h"
 
@@ -14,7 +15,9 @@ static void help(void) {
         printf("gn8v-tee-repo mirror [OPTION...] URL DIR\n\n"
                "Copy somebody's repository: all of it, its metadata byte for byte, or what named\n"
                "packages need. DIR is the old state or the new one, whatever happens; a run that\n"
-               "was broken off is continued; only what changed is fetched.\n\n"
+               "was broken off is continued; only what changed is fetched. URL (of --also, too)\n"
+               "may be mirrorlist:URL or metalink:URL: the places that are named there are tried\n"
+               "in turn.\n\n"
                "Whom to trust:\n"
                "      --key=FPR            a signing key, full fingerprint; may be repeated\n"
                "      --key-file=FILE      where such keys are; may be repeated. Without --key,\n"
@@ -197,12 +200,19 @@ static const char *wrong(const Arguments *a, const MirrorOptions *o) {
         return signer_arguments_wrong(&a->signer);
 }
 
+static int check_source(const char *what, const char *source, Error *e) {
+        const char *url;
+
+        (void) mirror_place_kind(source, &url);
+        return repo_url_check(what, url, e);
+}
+
 static int check_urls(const Arguments *a, const MirrorOptions *o, Error *e) {
-        int r = repo_url_check("repository", o->url, e);
+        int r = check_source("repository", o->url, e);
 
         STRV_FOREACH(s, a->also)
                 if (r >= 0)
-                        r = repo_url_check("--also", *s, e);
+                        r = check_source("--also", *s, e);
         return r;
 }
 

@@ -2,6 +2,7 @@
 /* One repository that is copied from: its signed repomd.xml, the metadata it names, the keys that may have signed it. */
 #pragma once
 
+#include "repo/mirror-places.h"
 #include "repo/mirror.h"
 
 /* The pinned keys: each is a keyring of its own, so that it is known which one signed. */
@@ -34,7 +35,8 @@ typedef struct MirrorFile {
 } MirrorFile;
 
 typedef struct MirrorSource {
-        char *url; /* without a slash at its end */
+        char *url;    /* as the user gave it, without a slash at its end */
+        char **places; /* base URLs, the one that repomd.xml is of first */
         char *repomd_text, *signature, *key; /* signature, key: NULL when the source has none */
         size_t repomd_size;
         char repomd_sha256[SHA256_HEX_SIZE];
@@ -52,9 +54,23 @@ void mirror_source_clear(MirrorSource *s);
 /* The URL of a path below a source, its odd characters escaped, owned by the caller; NULL: out of memory. */
 char *mirror_url(const char *url, const char *path) _must_check_;
 
-/* Fetches repomd.xml, its signature and its key, and judges them. Keys that are still missing are taken from beside the repository if their
- * fingerprints are pinned. */
-int mirror_source_open(MirrorSource *s, const char *url, Store *store, MirrorKeys *keys, const MirrorOptions *o, Error *e);
+/* The same below each of its places, in their order; owned by the caller, NULL: out of memory. */
+char **mirror_source_urls(const MirrorSource *s, const char *path) _must_check_;
+
+/* What is needed to open a source. */
+typedef struct MirrorOpening {
+        Store *store;
+        MirrorKeys *keys;
+        const MirrorOptions *o;
+        /* Of several places each is asked whether it will do: 0, or -errno as for mirror(), and the next one is tried; NULL: it is not. */
+        int (*judge)(void *userdata, const MirrorSource *s, Error *e);
+        void *userdata;
+        char ***warnings; /* which places were passed over, and why */
+} MirrorOpening;
+
+/* Finds its places; fetches repomd.xml, its signature and its key from the first of them where all that is as it has to be. Keys that are still missing
+ * are taken from beside the repository if their fingerprints are pinned. */
+int mirror_source_open(MirrorSource *s, const char *url, const MirrorOpening *with, Error *e);
 /* Fetches the metadata files, but for those that dir_fd (a repodata/, or -1; its path is dir) has, checks every one, and reads the packages. With
  * fragments only what can be selected from, and what is passed on whole. */
 int mirror_source_load(MirrorSource *s, Store *store, int dir_fd, const char *dir, bool fragments, const MirrorOptions *o, Error *e);

@@ -96,29 +96,8 @@ static int open_places(Mirror *m, Error *e) {
                 return error_errno(e, -r, "%s", m->work);
         if ((r = store_open(m->work, true, &m->store, e)) < 0)
                 return r;
-        return store_lock(m->store, e);
-}
-
-static int open_sources(Mirror *m, Error *e) {
-        int r;
-
-        m->sources = calloc(strv_length(m->o->also) + 1, sizeof(*m->sources));
-        if (!m->sources)
-                return error_oom(e);
-        if ((r = mirror_source_open(&m->sources[m->n_sources++], m->o->url, m->store, &m->keys, m->o, e)) < 0)
-                return r;
-        STRV_FOREACH(s, m->o->also)
-                if ((r = mirror_source_open(&m->sources[m->n_sources++], *s, m->store, &m->keys, m->o, e)) < 0)
-                        return r;
-        m->report.key_is_missing = !mirror_keys_have_all(&m->keys, m->o->fingerprints);
-        STRV_FOREACH(s, m->o->fingerprints)
-                if (!mirror_keys_have(&m->keys, *s)) {
-                        _cleanup_free_ char *warning = format("%s: key %s is not beside it, nor in a --key-file: nothing may be signed by it", m->o->url, *s);
-
-                        if (!warning || strv_append(&m->report.warnings, warning) < 0)
-                                return error_oom(e);
-                }
-        return mirror_keys_missing(&m->keys, m->o->url, m->o->fingerprints, e);
+        /* repository_sync() waits for what is published; a package that was fetched before the power failed is looked at again. */
+        return (r = store_lock(m->store, e)) < 0 ? r : store_scratch(m->store, e);
 }
 
 static int add_lock(Mirror *m, char *lock, Error *e) {
@@ -182,8 +161,7 @@ static bool is_whole_copy(const Generation *g) {
 }
 
 /* Somebody who cannot sign can still serve again what was signed once. */
-static int check_newer(const Mirror *m, Error *e) {
-        const MirrorSource *s = &m->sources[0];
+static int check_newer(const Mirror *m, const MirrorSource *s, Error *e) {
         const Generation *g = m->repo->current;
         _cleanup_(repomd_freep) Repomd *old = NULL;
         /* Not by the name that clients open: see readers.h. */
@@ -206,6 +184,39 @@ static int check_newer(const Mirror *m, Error *e) {
                 return 0;
         return error_hint(e, error_set(e, ESTALE, EXIT_DIFFERS, "%s: its revision %" PRIi64 " is older than %" PRIi64 ", which %s has", s->url, revision_of(s->repomd),
                                        g->revision, m->o->dir), "the source is behind, or an older state is served again; if you mean to go back: --allow-older");
+}
+
+/* One of several places of the first source: what is here already is good enough. */
+static int judge_place(void *userdata, const MirrorSource *s, Error *e) {
+        const Mirror *m = userdata;
+        const Generation *g = m->repo->current;
+        _cleanup_free_ char *lock = format("%s %s", s->repomd_sha256, s->url);
+
+        return !lock ? error_oom(e) : g && strv_contains(g->locks, lock) ? 0 : check_newer(m, s, e);
+}
+
+static int open_sources(Mirror *m, Error *e) {
+        MirrorOpening with = { .store = m->store, .keys = &m->keys, .o = m->o, .judge = judge_place, .userdata = m, .warnings = &m->report.warnings };
+        int r;
+
+        m->sources = calloc(strv_length(m->o->also) + 1, sizeof(*m->sources));
+        if (!m->sources)
+                return error_oom(e);
+        if ((r = mirror_source_open(&m->sources[m->n_sources++], m->o->url, &with, e)) < 0)
+                return r;
+        with.judge = NULL;
+        STRV_FOREACH(s, m->o->also)
+                if ((r = mirror_source_open(&m->sources[m->n_sources++], *s, &with, e)) < 0)
+                        return r;
+        m->report.key_is_missing = !mirror_keys_have_all(&m->keys, m->o->fingerprints);
+        STRV_FOREACH(s, m->o->fingerprints)
+                if (!mirror_keys_have(&m->keys, *s)) {
+                        _cleanup_free_ char *warning = format("%s: key %s is not beside it, nor in a --key-file: nothing may be signed by it", m->o->url, *s);
+
+                        if (!warning || strv_append(&m->report.warnings, warning) < 0)
+                                return error_oom(e);
+                }
+        return mirror_keys_missing(&m->keys, m->o->url, m->o->fingerprints, e);
 }
 
 static int load_sources(Mirror *m, Error *e) {
@@ -249,7 +260,7 @@ static int read_round(Mirror *m, Error *e) {
                 return r;
         if (is_same(m))
                 return 1;
-        if ((r = check_newer(m, e)) < 0 || (r = load_sources(m, e)) < 0)
+        if ((r = check_newer(m, &m->sources[0], e)) < 0 || (r = load_sources(m, e)) < 0)
                 return r;
         r = m->o->packages ? pick_closure(m, e) : mirror_pick(m->sources, m->n_sources, m->o, &m->picks, &m->n_picks, e);
         m->packages.o = m->o;
@@ -373,7 +384,7 @@ static int take_wanted(Mirror *m, Error *e) {
                 const MirrorPackage *x = &m->packages.v[i];
                 MirrorWanted *w = &report->wanted[report->n_wanted++];
 
-                *w = (MirrorWanted){ .nevra = strdup(x->p->nevra), .href = strdup(x->p->href), .url = strdup(x->source->url), .size = x->p->size, .is_new = !x->old };
+                *w = (MirrorWanted){ .nevra = strdup(x->p->nevra), .href = strdup(x->p->href), .url = strdup(x->source->places[0]), .size = x->p->size, .is_new = !x->old };
                 if (!w->nevra || !w->href || !w->url)
                         return error_oom(e);
         }

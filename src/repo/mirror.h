@@ -13,8 +13,8 @@
 #include "repo/signer.h"
 
 typedef struct MirrorOptions {
-        const char *url, *dir;
-        char *const *also;          /* URLs: other repositories that a closure may be taken from */
+        const char *url, *dir;      /* url: as mirror_place_kind() reads it */
+        char *const *also;          /* the same: other repositories that a closure may be taken from */
         char *const *packages;      /* names; none: everything that the four below leave */
         char *const *excludes;      /* globs: of names, or of NEVRAs */
         char *const *arches;        /* only these and noarch; none: all. Not for a closure */

@@ -191,6 +191,13 @@ expired() {
         if grep -q expires repo/repodata/repomd.xml; then die "expires though nobody said so"; fi
         publish --valid-days 1
         expect 2 publish --valid-days 0
+        # Made and signed later than now, as this machine's clock has it, which then cannot tell what has expired; the signature is good.
+        cp -a repo early && rm -r early/generations
+        sed -i 's|<revision>.*<|<revision>4102444800<|; s|expires=[^<]*|expires=2100-01-02T00:00:00Z|' early/repodata/repomd.xml
+        gpg --homedir "$KEYS" --batch --yes --armor --faked-system-time 20991231T000000 --local-user "$KEY" --detach-sign --output early/repodata/repomd.xml.asc early/repodata/repomd.xml
+        expect 11 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/early"
+        said '^ok +signature'
+        said "^unchecked +freshness +.*: this machine's clock is behind"
         # Tags that are no serial, well signed.
         for tag in serial=0 serial=x expires=yesterday 'serial=2</content><content>gn8v-tee:serial=3'; do
                 sed "s|<content>gn8v-tee:${tag%%=*}=.*|<content>gn8v-tee:$tag</content>|" -i repo/repodata/repomd.xml

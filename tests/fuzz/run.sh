@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=${GN8V_BUILD:-build}/fuzz
-export build seconds=${FUZZ_SECONDS:-10}
+export build seconds=${FUZZ_SECONDS:-10} UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 [ -f "$build/build.ninja" ] || CC=clang meson setup "$build" -Dfuzz=true -Dunit-tests=false -Db_lundef=false -Db_sanitize=address,undefined \
         -Ddebug=false -Dc_args='-fsanitize=fuzzer-no-link -gline-tables-only' > /dev/null
 # The fuzzers alone: the programs beside them are a fifth of all there is to be compiled.
