@@ -112,12 +112,12 @@ int store_scratch(Store *s, Error *e) {
         if (read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 128, &boot, NULL) < 0)
                 return check_all(s, e);
         s->is_scratch = true;
-        if (read_file(s->fd, "boot", 128, &known, NULL) >= 0 && streq(known, boot))
+        if (read_file(s->fd, ".boot", 128, &known, NULL) >= 0 && streq(known, boot))
                 return 0;
         if ((r = check_all(s, e)) < 0)
                 return r;
-        r = write_file_atomic(s->fd, "boot", boot, strlen(boot), 0644);
-        return r < 0 ? error_errno(e, -r, "%s/boot", s->path) : 0;
+        r = write_file_atomic(s->fd, ".boot", boot, strlen(boot), 0644);
+        return r < 0 ? error_errno(e, -r, "%s/.boot", s->path) : 0;
 }
 
 static char *name_of(const char *hex) {

@@ -160,12 +160,12 @@ START_TEST(scratch_outlives_a_boot) {
         lose(path);
         ck_assert_int_eq(store_scratch(store, NULL), 0);
         ck_assert(store_has(store, hex));
-        ck_assert_int_eq(write_file_atomic(store->fd, "boot", "another", 7, 0644), 0);
+        ck_assert_int_eq(write_file_atomic(store->fd, ".boot", "another", 7, 0644), 0);
         ck_assert_int_eq(store_scratch(store, NULL), 0);
         ck_assert(!store_has(store, hex));
         ck_assert(store_has(store, other));
         lose(second);
-        ck_assert_int_eq(unlinkat(store->fd, "boot", 0), 0);
+        ck_assert_int_eq(unlinkat(store->fd, ".boot", 0), 0);
         ck_assert_int_eq(store_scratch(store, NULL), 0);
         ck_assert(!store_has(store, other));
 }
