@@ -13,7 +13,7 @@
 
 #define PEM_BEGIN "-----BEGIN CERTIFICATE-----"
 #define PEM_END   "-----END CERTIFICATE-----"
-#define BLANKS    " \t\r\n"
+#define PEM_LINE  "-----"
 #define POOL_MAX  4096
 
 /* NVIDIA Device Identity CA; NVIDIA CoRIM signing Root CA. */
@@ -135,7 +135,12 @@ int cert_chain_append_der(CertPool *pool, CertChain *c, const char *name, const 
         return 0;
 }
 
-/* Nothing but certificates, white space between them, and the NUL that some interfaces count. */
+static int not_pem(Error *e, const char *name) {
+        return error_set(e, EBADMSG, EXIT_INVALID, "%s: not a PEM certificate chain", name);
+}
+
+/* Certificates, the NUL that some interfaces count behind them, and around them what explains them (RFC 7468, 2): any text but another
+ * encapsulation boundary. */
 int cert_chain_from_pem(CertPool *pool, const char *name, const char *pem, size_t size, CertChain **ret, Error *e) {
         _cleanup_(cert_chain_freep) CertChain *c = cert_chain_new();
         _cleanup_free_ char *text = size <= CHAIN_TEXT_MAX ? strndup(pem, size) : NULL;
@@ -147,27 +152,24 @@ int cert_chain_from_pem(CertPool *pool, const char *name, const char *pem, size_
                 return error_oom(e);
         for (size_t i = strlen(text); i < size; i++)
                 if (pem[i])
-                        return error_set(e, EBADMSG, EXIT_INVALID, "%s: not a PEM certificate chain", name);
-        for (;;) {
+                        return not_pem(e, name);
+        while ((p = strstr(p, PEM_LINE))) {
                 _cleanup_free_ uint8_t *der = NULL;
                 size_t der_size;
                 const char *end;
                 int r;
 
-                p += strspn(p, BLANKS);
-                if (!*p)
-                        break;
                 p = startswith(p, PEM_BEGIN);
                 end = p ? strstr(p, PEM_END) : NULL;
                 if (!end || base64_decode(p, (size_t) (end - p), true, &der, &der_size) < 0)
-                        return error_set(e, EBADMSG, EXIT_INVALID, "%s: not a PEM certificate chain", name);
+                        return not_pem(e, name);
                 r = cert_chain_append_der(pool, c, name, der, der_size, e);
                 if (r < 0)
                         return r;
                 p = end + strlen(PEM_END);
         }
         if (c->n == 0)
-                return error_set(e, EBADMSG, EXIT_INVALID, "%s: there is no certificate in it", name);
+                return not_pem(e, name);
         *ret = TAKE_PTR(c);
         return 0;
 }

@@ -43,7 +43,7 @@ typedef struct CertChain {
 CertChain *cert_chain_new(void);
 CertChain *cert_chain_free(CertChain *c);
 DEFINE_CLEANUP(CertChain, cert_chain_free);
-/* name is for messages. -EBADMSG, EXIT_INVALID: not certificates, or more than CHAIN_MAX. */
+/* name is for messages. Text around certificates is passed over. -EBADMSG, EXIT_INVALID: not certificates, or more than CHAIN_MAX. */
 int cert_chain_from_pem(CertPool *pool, const char *name, const char *pem, size_t size, CertChain **ret, Error *e);
 int cert_chain_append_der(CertPool *pool, CertChain *c, const char *name, const void *der, size_t size, Error *e);
 

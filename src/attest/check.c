@@ -69,8 +69,18 @@ void check_set(Check *checks, CheckId id, CheckState state, const char *fmt, ...
 }
 
 void check_take(Check *checks, CheckId id, CheckState state, Error *e) {
+        bool malformed = checks[id].state != CHECK_FAILED && state == CHECK_FAILED && e->code == EXIT_INVALID;
+
         check_set(checks, id, state, "%s", e->message ? e->message : "out of memory");
+        checks[id].malformed = checks[id].malformed || malformed;
         error_clear(e);
+}
+
+void check_copy(Check *checks, CheckId id, const Check *from) {
+        bool first = checks[id].state != CHECK_FAILED;
+
+        check_set(checks, id, from->state, "%s", from->detail ? from->detail : "");
+        checks[id].malformed = first ? from->malformed : checks[id].malformed;
 }
 
 CheckState checks_sum(const Check *checks, size_t first, size_t end) {

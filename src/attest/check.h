@@ -54,13 +54,16 @@ const char *check_name(CheckId id);
 
 typedef struct Check {
         CheckState state;
+        bool malformed; /* failed, and by its form: there is nothing to be judged */
         char *detail; /* why, or what was found; may be NULL. What is unchecked without a word is so because of another check */
 } Check;
 
 /* Sets a check once: a failure stays. The text is what a person needs to know; "" for none. */
 void check_set(Check *checks, CheckId id, CheckState state, const char *fmt, ...) _printf_(4, 5);
-/* The same with an error's message, which is taken. */
+/* The same with an error's message, which is taken; EXIT_INVALID: malformed. */
 void check_take(Check *checks, CheckId id, CheckState state, Error *e);
+/* The same as another check came out, which stays as it is. */
+void check_copy(Check *checks, CheckId id, const Check *from);
 /* All of n together: one failed is failed, else one unchecked is unchecked, else ok. */
 CheckState checks_sum(const Check *checks, size_t first, size_t end);
 void checks_clear(Check *checks, size_t n);

@@ -48,6 +48,16 @@ static bool is_not_wrong(const DeviceVerdict *d, CheckId id) {
         return is_ok(d, id) || d->checks[id].state == CHECK_SKIPPED;
 }
 
+/* Whether somebody was asked about every certificate, and answered: neither skipped (--ocsp=off) nor unchecked. */
+static bool revocation_checked(const DeviceVerdict *d) {
+        static const CheckId ids[] = { CHECK_CHAIN_STATUS, CHECK_VBIOS_RIM_STATUS, CHECK_DRIVER_RIM_STATUS };
+        bool checked = true;
+
+        for (size_t i = 0; i < ELEMENTSOF(ids) - (d->kind == DEVICE_SWITCH); i++)
+                checked = checked && (is_ok(d, ids[i]) || d->checks[ids[i]].state == CHECK_FAILED);
+        return checked;
+}
+
 static json_t *text_or_null(const char *s) {
         return s ? json_string(s) : json_null();
 }
@@ -59,9 +69,10 @@ static json_t *chain_claim(const CertChain *c, CheckState chain, bool expired, c
         _cleanup_free_ char *until = c ? time_to_text(c->not_after) : NULL;
         bool revoked = ocsp->status == OCSP_REVOKED || ocsp->status == OCSP_HELD;
 
-        return json_pack("{s:s?, s:s, s:s?, s:s?}", "x-nvidia-cert-expiration-date", until, "x-nvidia-cert-status",
+        return json_pack("{s:s?, s:s, s:s?, s:s?, s:b, s:b}", "x-nvidia-cert-expiration-date", until, "x-nvidia-cert-status",
                          expired ? "expired" : chain != CHECK_OK ? "invalid" : revoked ? "revoked" : "valid", "x-nvidia-cert-ocsp-status",
-                         answers[ocsp->status], "x-nvidia-cert-revocation-reason", ocsp->reason);
+                         answers[ocsp->status], "x-nvidia-cert-revocation-reason", ocsp->reason, "x-nvidia-cert-ocsp-nonce-matches", ocsp->nonce_matches,
+                         "x-nvidia-cert-ocsp-response-valid", ocsp->response_valid);
 }
 
 static int put_report(json_t *claims, const DeviceVerdict *d, ClaimsVersion version) {
@@ -78,6 +89,7 @@ static int put_report(json_t *claims, const DeviceVerdict *d, ClaimsVersion vers
                 r |= put(claims, d, "attestation-report-cert-chain-validated", json_boolean(is_ok(d, CHECK_CHAIN) && is_not_wrong(d, CHECK_CHAIN_STATUS)));
         else {
                 r |= put(claims, d, "attestation-report-cert-chain", chain_claim(d->chain, d->checks[CHECK_CHAIN].state, d->expired, &d->ocsp));
+                /* True of a report without one, as NVIDIA's tool writes it: its own policy for switches, of which none has one, demands it. */
                 r |= put(claims, d, "attestation-report-cert-chain-fwid-match", json_boolean(is_not_wrong(d, CHECK_FWID)));
         }
         r |= put(claims, d, "attestation-report-parsed", json_boolean(is_ok(d, CHECK_REPORT)));
@@ -186,12 +198,12 @@ static char *new_uuid(void) {
                       b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
-int claims_put_times(json_t *claims, int64_t issued) {
+int claims_put_times(json_t *claims, int64_t at, int64_t issued) {
         _cleanup_free_ char *uuid = new_uuid();
         int r;
 
-        r = json_object_set_new(claims, "nbf", json_integer(issued - NOT_BEFORE_SEC));
-        r |= json_object_set_new(claims, "exp", json_integer(issued + LIFETIME_SEC));
+        r = json_object_set_new(claims, "nbf", json_integer(at - NOT_BEFORE_SEC));
+        r |= json_object_set_new(claims, "exp", json_integer(MIN(at, issued) + LIFETIME_SEC));
         r |= json_object_set_new(claims, "iat", json_integer(issued));
         return r | (uuid ? json_object_set_new(claims, "jti", json_string(uuid)) : -1);
 }
@@ -203,7 +215,14 @@ static json_t *finish(json_t *claims, int r) {
         return NULL;
 }
 
-json_t *claims_of_device(const DeviceVerdict *d, ClaimsVersion version, int64_t issued) {
+/* What is ours, of a device or of all of a kind. */
+static int put_own(json_t *claims, const Verdict *v, bool checked) {
+        int r = json_object_set_new(claims, "x-gn8v-tee-verdict-time", json_integer(v->at));
+
+        return r | json_object_set_new(claims, "x-gn8v-tee-revocation-checked", json_boolean(checked));
+}
+
+json_t *claims_of_device(const Verdict *v, const DeviceVerdict *d, ClaimsVersion version, int64_t issued) {
         json_t *claims = json_object(), *result;
         int r;
 
@@ -219,7 +238,9 @@ json_t *claims_of_device(const DeviceVerdict *d, ClaimsVersion version, int64_t 
                 r |= put_newer(claims, d);
         r |= put_identity(claims, d);
         r |= json_object_set_new(claims, "iss", json_string(claims_issuer(d->kind)));
-        return finish(claims, r | claims_put_times(claims, issued));
+        r |= claims_put_times(claims, v->at, issued);
+        r |= json_object_set_new(claims, "x-gn8v-tee-fwid-compared", json_boolean(is_ok(d, CHECK_FWID) || d->checks[CHECK_FWID].state == CHECK_FAILED));
+        return finish(claims, r | put_own(claims, v, revocation_checked(d)));
 }
 
 static int put_system(json_t *claims, const Verdict *v) {
@@ -237,7 +258,7 @@ static int put_system(json_t *claims, const Verdict *v) {
 }
 
 json_t *claims_overall(const Verdict *v, DeviceKind kind, ClaimsVersion version, int64_t issued) {
-        bool result = checks_sum(v->checks, _CHECK_DEVICE_MAX, _CHECK_MAX) == CHECK_OK;
+        bool result = checks_sum(v->checks, _CHECK_DEVICE_MAX, _CHECK_MAX) == CHECK_OK, checked = true;
         _cleanup_free_ char *nonce = NULL;
         json_t *claims = json_object();
         int r;
@@ -247,16 +268,17 @@ json_t *claims_overall(const Verdict *v, DeviceKind kind, ClaimsVersion version,
 
                 /* A device of no known kind is one that either of them may be missing. */
                 result = result && (d->result == CHECK_OK || (d->known && d->kind != kind));
+                checked = checked && (revocation_checked(d) || (d->known && d->kind != kind));
                 if (!nonce && d->known && d->kind == kind && d->report)
                         nonce = hex_encode(d->report->nonce.data, d->report->nonce.size);
         }
         r = json_object_set_new(claims, "sub", json_string("NVIDIA-PLATFORM-ATTESTATION"));
-        r |= claims_put_times(claims, issued);
+        r |= claims_put_times(claims, v->at, issued);
         r |= json_object_set_new(claims, "x-nvidia-ver", json_string(claims_version_to_string(version)));
         r |= json_object_set_new(claims, "iss", json_string(claims_issuer(kind)));
         r |= json_object_set_new(claims, "x-nvidia-overall-att-result", json_boolean(result));
         r |= json_object_set_new(claims, "eat_nonce", text_or_null(nonce));
-        return finish(claims, r | put_system(claims, v));
+        return finish(claims, r | put_own(claims, v, checked) | put_system(claims, v));
 }
 
 json_t *claims_all(const Verdict *v, ClaimsVersion version, int64_t issued) {
@@ -271,7 +293,7 @@ json_t *claims_all(const Verdict *v, ClaimsVersion version, int64_t issued) {
                 devices = json_object();
                 for (size_t i = 0; i < v->n; i++)
                         if (v->devices[i].known && v->devices[i].kind == kind)
-                                r |= json_object_set_new(devices, v->devices[i].name, claims_of_device(&v->devices[i], version, issued));
+                                r |= json_object_set_new(devices, v->devices[i].name, claims_of_device(v, &v->devices[i], version, issued));
                 r |= json_object_set_new(all, claims_group((DeviceKind) kind),
                                          json_pack("[o, o]", claims_overall(v, (DeviceKind) kind, version, issued), devices));
         }

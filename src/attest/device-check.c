@@ -174,7 +174,7 @@ static void copy_rim_checks(DeviceVerdict *d, RimKind kind) {
 
         for (unsigned i = 0; i < _RIM_CHECK_MAX; i++)
                 if (w)
-                        check_set(d->checks, rim_check_id(kind, (RimCheck) i), w->checks[i].state, "%s", w->checks[i].detail ? w->checks[i].detail : "");
+                        check_copy(d->checks, rim_check_id(kind, (RimCheck) i), &w->checks[i]);
                 else
                         check_set(d->checks, rim_check_id(kind, (RimCheck) i), CHECK_FAILED, "the report does not tell its versions");
         if (w)

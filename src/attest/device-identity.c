@@ -139,7 +139,7 @@ int device_identity_read(const CertChain *c, const char *name, DeviceIdentity *r
         int r;
 
         if (c->n < 2)
-                return error_set(e, EBADMSG, EXIT_INVALID, "%s: one certificate is not a device's chain", name);
+                return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: one certificate is not a device's chain", name);
         i.hwmodel = subject_text(c->certs[1]->x509, NID_commonName);
         i.ueid = decimal_serial(c->certs[0]->x509);
         i.serial = subject_text(c->certs[1]->x509, NID_serialNumber);
@@ -151,7 +151,7 @@ int device_identity_read(const CertChain *c, const char *name, DeviceIdentity *r
         ERR_clear_error();
         if (r < 0) {
                 device_identity_free(&i);
-                return error_set(e, -r, EXIT_INVALID, "%s: its certificates do not say which device it is", name);
+                return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: its certificates do not say which device it is", name);
         }
         *ret = i;
         return 0;

@@ -97,7 +97,7 @@ static int parse_arch(Device *d, const json_t *object, const json_t *outer, cons
 }
 
 static int decode_chain(Device *d, const char *certificate) {
-        if (!startswith(certificate, "-----BEGIN"))
+        if (!strstr(certificate, "-----BEGIN"))
                 return base64_decode(certificate, strlen(certificate), true, (uint8_t **) &d->chain, &d->chain_size);
         d->chain = strdup(certificate);
         d->chain_size = strlen(certificate);

@@ -111,7 +111,7 @@ static void read_stored(const OcspClient *c, OcspEntry *entry) {
 
         if (!entry->file)
                 return;
-        if (read_file(AT_FDCWD, entry->file, OCSP_RESPONSE_MAX, &data, &size) < 0) {
+        if (read_regular_file(AT_FDCWD, entry->file, OCSP_RESPONSE_MAX, &data, &size) < 0) {
                 (void) error_set(&entry->error, ENOENT, EXIT_UNCHECKED, "%s: there is no stored answer of the responder", entry->file);
                 return;
         }

@@ -36,6 +36,9 @@ static int read_rules(Policy *p, Error *e) {
         /* One without a rule would let everything pass. */
         if (json_object_size(p->overall) + json_object_size(p->detached) == 0)
                 return malformed(e, p->path, "it has no rule");
+        version = json_object_get(p->root, "version");
+        if (json_is_string(version) && streq(json_string_value(version), "4.0"))
+                p->version = CLAIMS_3_0;
         version = json_object_get(p->overall, "x-nvidia-ver");
         if (json_is_string(version)) {
                 int n = claims_version_from_string(json_string_value(version));
@@ -118,7 +121,7 @@ static int check_kind(const Policy *p, const Verdict *v, DeviceKind kind, Error 
         for (size_t i = 0; r == 0 && i < v->n; i++) {
                 if (!v->devices[i].known || v->devices[i].kind != kind)
                         continue;
-                claims = claims_of_device(&v->devices[i], p->version, v->at);
+                claims = claims_of_device(v, &v->devices[i], p->version, v->at);
                 if (!claims)
                         return error_oom(e);
                 r = check_rules(p, v->devices[i].name, p->detached, claims, 0, e);

@@ -232,7 +232,8 @@ static int get(void *userdata, const char *id, char **ret_name, char **ret_data,
                 if (!streq(entry->id, id))
                         continue;
                 if (!entry->data) {
-                        int r = error_set(e, entry->result < 0 ? -entry->result : ENOENT, EXIT_UNCHECKED, "no manifest %s: %s", id,
+                        int r = error_set(e, entry->result < 0 ? -entry->result : ENOENT, entry->result == -EFBIG ? EXIT_INVALID : EXIT_UNCHECKED,
+                                          "no manifest %s: %s", id,
                                           entry->reasons.data ? entry->reasons.data : "no place was given to take it from (--rim-dir)");
 
                         return error_hint(e, r, "Where the service cannot be reached: --rim-dir, --bundle, NV_RIM_URL or RimUrl= in " ATTEST_CONF);

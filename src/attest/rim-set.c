@@ -80,7 +80,7 @@ static void load(WantedRim *w, const RimSource *source, CertPool *pool, const Tr
         }
         r = source->get(source->userdata, w->id, &name, &data, &size, &e);
         if (r < 0) {
-                set(w, RIM_FOUND, CHECK_UNCHECKED, &e);
+                set(w, RIM_FOUND, e.code == EXIT_INVALID ? CHECK_FAILED : CHECK_UNCHECKED, &e);
                 return;
         }
         set(w, RIM_FOUND, CHECK_OK, NULL);
@@ -110,9 +110,11 @@ int rim_directory_get(void *userdata, const char *id, char **ret_name, char **re
 
         if (!path)
                 return error_oom(e);
-        r = read_file(AT_FDCWD, path, RIM_MAX, ret_data, ret_size);
+        r = read_regular_file(AT_FDCWD, path, RIM_MAX, ret_data, ret_size);
         if (r == -EFBIG)
                 return error_set(e, -r, EXIT_INVALID, "%s: larger than %zu bytes", path, RIM_MAX);
+        if (r == -ENOTSUP)
+                return error_set(e, -r, EXIT_UNCHECKED, "%s: not a regular file", path);
         if (r < 0)
                 return error_errno(e, -r, "%s", path);
         *ret_name = TAKE_PTR(path);

@@ -66,6 +66,8 @@ int rim_xml_read(const char *name, const void *data, size_t size, xmlDoc **ret, 
                 r = rim_error(e, name, "its XML is not well-formed, or it has a DTD");
         else if (doc->intSubset || doc->extSubset)
                 r = rim_error(e, name, "it has a DTD");
+        else if (doc->version && strcmp((const char *) doc->version, "1.0") != 0)
+                r = rim_error(e, name, "it is not XML 1.0");
         else if (doc->encoding && strcasecmp((const char *) doc->encoding, "UTF-8") != 0)
                 r = rim_error(e, name, "it is not UTF-8 text");
         else if (!xmlDocGetRootElement(doc) || doc->children != xmlDocGetRootElement(doc) || doc->children->next)

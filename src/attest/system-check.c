@@ -19,10 +19,12 @@ static void check_distinct(Verdict *v) {
                 for (size_t k = 0; k < i; k++) {
                         const CertChain *a = v->devices[i].chain, *b = v->devices[k].chain;
 
-                        /* The second certificate is made once for each device, the first anew for each firmware. */
+                        const char *serial = v->devices[i].identity.serial, *other = v->devices[k].identity.serial;
+
+                        /* The second certificate is made once for each device, the first anew for each firmware; the serial number outlives both. */
                         if (!a || !b || a->n < 2 || b->n < 2)
                                 continue;
-                        if (a->certs[0] == b->certs[0] || a->certs[1] == b->certs[1]) {
+                        if (a->certs[0] == b->certs[0] || a->certs[1] == b->certs[1] || (serial && other && streq(serial, other))) {
                                 check_set(v->checks, CHECK_DISTINCT, CHECK_FAILED, "%s and %s are one device", v->devices[k].name, v->devices[i].name);
                                 return;
                         }

@@ -126,7 +126,7 @@ int token_make(const Verdict *v, ClaimsVersion version, int64_t issued, EVP_PKEY
         json_object_foreach(all, name, pair)
                 r |= json_object_set_new(groups, name, make_group(json_array_get(pair, 0), json_array_get(pair, 1), key));
         wrapper = json_pack("{s:s}", "iss", ISSUER_OF_SDK);
-        r |= wrapper ? claims_put_times(wrapper, issued) : -1;
+        r |= wrapper ? claims_put_times(wrapper, v->at, issued) : -1;
         jwt = r == 0 ? make_jwt(wrapper, key, KEY_OF_SDK) : NULL;
         token = jwt ? json_pack("[[s, s], O]", "JWT", jwt, groups) : NULL;
         text = token ? json_dumps(token, JSON_ENSURE_ASCII) : NULL;

@@ -193,6 +193,17 @@ int read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_
         return fd < 0 ? -errno : read_fd(fd, max, ret, ret_size);
 }
 
+int read_regular_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_size) {
+        _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return S_ISDIR(st.st_mode) ? -EISDIR : -ENOTSUP;
+        return read_fd(fd, max, ret, ret_size);
+}
+
 int read_file_in_root(int root_fd, const char *path, size_t max, char **ret, size_t *ret_size) {
         /* A pipe that somebody put there must not make us wait. */
         _cleanup_close_ int fd = open_in_root(root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
@@ -259,6 +270,12 @@ bool is_special(int dir_fd, const char *path) {
         return !S_ISLNK(st.st_mode) || (startswith(path, "/dev/") && !startswith(path, "/dev/shm/"));
 }
 
+bool is_folder(int dir_fd, const char *path) {
+        struct stat st;
+
+        return fstatat(dir_fd, path, &st, 0) == 0 && S_ISDIR(st.st_mode);
+}
+
 int write_file_atomic_as(int dir_fd, const char *path, const void *data, size_t size, mode_t mode, uid_t uid, gid_t gid) {
         const char *base = path_basename(path);
         _cleanup_free_ char *temp = format("%.*s.%s.%d.tmp", (int) (base - path), path, base, (int) getpid());
@@ -269,6 +286,8 @@ int write_file_atomic_as(int dir_fd, const char *path, const void *data, size_t 
                 return -ENOMEM;
         if (is_special(dir_fd, path))
                 return -EEXIST;
+        if (is_folder(dir_fd, path))
+                return -EISDIR;
         (void) unlinkat(dir_fd, temp, 0);
         fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
@@ -475,8 +494,16 @@ int lock_fd(int fd) {
 }
 
 int lock_file(int dir_fd, const char *path) {
-        _cleanup_close_ int fd = openat(dir_fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-        int r = fd < 0 ? -errno : lock_fd(fd);
+        for (;;) {
+                _cleanup_close_ int fd = openat(dir_fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+                int r = fd < 0 ? -errno : lock_fd(fd);
+                struct stat st;
 
-        return r < 0 ? r : TAKE_FD(fd);
+                if (r < 0)
+                        return r;
+                if (fstat(fd, &st) < 0)
+                        return -errno;
+                if (st.st_nlink > 0) /* else whoever had it has removed it since it was opened */
+                        return TAKE_FD(fd);
+        }
 }

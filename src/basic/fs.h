@@ -26,6 +26,8 @@ int read_link_at(int fd, const char *name, char **ret);
 /* Reads a whole file of at most max bytes (-EFBIG if larger). *ret is NUL-terminated and owned by the caller; ret_size may be NULL.
  * Works on /proc and /sys, whose sizes lie. */
 int read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_size);
+/* read_file() of what a directory has by that name: nothing that could be waited for, such as a pipe (-ENOTSUP, -EISDIR). */
+int read_regular_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_size);
 int read_fd(int fd, size_t max, char **ret, size_t *ret_size);
 /* read_file() through open_in_root(). */
 int read_file_in_root(int root_fd, const char *path, size_t max, char **ret, size_t *ret_size);
@@ -37,8 +39,10 @@ int write_all(int fd, const void *data, size_t size);
 
 /* A device, a pipe, a link of /dev such as /dev/stdout: what root would replace by a file of that name, for all programs of the machine. */
 bool is_special(int dir_fd, const char *path);
+/* A directory, or a link to one. */
+bool is_folder(int dir_fd, const char *path);
 /* Replaces (or makes) a file so that a reader, and a crash, see the old bytes or the new: temporary file in the same
- * directory, fsync, rename, fsync of the directory. The mode is exact, whatever the umask. -EEXIST: is_special(). */
+ * directory, fsync, rename, fsync of the directory. The mode is exact, whatever the umask. -EEXIST: is_special(). -EISDIR: is_folder(). */
 int write_file_atomic(int dir_fd, const char *path, const void *data, size_t size, mode_t mode);
 /* The same, and the new file belongs to these before it takes its place ((uid_t) -1: whoever makes it). */
 int write_file_atomic_as(int dir_fd, const char *path, const void *data, size_t size, mode_t mode, uid_t uid, gid_t gid);

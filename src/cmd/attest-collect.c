@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <getopt.h>
 #include <openssl/rand.h>
-#include <sys/stat.h>
 
 #include "basic/fs.h"
 #include "basic/log.h"
@@ -10,7 +8,7 @@
 #include "cmd/attest-devices.h"
 
 static void help(void) {
-        printf("gn8v-tee-attest [OPTION...] collect [COLLECT-OPTION...]\n\n"
+        printf("gn8v-tee-attest collect [OPTION...]\n\n"
                "Take evidence from the GPUs and NVSwitches of this machine, to be verified here\n"
                "or elsewhere, with this program or NVIDIA's.\n\n"
                "      --nonce=HEX      64 hexadecimal digits, from who will verify it; default:\n"
@@ -19,9 +17,10 @@ static void help(void) {
                "                       the GPUs are in Protected PCIe mode\n"
                "      --output=FILE    instead of standard output; a directory gets\n"
                "                       gpu_evidence.json and switch_evidence.json\n"
+               "      --json           with --output: say as JSON what was written\n"
                "  -h, --help           this text\n\n"
-               "Exit status: 0 done; 11 there is no evidence to take, such as where confidential\n"
-               "computing is off; 2 wrong words on the command line.\n");
+               "Exit codes: 0 done; 1 failed; 8 no space; 11 there is no evidence to take, such\n"
+               "as where confidential computing is off.\n");
 }
 
 int devices_collect(const uint8_t nonce[static NONCE_SIZE], DeviceChoice choice, CollectedSystem *ret, Error *e) {
@@ -61,48 +60,71 @@ static int write_text(const char *path, char *text, Error *e) {
         if (!text)
                 return error_oom(e);
         if (!path)
+                output_told();
+        if (!path)
                 return puts(text) == EOF || fflush(stdout) != 0 ? error_errno(e, errno, "standard output") : 0;
         r = write_file_atomic(AT_FDCWD, path, text, strlen(text), 0644);
         return r < 0 ? error_errno(e, -r, "%s", path) : 0;
 }
 
-static int write_evidence(const CollectedSystem *s, const uint8_t nonce[static NONCE_SIZE], const char *output, Error *e) {
+/* files gets the names of those that were written: none, where it is standard output. */
+static int write_evidence(const CollectedSystem *s, const uint8_t nonce[static NONCE_SIZE], const char *output, char ***files, Error *e) {
         const Collected *gpus = s->has_gpus ? &s->gpus : NULL, *switches = s->has_switches ? &s->switches : NULL;
-        struct stat st;
         int r = 0;
 
-        if (!output || stat(output, &st) < 0 || !S_ISDIR(st.st_mode))
-                return write_text(output, collect_to_json(gpus, switches, nonce), e);
+        if (!output || !is_folder(AT_FDCWD, output)) {
+                r = write_text(output, collect_to_json(gpus, switches, nonce), e);
+                return r == 0 && output && strv_append(files, output) < 0 ? error_oom(e) : r;
+        }
         for (int kind = DEVICE_GPU; r == 0 && kind <= DEVICE_SWITCH; kind++) {
                 _cleanup_free_ char *path = path_join(output, kind == DEVICE_GPU ? "gpu_evidence.json" : "switch_evidence.json");
 
                 if (!path)
                         return error_oom(e);
-                if (kind == DEVICE_GPU ? gpus : switches)
-                        r = write_text(path, collect_to_json(kind == DEVICE_GPU ? gpus : NULL, kind == DEVICE_GPU ? NULL : switches, nonce), e);
+                if (!(kind == DEVICE_GPU ? gpus : switches))
+                        continue;
+                r = write_text(path, collect_to_json(kind == DEVICE_GPU ? gpus : NULL, kind == DEVICE_GPU ? NULL : switches, nonce), e);
+                if (r == 0 && strv_append(files, path) < 0)
+                        r = error_oom(e);
         }
         return r;
 }
 
+static int tell(const Attest *attest, const CollectedSystem *s, const uint8_t nonce[static NONCE_SIZE], char *const *files, Error *e) {
+        _cleanup_free_ char *hex = hex_encode(nonce, NONCE_SIZE);
+        json_t *list;
+
+        if (!attest->json || !files) {
+                if (!attest->quiet)
+                        log_info("evidence of %zu GPUs and %zu NVSwitches", s->gpus.n, s->switches.n);
+                return 0;
+        }
+        list = json_array();
+        STRV_FOREACH(f, files)
+                (void) json_array_append_new(list, json_text(*f));
+        return print_json(json_pack("{s:I, s:I, s:s, s:o}", "gpus", (json_int_t) s->gpus.n, "switches", (json_int_t) s->switches.n, "nonce", or_empty(hex), "files",
+                                    list), e);
+}
+
 int verb_attest_collect(Attest *attest, int argc, char *argv[], Error *e) {
         enum { ARG_NONCE = 256, ARG_DEVICE, ARG_OUTPUT };
-        static const struct option options[] = {
-                { "nonce", required_argument, NULL, ARG_NONCE },
-                { "device", required_argument, NULL, ARG_DEVICE },
-                { "output", required_argument, NULL, ARG_OUTPUT },
-                { "help", no_argument, NULL, 'h' },
+        static const Option options[] = {
+                { "nonce", ARG_NONCE, "HEX" },
+                { "device", ARG_DEVICE, "KIND" },
+                { "output", ARG_OUTPUT, "FILE" },
                 {}
         };
         static const char *const choices[] = { [DEVICES_ALL] = "all", [DEVICES_GPUS] = "gpu", [DEVICES_SWITCHES] = "switch" };
         _cleanup_(collected_system_free) CollectedSystem s = { COLLECTED_EMPTY, COLLECTED_EMPTY, false, false };
         _cleanup_free_ uint8_t *given = NULL;
+        _cleanup_strv_ char **files = NULL;
         uint8_t nonce[NONCE_SIZE];
         DeviceChoice choice = DEVICES_ALL;
         const char *output = NULL;
         size_t n;
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case 'h': help(); return EXIT_OK;
                 case ARG_OUTPUT: output = streq(optarg, "-") ? NULL : optarg; break;
@@ -110,27 +132,25 @@ int verb_attest_collect(Attest *attest, int argc, char *argv[], Error *e) {
                         free(given);
                         given = NULL;
                         if (hex_decode(optarg, strlen(optarg), false, &given, &n) < 0 || n != NONCE_SIZE)
-                                return attest_usage("collect", "--nonce wants 64 hexadecimal digits");
+                                return option_refuse("not 64 hexadecimal digits");
                         break;
                 case ARG_DEVICE:
                         for (choice = DEVICES_ALL; choice < _DEVICES_MAX && !streq(choices[choice], optarg);)
                                 choice++;
                         if (choice == _DEVICES_MAX)
-                                return attest_usage("collect", "--device is gpu, switch or all");
+                                return option_refuse("neither gpu, switch nor all");
                         break;
-                default: return attest_usage("collect", "unknown option, or an argument is missing");
+                default: return option_status();
                 }
         if (optind < argc)
-                return attest_usage("collect", "%s: one word too many", argv[optind]);
+                return verb_too_many("collect", argv[optind]);
         r = given ? 0 : devices_nonce(nonce, e);
         if (r < 0)
                 return r;
         if (given)
                 memcpy(nonce, given, NONCE_SIZE);
         r = devices_collect(nonce, choice, &s, e);
-        if (r < 0 || (r = write_evidence(&s, nonce, output, e)) < 0)
+        if (r < 0 || (r = write_evidence(&s, nonce, output, &files, e)) < 0)
                 return r;
-        if (!attest->quiet)
-                log_info("evidence of %zu GPUs and %zu NVSwitches", s.gpus.n, s.switches.n);
-        return EXIT_OK;
+        return tell(attest, &s, nonce, files, e);
 }

@@ -7,21 +7,31 @@
 #include "cmd/attest-judge.h"
 
 static void help(void) {
-        printf("gn8v-tee-attest [OPTION...] fetch [FETCH-OPTION...] DIR [EVIDENCE.json...]\n\n"
+        printf("gn8v-tee-attest fetch [OPTION...] DIR [EVIDENCE.json...]\n\n"
                "Put what a verdict without a network needs into DIR: the reference manifests\n"
                "that the evidence, or a release's driver, wants, and the responder's answers on\n"
                "revocation. Then: verify --bundle=DIR.\n\n"
                "      --release=FILE     the manifests that this release names, too\n"
                "      --rim-dir=DIR      take manifests from there if they are there\n"
-               "      --timeout=SECONDS  for everything that servers are asked (30)\n"
+               "      --timeout=SECONDS  for everything that servers are asked (default: 30)\n"
                "      --config=FILE      instead of /etc/gn8v-tee/attest.conf\n"
+               "      --json             one JSON document on standard output\n"
                "  -h, --help             this text\n\n"
-               "Exit status: 0 all of it is there; 11 not all could be had; 5 something is not\n"
-               "to be trusted; 2 wrong words on the command line.\n");
+               "Exit codes: 0 all of it is there; 1 failed; 5 something is not to be trusted; 6\n"
+               "malformed; 8 no space; 11 not all could be had.\n");
 }
 
-static int store_manifest(const char *dir, RimSource *source, const WantedRim *w, Error *e) {
+/* What was fetched: told line by line, or all together as JSON. */
+typedef struct Telling {
+        const char *dir;
+        json_t *manifests; /* NULL: not as JSON */
+        bool quiet;
+} Telling;
+
+/* row gets where it came from, and what was written; NULL: nobody wants to know. */
+static int store_manifest(const char *dir, RimSource *source, const WantedRim *w, json_t *row, Error *e) {
         _cleanup_free_ char *name = NULL, *data = NULL, *path = format("%s/%s.xml", dir, w->id);
+        char sha256[SHA256_HEX_SIZE];
         size_t size;
         int r;
 
@@ -31,28 +41,47 @@ static int store_manifest(const char *dir, RimSource *source, const WantedRim *w
         if (r < 0)
                 return r;
         r = write_file_atomic(AT_FDCWD, path, data, size, 0644);
-        return r < 0 ? error_errno(e, -r, "%s", path) : 0;
+        if (r < 0)
+                return error_errno(e, -r, "%s", path);
+        if (sha256_buffer(data, size, sha256) < 0)
+                return error_set(e, EIO, EXIT_FAILED, "SHA-256");
+        (void) json_object_set_new(row, "source", json_text(name));
+        (void) json_object_set_new(row, "file", json_text(path));
+        (void) json_object_set_new(row, "sha256", json_string(sha256));
+        return 0;
 }
 
-/* One line a manifest; those that are not right are not kept. The worst of what was wrong is in e. */
-static int store_manifests(const char *dir, RimSource *source, const RimSet *set, bool quiet, Error *e) {
+static void tell_manifest(const Telling *telling, const WantedRim *w, CheckState sum, const char *why, json_t *row) {
+        _cleanup_free_ char *until = w->rim && sum != CHECK_FAILED ? time_to_text(w->rim->chain->not_after) : NULL;
+        const char *state = !w->rim ? "missing" : sum == CHECK_FAILED ? "untrusted" : sum == CHECK_UNCHECKED ? "unchecked" : "trusted";
+
+        if (row) {
+                (void) json_object_set_new(row, "state", json_string(state));
+                (void) json_object_set_new(row, "not_after", json_text(until));
+                (void) json_object_set_new(row, "reason", json_text(sum == CHECK_FAILED || sum == CHECK_UNCHECKED ? why : NULL));
+        } else if (!telling->quiet)
+                printf("%-48s  %s%s\n", w->id, !w->rim ? "not there" : sum == CHECK_FAILED ? "NOT TRUSTED" : "signed until ", or_empty(until));
+}
+
+/* Those that are not right are not kept. The worst of what was wrong is in e. */
+static int store_manifests(const Telling *telling, RimSource *source, const RimSet *set, Error *e) {
         int result = 0;
 
         for (size_t i = 0; i < set->n; i++) {
                 const WantedRim *w = set->rims[i];
-                _cleanup_free_ char *until = w->rim ? time_to_text(w->rim->chain->not_after) : NULL;
+                json_t *row = telling->manifests ? json_pack("{s:s, s:n, s:n, s:n}", "id", w->id, "source", "file", "sha256") : NULL;
                 CheckState sum = checks_sum(w->checks, 0, _RIM_CHECK_MAX);
                 const char *why = NULL;
-                int r;
+                int r = 0;
 
+                if (telling->manifests && json_array_append_new(telling->manifests, row) < 0)
+                        return error_oom(e);
                 for (unsigned k = 0; k < _RIM_CHECK_MAX && !why; k++)
                         if (w->checks[k].state == (sum == CHECK_FAILED ? CHECK_FAILED : CHECK_UNCHECKED))
                                 why = w->checks[k].detail;
-                if (w->rim && sum != CHECK_FAILED && (r = store_manifest(dir, source, w, e)) < 0)
+                if (w->rim && sum != CHECK_FAILED && (r = store_manifest(telling->dir, source, w, row, e)) < 0)
                         return r;
-                if (!quiet)
-                        printf("%-48s  %s%s\n", w->id, !w->rim ? "not there" : sum == CHECK_FAILED ? "NOT TRUSTED" : "signed until ",
-                               w->rim && sum != CHECK_FAILED && until ? until : "");
+                tell_manifest(telling, w, sum, why, row);
                 if (sum == CHECK_FAILED)
                         result = error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: %s", w->id, why ? why : "not trusted");
                 else if (sum == CHECK_UNCHECKED && result == 0)
@@ -61,13 +90,20 @@ static int store_manifests(const char *dir, RimSource *source, const RimSet *set
         return result;
 }
 
-static int tell_answers(const Collateral *c, bool quiet, Error *e) {
+static int tell_answers(const Telling *telling, const Collateral *c, Error *e) {
         _cleanup_free_ char *until = NULL;
         OcspSummary s;
+        int r;
 
         ocsp_client_summary(c->ocsp, &s);
         until = s.next_update ? time_to_text(s.next_update) : NULL;
-        if (!quiet)
+        if (telling->manifests) {
+                r = print_json(json_pack("{s:o, s:O, s:{s:I, s:I, s:I, s:o}}", "dir", json_text(telling->dir), "manifests", telling->manifests, "revocation", "asked",
+                                         (json_int_t) s.asked, "answered", (json_int_t) s.answered, "stored", (json_int_t) s.stored, "good_until",
+                                         json_text(until)), e);
+                if (r < 0)
+                        return r;
+        } else if (!telling->quiet)
                 printf("%-48s  %zu of %zu%s%s\n", "answers on revocation", s.answered, s.asked, until ? ", good until " : "", until ? until : "");
         if (s.answered == s.asked)
                 return 0;
@@ -91,7 +127,7 @@ static int ask_about(RimSet *set, OcspSource *ocsp, Error *e) {
         return 0;
 }
 
-static int fetch_for_release(const Attest *attest, const JudgeArguments *a, const char *dir, RimSource *rims, OcspSource *ocsp, Error *e) {
+static int fetch_for_release(const Attest *attest, const JudgeArguments *a, const Telling *telling, RimSource *rims, OcspSource *ocsp, Error *e) {
         _cleanup_(release_freep) Release *release = NULL;
         _cleanup_strv_ char **ids = NULL;
         CertPool *pool = NULL;
@@ -115,13 +151,13 @@ static int fetch_for_release(const Attest *attest, const JudgeArguments *a, cons
         if (r == 0)
                 r = ask_about(&set, ocsp, e);
         if (r == 0)
-                r = store_manifests(dir, rims, &set, attest->quiet, e);
+                r = store_manifests(telling, rims, &set, e);
         rim_set_free(&set);
         (void) cert_pool_free(pool);
         return r;
 }
 
-static int fetch_for_evidence(const Attest *attest, const JudgeArguments *a, const char *dir, RimSource *rims, OcspSource *ocsp, char *files[], int n,
+static int fetch_for_evidence(const Attest *attest, const JudgeArguments *a, const Telling *telling, RimSource *rims, OcspSource *ocsp, char *files[], int n,
                               Error *e) {
         _cleanup_(evidence_freep) Evidence *evidence = evidence_new();
         _cleanup_(verdict_freep) Verdict *v = NULL;
@@ -141,12 +177,13 @@ static int fetch_for_evidence(const Attest *attest, const JudgeArguments *a, con
         for (size_t i = 0; i < v->n; i++)
                 if (v->devices[i].checks[CHECK_CHAIN].state == CHECK_FAILED)
                         return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: %s", v->devices[i].name, v->devices[i].checks[CHECK_CHAIN].detail);
-        return store_manifests(dir, rims, &v->rims, attest->quiet, e);
+        return store_manifests(telling, rims, &v->rims, e);
 }
 
-static int run(Attest *attest, const JudgeArguments *a, const char *dir, char *files[], int n, Error *e) {
-        _cleanup_free_ char *answers = path_join(dir, OCSP_BUNDLE_DIR);
+static int run(Attest *attest, const JudgeArguments *a, const Telling *telling, char *files[], int n, Error *e) {
+        _cleanup_free_ char *answers = path_join(telling->dir, OCSP_BUNDLE_DIR);
         _cleanup_collateral_ Collateral c = {};
+        OcspSummary asked;
         RimSource rims;
         OcspSource ocsp;
         int r, k = 0;
@@ -162,40 +199,44 @@ static int run(Attest *attest, const JudgeArguments *a, const char *dir, char *f
         rims = rim_client_source(c.rims);
         ocsp = ocsp_client_source(c.ocsp);
         if (n > 0)
-                r = fetch_for_evidence(attest, a, dir, &rims, &ocsp, files, n, e);
+                r = fetch_for_evidence(attest, a, telling, &rims, &ocsp, files, n, e);
         if (a->release && (r == 0 || r == -ENODATA))
-                k = fetch_for_release(attest, a, dir, &rims, &ocsp, e);
+                k = fetch_for_release(attest, a, telling, &rims, &ocsp, e);
         r = r < 0 ? r : k;
-        k = tell_answers(&c, attest->quiet, e);
+        /* What went wrong before there was anything to tell is the error alone. */
+        ocsp_client_summary(c.ocsp, &asked);
+        if (r < 0 && asked.asked == 0 && json_array_size(telling->manifests) == 0)
+                return r;
+        k = tell_answers(telling, &c, e);
         return r < 0 ? r : k;
 }
 
 int verb_attest_fetch(Attest *attest, int argc, char *argv[], Error *e) {
-        static const struct option options[] = {
-                { "release", required_argument, NULL, ARG_JUDGE_RELEASE },
-                { "rim-dir", required_argument, NULL, ARG_JUDGE_RIM_DIR },
-                { "timeout", required_argument, NULL, ARG_JUDGE_TIMEOUT },
-                { "config", required_argument, NULL, ARG_JUDGE_CONFIG },
-                { "help", no_argument, NULL, 'h' },
+        static const Option options[] = {
+                { "release", ARG_JUDGE_RELEASE, "FILE" },
+                { "rim-dir", ARG_JUDGE_RIM_DIR, "DIR" },
+                { "timeout", ARG_JUDGE_TIMEOUT, "SECONDS" },
+                { "config", ARG_JUDGE_CONFIG, "FILE" },
                 {}
         };
         _cleanup_(judge_arguments_free) JudgeArguments a = JUDGE_ARGUMENTS;
-        int c;
+        Telling telling;
+        int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-                const char *wrong;
-
+        while ((c = option_next(argc, argv, options)) >= 0) {
                 if (c == 'h') {
                         help();
                         return EXIT_OK;
                 }
-                wrong = judge_take_option(attest, &a, c, optarg);
-                if (wrong)
-                        return attest_usage("fetch", "%s", wrong);
+                if ((r = judge_take_option(&a, c, optarg)) != EXIT_OK || c == '?')
+                        return r;
         }
         if (optind >= argc)
-                return attest_usage("fetch", "into which directory?");
+                return verb_usage("fetch", "into which directory?");
         if (optind + 1 == argc && !a.release)
-                return attest_usage("fetch", "for which evidence, or --release?");
-        return run(attest, &a, argv[optind], argv + optind + 1, argc - optind - 1, e);
+                return verb_usage("fetch", "for which evidence, or --release?");
+        telling = (Telling) { .dir = argv[optind], .manifests = attest->json ? json_array() : NULL, .quiet = attest->quiet };
+        r = run(attest, &a, &telling, argv + optind + 1, argc - optind - 1, e);
+        json_decref(telling.manifests);
+        return r;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether GPUs become ready at boot because a service started, or because they were attested. */
 #include <fcntl.h>
-#include <getopt.h>
 
 #include "basic/fs.h"
 #include "basic/log.h"
@@ -10,104 +9,120 @@
 #include "cmd/attest.h"
 #include "release/release.h"
 
-#define UNIT           RELEASE_GATE_UNIT
-#define UNITS          "/etc/systemd/system/"
-#define PERSISTENCED   UNITS "nvidia-persistenced.service.d/90-gn8v-tee-attest.conf"
+#define UNIT    RELEASE_GATE_UNIT
+#define FOLDER  RELEASE_GATE_FOLDER
+#define DROP_IN RELEASE_GATE_DROP_IN
+#define BOOTED  "/run/systemd/system" /* sd_booted(3) */
 
-static void help(void) {
-        printf("gn8v-tee-attest [OPTION...] gate enable|disable\n\n"
-               "With the gate enabled, GPUs become ready for clients at boot only after they\n"
-               "were attested: persistenced no longer sets the ready state,\n"
-               UNIT " does (run --set-ready). Its GPU clients, the\n"
-               "release's and those of gn8v-tee order add, start after it. Takes effect at\n"
-               "the next boot.\n\n"
-               "  -h, --help           this text\n\n"
-               "Exit status: 0 done; 1 failed; 2 wrong words on the command line.\n");
-}
+/* The system that is meant: this one, or the one below a directory. */
+typedef struct Gate {
+        const char *root; /* "/" or a directory */
+        int fd;
+        bool running;     /* it is this one, and its systemd is there to be told */
+} Gate;
 
-static int put(const char *path, const Text *t, Error *e) {
-        _cleanup_free_ char *folder = strndup(path, (size_t) (strrchr(path, '/') - path));
-        int r;
-
-        if (!folder || t->failed)
-                return error_oom(e);
-        r = mkdir_parents(AT_FDCWD, folder, 0755);
-        if (r >= 0)
-                r = write_file_atomic(AT_FDCWD, path, t->data, t->size, 0644);
-        return r < 0 ? error_errno(e, -r, "%s", path) : 0;
-}
+static const char help[] =
+        "gn8v-tee-attest gate [OPTION...] enable|disable\n\n"
+        "With the gate enabled, GPUs become ready for clients at boot only after they\n"
+        "were attested: persistenced no longer sets the ready state,\n"
+        UNIT " does (run --set-ready). Its GPU clients, the\n"
+        "release's and those of gn8v-tee order add, start after it. Takes effect at\n"
+        "the next boot.\n\n"
+        "      --root=DIR       of the system below DIR, such as an image\n"
+        "      --json           one JSON document on standard output\n"
+        "  -h, --help           this text\n\n"
+        "Exit codes: 0 done; 1 failed; 6 malformed release file.\n";
 
 /* Numbers and mode are its. */
-static int check_release(Error *e) {
+static int check_release(const Gate *g, Error *e) {
         _cleanup_(release_freep) Release *release = NULL;
-        int r = release_load(RELEASE_INSTALLED_PATH, &release, e);
+        _cleanup_free_ char *path = path_join(g->root, RELEASE_INSTALLED_PATH);
+        int r;
 
+        if (!path)
+                return error_oom(e);
+        r = release_load(path, &release, e);
         return r < 0 ? error_hint(e, r, "yum install gn8v-tee-single (1 GPU) or gn8v-tee-multi (8 GPUs)") : 0;
 }
 
-static int write_persistenced(Error *e) {
-        _cleanup_text_ Text t = {};
+static int write_drop_in(const Gate *g, Error *e) {
+        static const char text[] = "# gn8v-tee-attest gate enable: " UNIT " sets the ready state, once the GPUs were attested.\n[Service]\nExecStartPost=\n";
+        int r = mkdir_parents(g->fd, FOLDER, 0755);
 
-        text_append(&t, "# gn8v-tee-attest gate enable: " UNIT " sets the ready state, once the GPUs were attested.\n[Service]\nExecStartPost=\n");
-        return put(PERSISTENCED, &t, e);
+        if (r >= 0)
+                r = write_file_atomic(g->fd, DROP_IN, text, strlen(text), 0644);
+        return r < 0 ? error_errno(e, -r, "%s: " DROP_IN, g->root) : 0;
 }
 
-static int systemctl(const char *verb, const char *unit, Error *e) {
-        const char *const argv[] = { "systemctl", verb, unit, NULL };
+/* Links are made without a running systemd, too. */
+static int systemctl(const Gate *g, const char *verb, Error *e) {
+        _cleanup_free_ char *root = format("--root=%s", g->root);
+        const char *const argv[] = { "systemctl", verb, UNIT, streq(g->root, "/") ? NULL : root, NULL };
         const Process p = { .argv = argv, .timeout_sec = 60 };
 
-        return process_check(&p, NULL, e);
+        return root ? process_check(&p, NULL, e) : error_oom(e);
 }
 
-static int enable(Error *e) {
+/* In a chroot, an image or a container that is being built there is nobody to be told. */
+static int reload(const Gate *g, Error *e) {
+        const char *const argv[] = { "systemctl", "daemon-reload", NULL };
+        const Process p = { .argv = argv, .timeout_sec = 60 };
+
+        return g->running ? process_check(&p, NULL, e) : 0;
+}
+
+static int enable(const Gate *g, Error *e) {
         int r;
 
-        r = check_release(e);
-        if (r < 0 || (r = systemctl("enable", UNIT, e)) < 0)
+        r = check_release(g, e);
+        if (r < 0 || (r = systemctl(g, "enable", e)) < 0)
                 return r;
         /* Last: until here a failure leaves GPUs that become ready as they did before. */
-        r = write_persistenced(e);
-        return r < 0 ? r : systemctl("daemon-reload", NULL, e);
+        r = write_drop_in(g, e);
+        return r < 0 ? r : reload(g, e);
 }
 
 /* The file, and its folder where nothing else is in it. */
-static int drop(const char *path, Error *e) {
-        _cleanup_free_ char *folder = strndup(path, (size_t) (strrchr(path, '/') - path));
-
-        if (!folder)
-                return error_oom(e);
-        if (unlink(path) < 0 && errno != ENOENT)
-                return error_errno(e, errno, "%s", path);
-        (void) rmdir(folder);
-        return 0;
-}
-
-static int disable(Error *e) {
+static int disable(const Gate *g, Error *e) {
         int r;
 
-        r = drop(PERSISTENCED, e);
-        if (r == 0)
-                r = systemctl("disable", UNIT, e);
-        return r < 0 ? r : systemctl("daemon-reload", NULL, e);
+        if (unlinkat(g->fd, DROP_IN, 0) < 0 && errno != ENOENT && errno != ENOTDIR)
+                return error_errno(e, errno, "%s: " DROP_IN, g->root);
+        (void) unlinkat(g->fd, FOLDER, AT_REMOVEDIR);
+        r = systemctl(g, "disable", e);
+        return r < 0 ? r : reload(g, e);
 }
 
 int verb_attest_gate(Attest *attest, int argc, char *argv[], Error *e) {
-        static const struct option options[] = { { "help", no_argument, NULL, 'h' }, {} };
+        enum { ARG_ROOT = 256 };
+        static const Option options[] = { { "root", ARG_ROOT, "DIR" }, {} };
+        _cleanup_close_ int fd = -1;
+        Gate g = { .root = "/" };
         bool on;
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-                if (c != 'h')
-                        return attest_usage("gate", "unknown option");
-                help();
-                return EXIT_OK;
-        }
-        if (optind + 1 != argc || (!streq(argv[optind], "enable") && !streq(argv[optind], "disable")))
-                return attest_usage("gate", "enable or disable");
+        while ((c = option_next(argc, argv, options)) >= 0)
+                switch (c) {
+                case 'h': fputs(help, stdout); return EXIT_OK;
+                case ARG_ROOT: g.root = optarg; break;
+                default: return option_status();
+                }
+        if (optind == argc)
+                return verb_usage("gate", "one of enable, disable is missing");
+        if (optind + 1 < argc)
+                return verb_too_many("gate", argv[optind + 1]);
+        if (!streq(argv[optind], "enable") && !streq(argv[optind], "disable"))
+                return verb_usage("gate", "%s: neither enable nor disable", argv[optind]);
         on = streq(argv[optind], "enable");
-        r = on ? enable(e) : disable(e);
+        g.fd = fd = open(g.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return error_errno(e, errno, "%s", g.root);
+        g.running = streq(g.root, "/") && access(BOOTED, F_OK) == 0;
+        r = on ? enable(&g, e) : disable(&g, e);
         if (r < 0)
                 return r;
+        if (attest->json)
+                return print_json(json_pack("{s:b}", "gate", on), e);
         if (!attest->quiet)
                 log_info("from the next boot on, GPUs become ready %s", on ? "once they were attested" : "as the release says");
         return EXIT_OK;

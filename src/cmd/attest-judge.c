@@ -23,29 +23,31 @@ const char judge_help[] =
         "                         unless a stored answer holds; off: do not ask\n"
         "      --offline          ask no server\n"
         "      --allow-hold       a certificate may be on hold\n"
-        "      --timeout=SECONDS  for everything that servers are asked (30)\n"
+        "      --timeout=SECONDS  for everything that servers are asked (default: 30)\n"
         "      --config=FILE      instead of /etc/gn8v-tee/attest.conf\n"
         "      --policy=FILE      claims must be as in this policy; may repeat\n"
         "      --claims=VERSION   print NVIDIA's claims, 2.0 or 3.0, instead of the table\n"
         "      --token=FILE       write them as a detached EAT, too (-: standard output)\n"
         "      --sign-key=FILE    sign the token: ES384, PEM key on P-384\n"
         "      --json             one JSON document on standard output\n"
+        "  -v, --verbose          every check, not only those that are not right\n"
         "  -h, --help             this text\n\n"
-        "Exit status: 0 trusted; 5 not trusted; 11 could not be checked; 12 a policy\n"
-        "refuses it; 6 the input is malformed; 2 wrong words on the command line.\n";
+        "Exit codes: 0 trusted; 1 failed; 5 not trusted; 6 a report, chain, evidence,\n"
+        "manifest or policy is malformed; 11 could not be checked; 12 a policy refuses\n"
+        "it.\n";
 
 void judge_arguments_free(JudgeArguments *a) {
         free(a->nonce);
         (void) strv_free(a->policies);
 }
 
-static int parse_count(const char *s, int *ret) {
+static int take_count(const char *s, int *ret) {
         uint64_t n;
+        int r = option_number(s, 0, EVIDENCE_DEVICES_MAX, &n);
 
-        if (parse_u64(s, &n) < 0 || n > EVIDENCE_DEVICES_MAX)
-                return -EINVAL;
-        *ret = (int) n;
-        return 0;
+        if (r == EXIT_OK)
+                *ret = (int) n;
+        return r;
 }
 
 static int parse_nonce(const char *s, uint8_t **ret) {
@@ -59,41 +61,40 @@ static int parse_nonce(const char *s, uint8_t **ret) {
         return 0;
 }
 
-const char *judge_take_option(Attest *attest, JudgeArguments *a, int option, const char *value) {
+int judge_take_option(JudgeArguments *a, int option, const char *value) {
         uint64_t n;
+        int r;
 
         switch (option) {
-        case ARG_JUDGE_RIM_DIR: a->rim_dir = value; return NULL;
-        case ARG_JUDGE_BUNDLE: a->bundle = value; return NULL;
-        case ARG_JUDGE_RELEASE: a->release = value; return NULL;
-        case ARG_JUDGE_CONFIG: a->config = value; return NULL;
-        case ARG_JUDGE_OFFLINE: a->offline = true; return NULL;
-        case ARG_JUDGE_ALLOW_HOLD: a->allow_hold = true; return NULL;
-        case ARG_JUDGE_TOKEN: a->token = value; return NULL;
-        case ARG_JUDGE_SIGN_KEY: a->sign_key = value; return NULL;
-        case ARG_JUDGE_JSON: attest->json = true; return NULL;
-        case ARG_JUDGE_OCSP: return (a->ocsp = ocsp_mode_from_string(value)) < 0 ? "--ocsp is off, cache or online" : NULL;
-        case ARG_JUDGE_POLICY: return strv_append(&a->policies, value) < 0 ? "out of memory" : NULL;
-        case ARG_JUDGE_CLAIMS: return (a->claims = claims_version_from_string(value)) < 0 ? "--claims is 2.0 or 3.0" : NULL;
-        case ARG_JUDGE_NONCE: return parse_nonce(value, &a->nonce) < 0 ? "--nonce wants 64 hexadecimal digits" : NULL;
-        case ARG_JUDGE_AT:
-                a->at_given = true;
-                return parse_time(value, &a->o.at) < 0 && parse_date(value, &a->o.at) < 0 ? "--at wants a time like 2024-06-01T00:00:00Z, or a date" : NULL;
+        case ARG_JUDGE_RIM_DIR: a->rim_dir = value; return EXIT_OK;
+        case ARG_JUDGE_BUNDLE: a->bundle = value; return EXIT_OK;
+        case ARG_JUDGE_RELEASE: a->release = value; return EXIT_OK;
+        case ARG_JUDGE_CONFIG: a->config = value; return EXIT_OK;
+        case ARG_JUDGE_OFFLINE: a->offline = true; return EXIT_OK;
+        case ARG_JUDGE_ALLOW_HOLD: a->allow_hold = true; return EXIT_OK;
+        case ARG_JUDGE_TOKEN: a->token = value; return EXIT_OK;
+        case ARG_JUDGE_SIGN_KEY: a->sign_key = value; return EXIT_OK;
+        case ARG_JUDGE_OCSP: return (a->ocsp = ocsp_mode_from_string(value)) < 0 ? option_refuse("neither online, cache nor off") : EXIT_OK;
+        case ARG_JUDGE_POLICY: return strv_append(&a->policies, value) < 0 ? option_refuse("out of memory") : EXIT_OK;
+        case ARG_JUDGE_CLAIMS: return (a->claims = claims_version_from_string(value)) < 0 ? option_refuse("neither 2.0 nor 3.0") : EXIT_OK;
+        case ARG_JUDGE_NONCE: return parse_nonce(value, &a->nonce) < 0 ? option_refuse("not 64 hexadecimal digits") : EXIT_OK;
+        case ARG_JUDGE_AT: a->at_given = true; return attest_take_time(value, &a->o.at);
         case ARG_JUDGE_TIMEOUT:
-                if (parse_u64(value, &n) < 0 || n == 0 || n > 600)
-                        return "--timeout wants 1 to 600 seconds";
-                a->timeout_sec = (unsigned) n;
-                return NULL;
-        case ARG_JUDGE_GPUS: return parse_count(value, &a->o.gpus) < 0 ? "--gpus wants a number" : NULL;
-        case ARG_JUDGE_SWITCHES: return parse_count(value, &a->o.switches) < 0 ? "--switches wants a number" : NULL;
-        case ARG_JUDGE_MODE: return (a->o.mode = mode_from_string(value)) < 0 ? "--mode is confidential-computing or protected-pcie" : NULL;
-        default: return "unknown option, or an argument is missing";
+                if ((r = option_number(value, 1, ATTEST_TIMEOUT_MAX, &n)) == EXIT_OK)
+                        a->timeout_sec = (unsigned) n;
+                return r;
+        case ARG_JUDGE_GPUS: return take_count(value, &a->o.gpus);
+        case ARG_JUDGE_SWITCHES: return take_count(value, &a->o.switches);
+        case ARG_JUDGE_MODE: return (a->o.mode = mode_from_string(value)) < 0 ? option_refuse("neither confidential-computing nor protected-pcie") : EXIT_OK;
+        default: return option_status();
         }
 }
 
-const char *judge_check_options(const JudgeArguments *a) {
+const char *judge_check_options(const JudgeArguments *a, bool json) {
         if (a->sign_key && !a->token)
                 return "--sign-key is for --token";
+        if (a->token && streq(a->token, "-") && json)
+                return "--token=- and --json: only one of them gets standard output; name a file for the token";
         if ((a->bundle || a->offline) && a->ocsp == OCSP_ONLINE)
                 return "--bundle and --offline are for where no server is asked: --ocsp=online is not";
         return NULL;
@@ -160,15 +161,37 @@ static int demand_release(JudgeArguments *a, Error *e) {
         return 0;
 }
 
+/* Input that cannot be read comes first, whatever follows from it: its code is that of evidence that cannot be read at all. */
+static int malformed_to_error(const Verdict *v, Error *e) {
+        for (size_t i = 0; i < v->n; i++)
+                for (unsigned id = 0; id < _CHECK_DEVICE_MAX; id++) {
+                        const Check *c = &v->devices[i].checks[id];
+
+                        if (!c->malformed)
+                                continue;
+                        return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "not trusted: %s: %s: %s", v->devices[i].name, check_name((CheckId) id), c->detail),
+                                          id == CHECK_REPORT  ? "a report is the device's whole answer to one request, no byte more or less"
+                                          : id == CHECK_CHAIN ? "a chain is PEM, leaf first; DER to PEM: openssl x509 -inform DER"
+                                                              : "take it anew from NVIDIA's RIM service");
+                }
+        return 0;
+}
+
 /* The first thing that is wrong, as the one line of the error; the table has them all. */
 static int verdict_to_error(const Verdict *v, Error *e) {
+        int r = malformed_to_error(v, e);
+
+        if (r < 0)
+                return r;
         for (CheckState state = CHECK_FAILED;; state = CHECK_UNCHECKED) {
                 ExitCode code = state == CHECK_FAILED ? EXIT_UNTRUSTED : EXIT_UNCHECKED;
                 const char *what = state == CHECK_FAILED ? "not trusted" : "could not be checked";
 
                 for (size_t i = 0; i < v->n; i++)
                         for (unsigned id = 0; id < _CHECK_DEVICE_MAX; id++)
-                                if (v->devices[i].checks[id].state == state && v->devices[i].checks[id].detail)
+                                /* What a chain in the wrong order says of the kind of device is no news. */
+                                if (v->devices[i].checks[id].state == state && v->devices[i].checks[id].detail &&
+                                    (id != CHECK_ARCH || v->devices[i].checks[CHECK_CHAIN].state != CHECK_FAILED))
                                         return error_set(e, EKEYREJECTED, code, "%s: %s: %s: %s", what, v->devices[i].name, check_name((CheckId) id),
                                                          v->devices[i].checks[id].detail ? v->devices[i].checks[id].detail : "");
                 for (unsigned id = _CHECK_DEVICE_MAX; id < _CHECK_MAX; id++)

@@ -2,36 +2,32 @@
 /* What verify and run have in common: how evidence is to be judged, and what is told about it. */
 #pragma once
 
-#include <getopt.h>
-
 #include "attest/collateral.h"
 #include "cmd/attest.h"
 
 /* Options that both take. */
 enum { ARG_JUDGE_NONCE = 512, ARG_JUDGE_RIM_DIR, ARG_JUDGE_BUNDLE, ARG_JUDGE_AT, ARG_JUDGE_GPUS, ARG_JUDGE_SWITCHES, ARG_JUDGE_MODE, ARG_JUDGE_RELEASE,
        ARG_JUDGE_OCSP, ARG_JUDGE_OFFLINE, ARG_JUDGE_ALLOW_HOLD, ARG_JUDGE_TIMEOUT, ARG_JUDGE_CONFIG, ARG_JUDGE_POLICY, ARG_JUDGE_CLAIMS, ARG_JUDGE_TOKEN,
-       ARG_JUDGE_SIGN_KEY, ARG_JUDGE_JSON };
+       ARG_JUDGE_SIGN_KEY };
 
-#define JUDGE_OPTIONS                                                      \
-        { "nonce", required_argument, NULL, ARG_JUDGE_NONCE },             \
-        { "rim-dir", required_argument, NULL, ARG_JUDGE_RIM_DIR },         \
-        { "bundle", required_argument, NULL, ARG_JUDGE_BUNDLE },           \
-        { "at", required_argument, NULL, ARG_JUDGE_AT },                   \
-        { "gpus", required_argument, NULL, ARG_JUDGE_GPUS },               \
-        { "switches", required_argument, NULL, ARG_JUDGE_SWITCHES },       \
-        { "mode", required_argument, NULL, ARG_JUDGE_MODE },               \
-        { "release", required_argument, NULL, ARG_JUDGE_RELEASE },         \
-        { "ocsp", required_argument, NULL, ARG_JUDGE_OCSP },               \
-        { "offline", no_argument, NULL, ARG_JUDGE_OFFLINE },               \
-        { "allow-hold", no_argument, NULL, ARG_JUDGE_ALLOW_HOLD },         \
-        { "timeout", required_argument, NULL, ARG_JUDGE_TIMEOUT },         \
-        { "config", required_argument, NULL, ARG_JUDGE_CONFIG },           \
-        { "policy", required_argument, NULL, ARG_JUDGE_POLICY },           \
-        { "claims", required_argument, NULL, ARG_JUDGE_CLAIMS },           \
-        { "token", required_argument, NULL, ARG_JUDGE_TOKEN },             \
-        { "sign-key", required_argument, NULL, ARG_JUDGE_SIGN_KEY },       \
-        { "json", no_argument, NULL, ARG_JUDGE_JSON },                     \
-        { "help", no_argument, NULL, 'h' }
+#define JUDGE_OPTIONS                                 \
+        { "nonce", ARG_JUDGE_NONCE, "HEX" },          \
+        { "rim-dir", ARG_JUDGE_RIM_DIR, "DIR" },      \
+        { "bundle", ARG_JUDGE_BUNDLE, "DIR" },        \
+        { "at", ARG_JUDGE_AT, "TIME" },               \
+        { "gpus", ARG_JUDGE_GPUS, "N" },              \
+        { "switches", ARG_JUDGE_SWITCHES, "N" },      \
+        { "mode", ARG_JUDGE_MODE, "MODE" },           \
+        { "release", ARG_JUDGE_RELEASE, "FILE" },     \
+        { "ocsp", ARG_JUDGE_OCSP, "MODE" },           \
+        { "offline", ARG_JUDGE_OFFLINE, NULL },       \
+        { "allow-hold", ARG_JUDGE_ALLOW_HOLD, NULL }, \
+        { "timeout", ARG_JUDGE_TIMEOUT, "SECONDS" },  \
+        { "config", ARG_JUDGE_CONFIG, "FILE" },       \
+        { "policy", ARG_JUDGE_POLICY, "FILE" },       \
+        { "claims", ARG_JUDGE_CLAIMS, "VERSION" },    \
+        { "token", ARG_JUDGE_TOKEN, "FILE" },         \
+        { "sign-key", ARG_JUDGE_SIGN_KEY, "FILE" }
 
 /* Their lines of --help. */
 extern const char judge_help[];
@@ -49,10 +45,10 @@ typedef struct JudgeArguments {
 #define JUDGE_ARGUMENTS ((JudgeArguments){ .claims = -1, .ocsp = -1, .o = { .at = (int64_t) time(NULL), .gpus = -1, .switches = -1, .mode = -1 } })
 void judge_arguments_free(JudgeArguments *a);
 
-/* Takes the value of one option: NULL, or what is wrong with it. */
-const char *judge_take_option(Attest *attest, JudgeArguments *a, int option, const char *value);
+/* Takes one option, with its value, or what option_next() could not take: EXIT_OK, or what to return. */
+int judge_take_option(JudgeArguments *a, int option, const char *value);
 /* What is wrong with the options together; NULL. */
-const char *judge_check_options(const JudgeArguments *a);
+const char *judge_check_options(const JudgeArguments *a, bool json);
 
 /* The clients that answer for manifests and revocation as the options say. */
 typedef struct Collateral {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reference manifests by themselves: judged, and taken from the service; gn8v-tee-repo runs this. */
 #include <fcntl.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <time.h>
 
@@ -10,12 +9,11 @@
 #include "basic/log.h"
 #include "cmd/attest.h"
 
-#define URLS_MAX     8
-#define TIMEOUT_MAX  600
+#define URLS_MAX 8
 
 static void help(void) {
-        printf("gn8v-tee-attest [OPTION...] rim [RIM-OPTION...] FILE...\n"
-               "gn8v-tee-attest [OPTION...] rim [RIM-OPTION...] --get=DIR ID...\n\n"
+        printf("gn8v-tee-attest rim [OPTION...] FILE...\n"
+               "gn8v-tee-attest rim [OPTION...] --get=DIR ID...\n\n"
                "Judge reference manifests, each by itself: its form, its signature, its signer's\n"
                "certificates up to NVIDIA's root, and that it is what its name says. With --get,\n"
                "take them from the service; only those that are right get into DIR, as ID.xml.\n\n"
@@ -24,13 +22,13 @@ static void help(void) {
                "      --rim-url=URL      ask this server; may be repeated. Default: NV_RIM_URL,\n"
                "                         else the configured ones, else NVIDIA's\n"
                "      --offline          no server is asked\n"
-               "      --timeout=SECONDS  for everything that servers are asked (30)\n"
+               "      --timeout=SECONDS  for everything that servers are asked (default: 30)\n"
                "      --config=FILE      instead of /etc/gn8v-tee/attest.conf\n"
                "      --at=TIME          judge as of that time (RFC 3339)\n"
                "      --json             one JSON array on standard output\n"
                "  -h, --help             this text\n\n"
-               "Exit status: 0 all are right; 5 one is not to be trusted; 6 one is malformed; 11\n"
-               "one could not be had; 2 wrong words on the command line.\n");
+               "Exit codes: 0 all are right; 1 failed; 5 one is not to be trusted; 6 one is\n"
+               "malformed; 7 a server could not be reached; 11 one could not be had.\n");
 }
 
 typedef struct RimArguments {
@@ -215,7 +213,7 @@ static int get_all(const Attest *attest, const RimArguments *a, Rows *v, char **
         return r;
 }
 
-static void print_table(const Rows *v) {
+static void print_rows(const Rows *v) {
         for (size_t i = 0; i < v->n; i++) {
                 const Row *row = &v->rows[i];
                 _cleanup_free_ char *until = row->rim ? time_to_text(row->rim->chain->not_after) : NULL;
@@ -230,8 +228,8 @@ static void print_table(const Rows *v) {
 }
 
 static json_t *row_to_json(const Row *row) {
-        json_t *j = json_pack("{s:o, s:o, s:s, s:o}", "id", attest_text(row->id), "source", attest_text(row->source), "state", states[row->state].name,
-                              "reason", attest_text(row->rim ? NULL : row->why.message));
+        json_t *j = json_pack("{s:o, s:o, s:s, s:o}", "id", json_text(row->id), "source", json_text(row->source), "state", states[row->state].name,
+                              "reason", json_text(row->rim ? NULL : row->why.message));
         _cleanup_free_ char *from = row->rim ? time_to_text(row->rim->chain->not_before) : NULL,
                             *until = row->rim ? time_to_text(row->rim->chain->not_after) : NULL;
 
@@ -250,22 +248,21 @@ static json_t *row_to_json(const Row *row) {
         return j;
 }
 
-static int print(const Attest *attest, bool json, const Rows *v, Error *e) {
-        json_t *all = NULL;
-        int r = 0;
+static int print(const Attest *attest, const Rows *v, Error *e) {
+        json_t *all;
 
-        if (!json) {
+        if (!attest->json) {
                 if (!attest->quiet)
-                        print_table(v);
+                        print_rows(v);
                 return 0;
         }
         all = json_array();
         for (size_t i = 0; i < v->n; i++)
                 (void) json_array_append_new(all, row_to_json(&v->rows[i]));
-        if (!all || json_array_size(all) != v->n || json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS) < 0 || putchar('\n') == EOF)
-                r = error_set(e, EIO, EXIT_FAILED, "standard output: cannot be written");
+        if (json_array_size(all) == v->n)
+                return print_json(all, e);
         json_decref(all);
-        return r;
+        return error_oom(e);
 }
 
 /* The worst of what was found; all of it stands on standard output. */
@@ -279,7 +276,7 @@ static int conclude(const Rows *v, Error *e) {
         return EXIT_OK;
 }
 
-static int run(const Attest *attest, bool json, const RimArguments *a, char **words, size_t n, Error *e) {
+static int run(const Attest *attest, const RimArguments *a, char **words, size_t n, Error *e) {
         _cleanup_(rows_clear) Rows v = {};
         int r = 0;
 
@@ -292,26 +289,26 @@ static int run(const Attest *attest, bool json, const RimArguments *a, char **wo
         else
                 for (; r >= 0 && *words; words++)
                         r = judge_file(attest, a, &v, &v.rows[v.n++], *words, e);
-        if (r < 0 || (r = print(attest, json, &v, e)) < 0)
+        if (r < 0 || (r = print(attest, &v, e)) < 0)
                 return r;
         return conclude(&v, e);
 }
 
-static const char *take_url(RimArguments *a, const char *url) {
+static int take_url(RimArguments *a, const char *url) {
         if (!http_url_is_valid(url))
-                return "--rim-url: not an http or https URL";
+                return option_refuse("not an http or https URL");
         if (strv_length(a->urls) >= URLS_MAX)
-                return "--rim-url: too many";
-        return strv_append(&a->urls, url) < 0 ? "out of memory" : NULL;
+                return option_refuse("too many servers");
+        return strv_append(&a->urls, url) < 0 ? option_refuse("out of memory") : EXIT_OK;
 }
 
-static const char *take_timeout(RimArguments *a, const char *text) {
+static int take_timeout(RimArguments *a, const char *text) {
         uint64_t n;
+        int r = option_number(text, 1, ATTEST_TIMEOUT_MAX, &n);
 
-        if (parse_u64(text, &n) < 0 || n == 0 || n > TIMEOUT_MAX)
-                return "--timeout: 1 to 600 seconds";
-        a->timeout_sec = (unsigned) n;
-        return NULL;
+        if (r == EXIT_OK)
+                a->timeout_sec = (unsigned) n;
+        return r;
 }
 
 /* What is wrong with the options together; NULL. */
@@ -327,40 +324,38 @@ static const char *check_words(const RimArguments *a, char **words) {
 }
 
 int verb_attest_rim(Attest *attest, int argc, char *argv[], Error *e) {
-        enum { ARG_GET = 256, ARG_RIM_DIR, ARG_RIM_URL, ARG_OFFLINE, ARG_TIMEOUT, ARG_CONFIG, ARG_AT, ARG_JSON };
-        static const struct option options[] = {
-                { "get", required_argument, NULL, ARG_GET },
-                { "rim-dir", required_argument, NULL, ARG_RIM_DIR },
-                { "rim-url", required_argument, NULL, ARG_RIM_URL },
-                { "offline", no_argument, NULL, ARG_OFFLINE },
-                { "timeout", required_argument, NULL, ARG_TIMEOUT },
-                { "config", required_argument, NULL, ARG_CONFIG },
-                { "at", required_argument, NULL, ARG_AT },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "help", no_argument, NULL, 'h' },
+        enum { ARG_GET = 256, ARG_RIM_DIR, ARG_RIM_URL, ARG_OFFLINE, ARG_TIMEOUT, ARG_CONFIG, ARG_AT };
+        static const Option options[] = {
+                { "get", ARG_GET, "DIR" },
+                { "rim-dir", ARG_RIM_DIR, "DIR" },
+                { "rim-url", ARG_RIM_URL, "URL" },
+                { "offline", ARG_OFFLINE, NULL },
+                { "timeout", ARG_TIMEOUT, "SECONDS" },
+                { "config", ARG_CONFIG, "FILE" },
+                { "at", ARG_AT, "TIME" },
                 {}
         };
         RimArguments a = { .at = (int64_t) time(NULL) };
-        bool json = attest->json;
-        const char *wrong = NULL;
-        int c, r;
+        const char *wrong;
+        int c, r = EXIT_OK;
 
-        while (!wrong && (c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while (r == EXIT_OK && (c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_GET: a.into = optarg; break;
                 case ARG_RIM_DIR: a.rim_dir = optarg; break;
-                case ARG_RIM_URL: wrong = take_url(&a, optarg); break;
+                case ARG_RIM_URL: r = take_url(&a, optarg); break;
                 case ARG_OFFLINE: a.offline = true; break;
-                case ARG_TIMEOUT: wrong = take_timeout(&a, optarg); break;
+                case ARG_TIMEOUT: r = take_timeout(&a, optarg); break;
                 case ARG_CONFIG: a.config = optarg; break;
-                case ARG_AT: wrong = parse_time(optarg, &a.at) < 0 && parse_date(optarg, &a.at) < 0 ? "--at wants a time like 2024-06-01T00:00:00Z, or a date" : NULL; break;
-                case ARG_JSON: json = true; break;
+                case ARG_AT: r = attest_take_time(optarg, &a.at); break;
                 case 'h': help(); return EXIT_OK;
-                default: wrong = "unknown option, or an argument is missing";
+                default: (void) strv_free(a.urls); return option_status();
                 }
-        if (!wrong)
-                wrong = check_words(&a, argv + optind);
-        r = wrong ? attest_usage("rim", "%s", wrong) : run(attest, json, &a, argv + optind, (size_t) (argc - optind), e);
+        wrong = r == EXIT_OK ? check_words(&a, argv + optind) : NULL;
+        if (wrong)
+                r = verb_usage("rim", "%s", wrong);
+        else if (r == EXIT_OK)
+                r = run(attest, &a, argv + optind, (size_t) (argc - optind), e);
         (void) strv_free(a.urls);
         return r;
 }

@@ -16,7 +16,7 @@
 #define SWITCH_TNVL_LOCKED 3 /* bits: TNVL is on, and locked */
 
 static void help(void) {
-        printf("gn8v-tee-attest [OPTION...] run [RUN-OPTION...]\n\n"
+        printf("gn8v-tee-attest run [OPTION...]\n\n"
                "Take evidence from this machine's GPUs and NVSwitches with a new nonce, judge\n"
                "it, and, if asked to, let clients use the GPUs: only when all is trusted.\n\n"
                "      --set-ready        set the GPUs' ready state after success\n"
@@ -67,7 +67,7 @@ static json_t *device_set(const Verdict *v, char *const *uuids) {
 static int save(const char *path, const Verdict *v, char *const *uuids, int code, const Error *why, bool ready, Error *e) {
         _cleanup_free_ char *at = time_to_text((int64_t) time(NULL)), *text = NULL, *boot = NULL;
         const char *result = code == EXIT_OK          ? "trusted"
-                             : code == EXIT_UNTRUSTED ? "not trusted"
+                             : code == EXIT_UNTRUSTED || (v && v->result == CHECK_FAILED) ? "not trusted"
                              : code == EXIT_POLICY    ? "refused by a policy"
                                                       : "could not be checked";
         json_t *root;
@@ -144,9 +144,9 @@ static int conclude(Attest *attest, const char *path, bool set_ready, const Verd
 
 int verb_attest_run(Attest *attest, int argc, char *argv[], Error *e) {
         enum { ARG_SET_READY = 256, ARG_SAVE };
-        static const struct option options[] = {
-                { "set-ready", no_argument, NULL, ARG_SET_READY },
-                { "save", required_argument, NULL, ARG_SAVE },
+        static const Option options[] = {
+                { "set-ready", ARG_SET_READY, NULL },
+                { "save", ARG_SAVE, "FILE" },
                 JUDGE_OPTIONS,
                 {}
         };
@@ -157,23 +157,22 @@ int verb_attest_run(Attest *attest, int argc, char *argv[], Error *e) {
         bool set_ready = false;
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case 'h': help(); return EXIT_OK;
                 case ARG_SET_READY: set_ready = true; break;
                 case ARG_SAVE: path = optarg; break;
                 default:
-                        wrong = judge_take_option(attest, &a, c, optarg);
-                        if (wrong)
-                                return attest_usage("run", "%s", wrong);
+                        if ((r = judge_take_option(&a, c, optarg)) != EXIT_OK || c == '?')
+                                return r;
                 }
-        wrong = judge_check_options(&a);
+        wrong = judge_check_options(&a, attest->json);
         if (!wrong && set_ready && a.at_given)
                 wrong = "--set-ready is for a verdict of now: not with --at";
         if (wrong)
-                return attest_usage("run", "%s", wrong);
+                return verb_usage("run", "%s", wrong);
         if (optind < argc)
-                return attest_usage("run", "%s: one word too many", argv[optind]);
+                return verb_too_many("run", argv[optind]);
         if (!a.release && access(RELEASE_INSTALLED_PATH, F_OK) == 0)
                 a.release = RELEASE_INSTALLED_PATH;
         r = attest_devices(attest, &a, &v, &uuids, e);

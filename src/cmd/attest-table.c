@@ -130,24 +130,12 @@ void attest_print_table(const Verdict *v, bool all) {
                 print_reasons(v, false, false);
 }
 
-json_t *attest_text(const char *s) {
-        json_t *j = s ? json_string(s) : json_null();
-        char *clean = j ? NULL : strdup(s);
-
-        if (clean) {
-                text_clean(clean, strlen(clean));
-                j = json_string(clean);
-                free(clean);
-        }
-        return j;
-}
-
 static json_t *checks_to_json(const Check *checks, unsigned first, unsigned end) {
         json_t *object = json_object();
 
         for (unsigned i = first; i < end; i++)
                 (void) json_object_set_new(object, check_name((CheckId) i), json_pack("{s:s, s:o}", "state", check_state_to_string(checks[i].state),
-                                                                                      "detail", attest_text(checks[i].detail)));
+                                                                                      "detail", json_text(checks[i].detail)));
         return object;
 }
 
@@ -176,7 +164,7 @@ static const char *rim_id(const DeviceVerdict *d, RimKind kind) {
 static json_t *device_to_json(const DeviceVerdict *d) {
         _cleanup_free_ char *nonce = d->report ? hex_encode(d->report->nonce.data, d->report->nonce.size) : NULL;
 
-        return json_pack("{s:s, s:o, s:s?, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:i, s:o, s:o}", "name", d->name, "source", attest_text(d->device->source),
+        return json_pack("{s:s, s:o, s:s?, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:i, s:o, s:o}", "name", d->name, "source", json_text(d->device->source),
                          "kind", d->arch, "result", d->result == CHECK_OK ? "trusted" : d->result == CHECK_FAILED ? "not trusted" : "unchecked",
                          "hwmodel", d->identity.hwmodel, "ueid", d->identity.ueid, "serial", d->identity.serial,
                          "driver", d->report ? d->report->driver_version : NULL, "vbios", d->report ? d->report->vbios_version : NULL, "nonce", nonce,
@@ -201,9 +189,10 @@ int attest_print_json(const Verdict *v, const char *refused, bool whole, int cla
                 json_decref(nvidia);
                 return error_oom(e);
         }
-        root = json_pack("{s:s, s:s?, s:o*, s:o, s:o, s:O*}", "result", result_of(v, refused), "at", at, "policy", refused ? attest_text(refused) : NULL, "devices", devices, "system", checks_to_json(v->checks, _CHECK_DEVICE_MAX, _CHECK_MAX), "claims", nvidia);
+        root = json_pack("{s:s, s:s?, s:o*, s:o, s:o, s:O*}", "result", result_of(v, refused), "at", at, "policy", refused ? json_text(refused) : NULL, "devices", devices, "system", checks_to_json(v->checks, _CHECK_DEVICE_MAX, _CHECK_MAX), "claims", nvidia);
         if (!root || (claims >= 0 && !nvidia))
                 return error_oom(e);
+        output_told();
         r = json_dumpf(whole ? root : nvidia, stdout, JSON_INDENT(2));
         json_decref(root);
         json_decref(nvidia);

@@ -4,8 +4,8 @@
 #include "cmd/attest-judge.h"
 
 static void help(void) {
-        printf("gn8v-tee-attest [OPTION...] verify [VERIFY-OPTION...] EVIDENCE.json...\n"
-               "gn8v-tee-attest [OPTION...] verify [VERIFY-OPTION...] --report=FILE --chain=FILE\n\n"
+        printf("gn8v-tee-attest verify [OPTION...] EVIDENCE.json...\n"
+               "gn8v-tee-attest verify [OPTION...] --report=FILE --chain=FILE\n\n"
                "Judge the evidence of GPUs and NVSwitches, here: reports, certificates, firmware\n"
                "and driver measurements, and how the devices are linked. Needs no GPU.\n\n"
                "      --report=FILE      one device's report (bytes or hexadecimal text)\n"
@@ -31,9 +31,9 @@ static int load_evidence(const char *report, const char *chain, int argc, char *
 
 int verb_attest_verify(Attest *attest, int argc, char *argv[], Error *e) {
         enum { ARG_REPORT = 256, ARG_CHAIN };
-        static const struct option options[] = {
-                { "report", required_argument, NULL, ARG_REPORT },
-                { "chain", required_argument, NULL, ARG_CHAIN },
+        static const Option options[] = {
+                { "report", ARG_REPORT, "FILE" },
+                { "chain", ARG_CHAIN, "FILE" },
                 JUDGE_OPTIONS,
                 {}
         };
@@ -42,27 +42,26 @@ int verb_attest_verify(Attest *attest, int argc, char *argv[], Error *e) {
         const char *report = NULL, *chain = NULL, *wrong;
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case 'h': help(); return EXIT_OK;
                 case ARG_REPORT:
                 case ARG_CHAIN:
                         if (c == ARG_REPORT ? report : chain)
-                                return attest_usage("verify", "--report and --chain are of one device; several: as evidence files");
+                                return verb_usage("verify", "--report and --chain are of one device; several: as evidence files");
                         *(c == ARG_REPORT ? &report : &chain) = optarg;
                         break;
                 default:
-                        wrong = judge_take_option(attest, &a, c, optarg);
-                        if (wrong)
-                                return attest_usage("verify", "%s", wrong);
+                        if ((r = judge_take_option(&a, c, optarg)) != EXIT_OK || c == '?')
+                                return r;
                 }
-        wrong = judge_check_options(&a);
+        wrong = judge_check_options(&a, attest->json);
         if (wrong)
-                return attest_usage("verify", "%s", wrong);
+                return verb_usage("verify", "%s", wrong);
         if (!report != !chain)
-                return attest_usage("verify", "--report and --chain go together");
+                return verb_usage("verify", "--report and --chain go together");
         if (!report && optind == argc)
-                return attest_usage("verify", "which evidence?");
+                return verb_usage("verify", "which evidence?");
         r = load_evidence(report, chain, argc - optind, argv + optind, &evidence, e);
         return r < 0 ? r : judge_evidence(attest, &a, evidence, NULL, e);
 }

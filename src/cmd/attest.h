@@ -6,6 +6,8 @@
 
 #include "attest/verdict.h"
 #include "basic/error.h"
+#include "cmd/options.h"
+#include "cmd/output.h"
 
 typedef struct Attest {
         const TrustRoots *roots;
@@ -21,9 +23,6 @@ typedef struct AttestVerb {
 /* attest-roots.c: NVIDIA's. The tests link another file in its place; the program has no switch for it. */
 const TrustRoots *attest_roots(void);
 
-/* For a verb's unknown option or wrong count of words: a one-line reason and "Try ... --help". */
-int attest_usage(const char *verb, const char *fmt, ...) _printf_(2, 3);
-
 int verb_attest_verify(Attest *attest, int argc, char *argv[], Error *e);
 int verb_attest_collect(Attest *attest, int argc, char *argv[], Error *e);
 int verb_attest_run(Attest *attest, int argc, char *argv[], Error *e);
@@ -31,10 +30,12 @@ int verb_attest_fetch(Attest *attest, int argc, char *argv[], Error *e);
 int verb_attest_rim(Attest *attest, int argc, char *argv[], Error *e);
 int verb_attest_gate(Attest *attest, int argc, char *argv[], Error *e);
 
+#define ATTEST_TIMEOUT_MAX 600 /* seconds */
+/* The value of --at, which is a time or a date: EXIT_OK, or EXIT_USAGE (told). */
+int attest_take_time(const char *value, int64_t *ret);
+
 /* attest-table.c: the verdict for people, on standard output; and as JSON. */
 void attest_print_table(const Verdict *v, bool all);
 /* claims: ClaimsVersion of NVIDIA's claims to be in it, or -1; alone, without what we say ourselves, unless whole. */
 /* refused: which policy refuses it, and why; NULL: none. */
 int attest_print_json(const Verdict *v, const char *refused, bool whole, int claims, Error *e);
-/* A JSON string of foreign words: what is not UTF-8 becomes '?'; null for NULL. */
-json_t *attest_text(const char *s);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
 #include <locale.h>
 
 #include "basic/fs.h"
@@ -15,6 +14,8 @@
 #pragma weak verb_lock
 #pragma weak verb_fetch
 #pragma weak verb_build
+#pragma weak verb_add
+#pragma weak verb_remove
 #pragma weak verb_publish
 #pragma weak verb_solve
 #pragma weak verb_verify
@@ -37,12 +38,14 @@ static const Verb verbs[] = {
         { "lock", "[RELEASE...]", "take every URL, size and digest", verb_lock },
         { "fetch", "[RELEASE...]", "fill the store from the locks", verb_fetch },
         { "build", "[RELEASE...]", "make packages that are missing or old", verb_build },
+        { "add", "FILE.rpm...", "publish others' packages, too", verb_add },
+        { "remove", "NAME...", "take such packages away again", verb_remove },
         { "publish", "--key=FPR [RELEASE...]", "sign, index, prove, switch", verb_publish },
         { "solve", "[RELEASE...]", "prove that all installs and upgrades", verb_solve, .light = true },
         { "verify", "[RELEASE...]", "follow the chain to the key, offline", verb_verify },
         { "generations", "", "list the published states that are kept", verb_generations },
         { "diff", "A [B]", "what changes between published states", verb_diff },
-        { "rollback", "--key=FPR [N]", "publish an earlier state again", verb_rollback },
+        { "rollback", "--key=FPR [GENERATION]", "publish an earlier state again", verb_rollback },
         { "export", "--key=FPR FILE", "write a published state to one signed file", verb_export },
         { "import", "FILE", "publish the state that such a file holds", verb_import },
         { "mirror", "URL DIR", "copy a repository, or what packages need", verb_mirror },
@@ -54,7 +57,7 @@ static const Verb verbs[] = {
 };
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] VERB [RELEASE...]\n\n"
+        printf("gn8v-tee-repo [OPTION...] VERB [OPTION...] [ARGUMENT...]\n\n"
                "Build, sign and publish the gn8v-tee package repository.\n\n"
                "Verbs:\n");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
@@ -64,25 +67,15 @@ static void help(void) {
                "      --releases=DIR   release files (default: repo/releases, else\n"
                "                       " RELEASES_DIR ")\n"
                "      --lock-timeout=SECONDS\n"
-               "                       wait so long for another run to end (default: 0)\n"
+               "                       wait that long for another run to end (default: 0)\n"
                "      --json           one JSON document on standard output\n"
-               "  -q, --quiet          errors only\n"
+               "  -q, --quiet          warnings and errors only\n"
                "  -v, --verbose        say more\n"
                "      --version        print the version\n"
                "  -h, --help           this text; VERB --help tells more\n\n"
                "RELEASE is PROFILE-VERSION; without one, every release is meant.\n"
-               "Exit codes and files: gn8v-tee-repo(1).\n");
-}
-
-int verb_usage(const char *verb, const char *fmt, ...) {
-        va_list ap;
-
-        fprintf(stderr, "gn8v-tee-repo: %s: ", verb);
-        va_start(ap, fmt);
-        vfprintf(stderr, fmt, ap);
-        va_end(ap);
-        fprintf(stderr, "\nTry: gn8v-tee-repo %s --help\n", verb);
-        return EXIT_USAGE;
+               "Exit codes: 0 done; 2 wrong words on the command line; VERB --help and\n"
+               "gn8v-tee-repo(1) have the others.\n");
 }
 
 static char **words; /* of the command line */
@@ -110,69 +103,72 @@ int run_full(const char *verb) {
 }
 
 static int run_verb(Repo *repo, int argc, char *argv[]) {
-        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                if (streq(argv[0], verbs[i].name)) {
-                        _cleanup_error_ Error e = ERROR_INIT;
-                        int r;
+        const char *names[ELEMENTSOF(verbs) + 1] = {};
 
-                        if (!verbs[i].run)
-                                return run_program(verbs[i].light ? LIGHT : FULL, argv[0]);
-                        optind = 0;
-                        r = verbs[i].run(repo, argc, argv, &e);
-                        release_free_many(repo->releases, repo->n_releases);
-                        if (fflush(stdout) != 0 || ferror(stdout))
-                                r = error_errno(&e, errno ? errno : EIO, "standard output");
-                        return r < 0 ? (int) log_error(&e, r) : r;
-                }
-        fprintf(stderr, "gn8v-tee-repo: %s: there is no such verb\nTry: gn8v-tee-repo --help\n", argv[0]);
-        return EXIT_USAGE;
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                _cleanup_error_ Error e = ERROR_INIT;
+                int r;
+
+                names[i] = verbs[i].name;
+                if (!streq(argv[0], verbs[i].name))
+                        continue;
+                if (!verbs[i].run)
+                        return run_program(verbs[i].light ? LIGHT : FULL, argv[0]);
+                optind = 0;
+                r = verbs[i].run(repo, argc, argv, &e);
+                release_free_many(repo->releases, repo->n_releases);
+                return output_done(r, &e);
+        }
+        return verb_unknown(argv[0], names);
+}
+
+enum { ARG_RELEASES = ARG_COMMON_OTHER, ARG_LOCK_TIMEOUT };
+
+static const Option common[] = {
+        { "workspace", 'C', "DIR" },
+        { "releases", ARG_RELEASES, "DIR" },
+        { "lock-timeout", ARG_LOCK_TIMEOUT, "SECONDS" },
+        OPTION_JSON,
+        { "quiet", 'q', NULL },
+        { "verbose", 'v', NULL },
+        OPTION_VERSION,
+        OPTION_HELP,
+        {}
+};
+
+static int take_common(void *userdata, int id, const char *value) {
+        Repo *repo = userdata;
+        uint64_t seconds;
+        int r;
+
+        switch (id) {
+        case 'C': repo->workspace = value; repo->workspace_given = true; break;
+        case ARG_RELEASES: repo->releases_dir = value; break;
+        case ARG_LOCK_TIMEOUT:
+                if ((r = option_number(value, 0, LOCK_TIMEOUT_MAX, &seconds)) != EXIT_OK)
+                        return r;
+                lock_set_timeout((unsigned) seconds);
+                break;
+        case ARG_COMMON_JSON: repo->json = true; break;
+        case 'q': repo->quiet = true; log_setup("gn8v-tee-repo", LOG_QUIET); break;
+        case 'v': log_setup("gn8v-tee-repo", LOG_VERBOSE); break;
+        default: break;
+        }
+        return EXIT_OK;
 }
 
 int main(int argc, char *argv[]) {
-        enum { ARG_RELEASES = 256, ARG_JSON, ARG_LOCK_TIMEOUT, ARG_VERSION };
-        static const struct option options[] = {
-                { "workspace", required_argument, NULL, 'C' },
-                { "releases", required_argument, NULL, ARG_RELEASES },
-                { "lock-timeout", required_argument, NULL, ARG_LOCK_TIMEOUT },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "quiet", no_argument, NULL, 'q' },
-                { "verbose", no_argument, NULL, 'v' },
-                { "version", no_argument, NULL, ARG_VERSION },
-                { "help", no_argument, NULL, 'h' },
-                {}
-        };
-        Repo repo = { .workspace = "." };
-        LogLevel level = LOG_NORMAL;
-        uint64_t seconds;
-        int c;
+        Repo repo = { .workspace = ".", .releases_dir = access("repo/releases", R_OK) == 0 ? "repo/releases" : RELEASES_DIR };
+        const Program program = { "gn8v-tee-repo", common, take_common, &repo };
+        int r;
 
         words = argv;
         open_standard_streams();
         (void) setlocale(LC_CTYPE, "");
-        while ((c = getopt_long(argc, argv, "+C:qvh", options, NULL)) >= 0)
-                switch (c) {
-                case 'C': repo.workspace = optarg; break;
-                case ARG_RELEASES: repo.releases_dir = optarg; break;
-                case ARG_LOCK_TIMEOUT:
-                        if (parse_u64(optarg, &seconds) < 0 || seconds > LOCK_TIMEOUT_MAX) {
-                                fprintf(stderr, "gn8v-tee-repo: --lock-timeout %s: not a number of seconds from 0 to %d\n", optarg, LOCK_TIMEOUT_MAX);
-                                return EXIT_USAGE;
-                        }
-                        lock_set_timeout((unsigned) seconds);
-                        break;
-                case ARG_JSON: repo.json = true; break;
-                case 'q': level = LOG_QUIET; repo.quiet = true; break;
-                case 'v': level = LOG_VERBOSE; break;
-                case ARG_VERSION: puts("gn8v-tee-repo " GN8V_VERSION); return EXIT_OK;
-                case 'h': help(); return EXIT_OK;
-                default: fprintf(stderr, "Try: gn8v-tee-repo --help\n"); return EXIT_USAGE;
-                }
-        log_setup("gn8v-tee-repo", level);
-        if (!repo.releases_dir)
-                repo.releases_dir = access("repo/releases", R_OK) == 0 ? "repo/releases" : RELEASES_DIR;
-        if (optind >= argc) {
-                fprintf(stderr, "gn8v-tee-repo: a verb is missing\nTry: gn8v-tee-repo --help\n");
-                return EXIT_USAGE;
-        }
-        return run_verb(&repo, argc - optind, argv + optind);
+        log_setup(program.name, LOG_NORMAL);
+        program_begin(&program, argc, argv);
+        r = options_before_verb(argc, argv, help);
+        if (r >= 0)
+                return r;
+        return optind < argc ? run_verb(&repo, argc - optind, argv + optind) : verb_usage(NULL, "a verb is missing");
 }

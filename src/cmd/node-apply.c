@@ -27,8 +27,8 @@ static const char help[] =
         "  -q, --quiet          warnings and errors only\n"
         "  -v, --verbose        say more\n"
         "  -h, --help           this text\n\n"
-        "Exit codes: 0 as wanted, 1 something failed, 3 something waits,\n"
-        "6 malformed file, 8 no space, 9 locked.\n";
+        "Exit codes: 0 as wanted; 1 something failed; 3 something waits; 6 malformed\n"
+        "file; 8 no space; 9 another run is at work.\n";
 
 /* The one thing that must not be overlooked: the next boot's kernel cannot run the driver. */
 static bool warn_about_module(Node *n, const ResourceList *l) {
@@ -110,30 +110,29 @@ static int apply(Command *c, const Options *o, Node *n, Error *e) {
 
 int verb_apply(Command *c, int argc, char *argv[], Error *e) {
         enum { ARG_BOOT = 256, ARG_KERNEL, ARG_REMOVED_KERNEL };
-        static const struct option options[] = {
-                COMMON_OPTIONS, { "dry-run", no_argument, NULL, 'n' }, { "boot", no_argument, NULL, ARG_BOOT },
-                { "kernel", required_argument, NULL, ARG_KERNEL }, { "removed-kernel", required_argument, NULL, ARG_REMOVED_KERNEL }, {}
+        static const Option options[] = {
+                { "dry-run", 'n', NULL }, { "boot", ARG_BOOT, NULL },
+                { "kernel", ARG_KERNEL, "VERSION" }, { "removed-kernel", ARG_REMOVED_KERNEL, "VERSION" }, {}
         };
         _cleanup_node_ Node n = { .root_fd = -1 };
         Options o = {};
         int k, r;
 
-        while ((k = getopt_long(argc, argv, "nqvh", options, NULL)) >= 0)
+        while ((k = option_next(argc, argv, options)) >= 0)
                 switch (k) {
                 case 'n': o.dry_run = true; break;
                 case ARG_BOOT: o.boot = true; break;
-                case ARG_KERNEL: o.kernel = optarg; break;
-                case ARG_REMOVED_KERNEL: o.removed_kernel = optarg; break;
+                case ARG_KERNEL:
+                case ARG_REMOVED_KERNEL:
+                        if (!kernel_name_is_valid(optarg))
+                                return option_refuse("not a kernel's version");
+                        *(k == ARG_KERNEL ? &o.kernel : &o.removed_kernel) = optarg;
+                        break;
                 case 'h': fputs(help, stdout); return EXIT_OK;
-                default:
-                        r = common_option(c, "apply", k, optarg);
-                        if (r != 0)
-                                return r;
+                default: return option_status();
                 }
         if (optind < argc)
-                return verb_usage("apply", "%s: one word too many", argv[optind]);
-        if ((o.kernel && !kernel_name_is_valid(o.kernel)) || (o.removed_kernel && !kernel_name_is_valid(o.removed_kernel)))
-                return verb_usage("apply", "%s: not a kernel's version", o.kernel && !kernel_name_is_valid(o.kernel) ? o.kernel : o.removed_kernel);
+                return verb_too_many("apply", argv[optind]);
         r = node_open(&n, c->root, e);
         return r < 0 ? r : apply(c, &o, &n, e);
 }

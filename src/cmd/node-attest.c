@@ -20,16 +20,13 @@ static const char help[] =
         "      gate             attest at every boot, before GPUs are ready\n"
         "  -h, --help           this text; VERB --help tells more, as does\n"
         "                       gn8v-tee-attest(1)\n\n"
-        "Exit codes: 0 trusted, 5 not trusted, 11 could not be checked, 12 refused by a\n"
-        "policy, 1 the package is not installed.\n";
+        "Exit codes: 0 trusted; 1 failed, or the package is not installed; 4 the GPUs\n"
+        "must not be opened yet; 5 not trusted; 6 malformed; 11 could not be checked; 12\n"
+        "refused by a policy.\n";
 
 static bool is_global(const char *word) {
-        static const char *const global[] = { "--json", "-q", "--quiet", "-v", "--verbose" };
-
-        for (size_t i = 0; i < ELEMENTSOF(global); i++)
-                if (streq(word, global[i]))
-                        return true;
-        return false;
+        return streq(word, "--json") || streq(word, "--quiet") || streq(word, "--verbose") ||
+               (word[0] == '-' && word[1] && strspn(word + 1, "qv") == strlen(word + 1));
 }
 
 /* Only who takes evidence opens the GPUs. The other program, too, takes options without a verb for those of run. */
@@ -37,11 +34,11 @@ static bool opens_gpus(int argc, char *argv[]) {
         int verb = 1;
 
         for (int i = 1; i < argc; i++)
-                if (streq(argv[i], "--help") || streq(argv[i], "-h"))
+                if (streq(argv[i], "--help") || streq(argv[i], "-h") || streq(argv[i], "--version") || streq(argv[i], "--list-options"))
                         return false;
         while (verb < argc && is_global(argv[verb]))
                 verb++;
-        return verb == argc || streq(argv[verb], "run") || streq(argv[verb], "collect") || (*argv[verb] == '-' && !streq(argv[verb], "--version"));
+        return verb == argc || streq(argv[verb], "run") || streq(argv[verb], "collect") || *argv[verb] == '-';
 }
 
 /* Where opening them is the end of their only session, it is not done. */

@@ -31,8 +31,8 @@ static const char help[] =
         "      --json           one JSON document on standard output\n"
         "  -q, --quiet          the exit code only\n"
         "  -h, --help           this text\n\n"
-        "Exit codes: 0 no known failure, 3 found one, 6 malformed file, 11 nothing found,\n"
-        "but not all could be read.\n";
+        "Exit codes: 0 no known failure; 1 failed; 3 found one; 6 malformed file; 8 no\n"
+        "space; 11 nothing found, but not all could be read.\n";
 
 static json_t *finding_to_json(const Finding *f) {
         json_t *lines = json_array();
@@ -147,13 +147,12 @@ static int diagnose(Command *c, const Options *o, Node *n, Error *e) {
 
 int verb_diagnose(Command *c, int argc, char *argv[], Error *e) {
         enum { ARG_BUNDLE = 256, ARG_FULL, ARG_RULES, ARG_TIMEOUT };
-        static const struct option options[] = {
-                COMMON_OPTIONS,
-                { "file", required_argument, NULL, 'f' },
-                { "bundle", required_argument, NULL, ARG_BUNDLE },
-                { "full", no_argument, NULL, ARG_FULL },
-                { "rules", required_argument, NULL, ARG_RULES },
-                { "timeout", required_argument, NULL, ARG_TIMEOUT },
+        static const Option options[] = {
+                { "file", 'f', "FILE" },
+                { "bundle", ARG_BUNDLE, "FILE" },
+                { "full", ARG_FULL, NULL },
+                { "rules", ARG_RULES, "FILE" },
+                { "timeout", ARG_TIMEOUT, "SECONDS" },
                 {},
         };
         _cleanup_node_ Node n = { .root_fd = -1 };
@@ -161,25 +160,22 @@ int verb_diagnose(Command *c, int argc, char *argv[], Error *e) {
         uint64_t seconds;
         int k, r;
 
-        while ((k = getopt_long(argc, argv, "f:qvh", options, NULL)) >= 0)
+        while ((k = option_next(argc, argv, options)) >= 0)
                 switch (k) {
                 case 'f': o.file = optarg; break;
                 case ARG_BUNDLE: o.bundle = optarg; break;
                 case ARG_FULL: o.full = true; break;
                 case ARG_RULES: o.rules = optarg; break;
                 case ARG_TIMEOUT:
-                        if (parse_u64(optarg, &seconds) < 0 || seconds == 0 || seconds > 3600)
-                                return verb_usage("diagnose", "--timeout=%s: not a number of seconds from 1 to 3600", optarg);
+                        if (option_number(optarg, 1, 3600, &seconds) != EXIT_OK)
+                                return EXIT_USAGE;
                         o.timeout_sec = (unsigned) seconds;
                         break;
                 case 'h': fputs(help, stdout); return EXIT_OK;
-                default:
-                        r = common_option(c, "diagnose", k, optarg);
-                        if (r != 0)
-                                return r;
+                default: return option_status();
                 }
         if (optind < argc)
-                return verb_usage("diagnose", "%s: one word too many", argv[optind]);
+                return verb_too_many("diagnose", argv[optind]);
         if (o.full && !o.bundle)
                 return verb_usage("diagnose", "--full is for --bundle");
         r = node_open(&n, c->root, e);

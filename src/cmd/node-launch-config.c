@@ -47,8 +47,8 @@ static const char help[] =
         "      --json           --format=json: the call's parameters\n"
         "      --root=DIR       what is installed below DIR\n"
         "  -h, --help           this text\n\n"
-        "Exit codes: 0 printed, 2 not for this release, or something is missing,\n"
-        "6 malformed release file or key.\n";
+        "Exit codes: 0 printed; 1 failed; 2 not for this release, or something is\n"
+        "missing; 6 malformed release file or key.\n";
 
 typedef enum Format { FORMAT_ALIYUN, FORMAT_USER_DATA, FORMAT_KICKSTART, FORMAT_ANSIBLE, FORMAT_JSON, _FORMAT_MAX } Format;
 static const char *const formats[_FORMAT_MAX] = {
@@ -85,16 +85,16 @@ static const char **cloud_option(Launch *l, int option) {
         }
 }
 
-static int take_format(Options *o, const char *verb, const char *value) {
+static int take_format(Options *o, const char *value) {
         for (int i = 0; i < _FORMAT_MAX; i++)
                 if (streq(formats[i], value)) {
                         o->format = (Format) i;
                         return 0;
                 }
-        return verb_usage(verb, "--format=%s: there is aliyun, user-data, kickstart, ansible, json", value);
+        return option_refuse("there is aliyun, user-data, kickstart, ansible, json");
 }
 
-static int take_option(Options *o, Launch *l, const char *verb, int option, const char *value) {
+static int take_option(Options *o, Launch *l, int option, const char *value) {
         const char **word = cloud_option(l, option);
         uint64_t n;
 
@@ -107,62 +107,61 @@ static int take_option(Options *o, Launch *l, const char *verb, int option, cons
         case ARG_RELEASES: o->releases = value; return 0;
         case ARG_REPO_KEY:
                 if (o->n_keys >= LAUNCH_KEYS_MAX)
-                        return verb_usage(verb, "more than %d keys", LAUNCH_KEYS_MAX);
+                        return option_refuse("too many keys");
                 o->keys[o->n_keys++] = value;
                 return 0;
         case ARG_DISK:
-                if (parse_u64(value, &n) < 0 || n < LAUNCH_DISK_MINIMUM || n > LAUNCH_DISK_MAXIMUM)
-                        return verb_usage(verb, "--disk=%s: from %u to %u GiB", value, LAUNCH_DISK_MINIMUM, LAUNCH_DISK_MAXIMUM);
+                if (option_number(value, LAUNCH_DISK_MINIMUM, LAUNCH_DISK_MAXIMUM, &n) != EXIT_OK)
+                        return EXIT_USAGE;
                 l->disk_gib = (unsigned) n;
                 return 0;
         case ARG_NO_PUBLIC_IP: l->private_only = true; return 0;
         case ARG_USER_DATA: o->format = FORMAT_USER_DATA; return 0;
         case ARG_KICKSTART: o->format = FORMAT_KICKSTART; return 0;
         case ARG_ANSIBLE: o->format = FORMAT_ANSIBLE; return 0;
-        default: return take_format(o, verb, value);
+        default: return take_format(o, value);
         }
 }
 
 static int parse_options(Command *c, Options *o, Launch *l, int argc, char *argv[]) {
-        static const struct option options[] = {
-                COMMON_OPTIONS,
-                { "release", required_argument, NULL, ARG_RELEASE },
-                { "releases", required_argument, NULL, ARG_RELEASES },
-                { "repo-url", required_argument, NULL, ARG_REPO_URL },
-                { "repo-key", required_argument, NULL, ARG_REPO_KEY },
-                { "region", required_argument, NULL, ARG_REGION },
-                { "zone", required_argument, NULL, ARG_ZONE },
-                { "type", required_argument, NULL, ARG_TYPE },
-                { "image", required_argument, NULL, ARG_IMAGE },
-                { "kernel", required_argument, NULL, ARG_KERNEL },
-                { "key-pair", required_argument, NULL, ARG_KEY_PAIR },
-                { "vswitch", required_argument, NULL, ARG_VSWITCH },
-                { "security-group", required_argument, NULL, ARG_SECURITY_GROUP },
-                { "name", required_argument, NULL, ARG_NAME },
-                { "disk", required_argument, NULL, ARG_DISK },
-                { "no-public-ip", no_argument, NULL, ARG_NO_PUBLIC_IP },
-                { "format", required_argument, NULL, ARG_FORMAT },
-                { "user-data", no_argument, NULL, ARG_USER_DATA },
-                { "kickstart", no_argument, NULL, ARG_KICKSTART },
-                { "ansible", no_argument, NULL, ARG_ANSIBLE },
+        static const Option options[] = {
+                { "release", ARG_RELEASE, "FILE|PROFILE[-VERSION]" },
+                { "releases", ARG_RELEASES, "DIR" },
+                { "repo-url", ARG_REPO_URL, "URL" },
+                { "repo-key", ARG_REPO_KEY, "FILE|URL" },
+                { "region", ARG_REGION, "ID" },
+                { "zone", ARG_ZONE, "ID" },
+                { "type", ARG_TYPE, "NAME" },
+                { "image", ARG_IMAGE, "ID" },
+                { "kernel", ARG_KERNEL, "VERSION" },
+                { "key-pair", ARG_KEY_PAIR, "NAME" },
+                { "vswitch", ARG_VSWITCH, "ID" },
+                { "security-group", ARG_SECURITY_GROUP, "ID" },
+                { "name", ARG_NAME, "NAME" },
+                { "disk", ARG_DISK, "GIB" },
+                { "no-public-ip", ARG_NO_PUBLIC_IP, NULL },
+                { "format", ARG_FORMAT, "FORMAT" },
+                { "user-data", ARG_USER_DATA, NULL },
+                { "kickstart", ARG_KICKSTART, NULL },
+                { "ansible", ARG_ANSIBLE, NULL },
                 {},
         };
         int k, r;
 
-        while ((k = getopt_long(argc, argv, "qvh", options, NULL)) >= 0) {
+        while ((k = option_next(argc, argv, options)) >= 0) {
                 if (k == 'h') {
                         fputs(help, stdout);
                         return EXIT_OK;
                 }
-                r = common_option(c, argv[0], k, optarg);
-                if (r == 1)
-                        r = take_option(o, l, argv[0], k, optarg);
-                if (r != 0)
+                r = k == '?' ? option_status() : take_option(o, l, k, optarg);
+                if (k == '?' || r != 0)
                         return r;
         }
         if (c->json)
                 o->format = FORMAT_JSON;
-        return optind < argc ? verb_usage(argv[0], "%s: one word too many", argv[optind]) : -1;
+        if (o->format == FORMAT_JSON)
+                output_json();
+        return optind < argc ? verb_too_many(argv[0], argv[optind]) : -1;
 }
 
 /* The release of that name, or the newest of that profile. */

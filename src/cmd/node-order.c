@@ -27,7 +27,8 @@ static const char help[] =
         "  -v, --verbose        say more\n"
         "  -h, --help           this text\n\n"
         "Exit codes: 0 done, or all ordered; 1 failed, or it would be a loop; 2 no name\n"
-        "of a unit; 3 a unit is not ordered; 6 malformed file; 8 no space; 9 locked.\n";
+        "of a unit; 3 a unit is not ordered; 6 malformed file; 8 no space; 9 another run\n"
+        "is at work.\n";
 
 /* What list says at the end: the units that nobody has ordered, in one command. NULL: there are none. */
 static char *next_action(const Clients *clients) {
@@ -196,27 +197,20 @@ static int change(Command *c, Node *n, bool add, char *words[], Error *e) {
 }
 
 int verb_order(Command *c, int argc, char *argv[], Error *e) {
-        static const struct option options[] = { COMMON_OPTIONS, {} };
         _cleanup_node_ Node n = { .root_fd = -1 };
         const char *word;
-        int k, r;
+        int r;
 
-        while ((k = getopt_long(argc, argv, "qvh", options, NULL)) >= 0) {
-                if (k == 'h') {
-                        fputs(help, stdout);
-                        return EXIT_OK;
-                }
-                r = common_option(c, "order", k, optarg);
-                if (r != 0)
-                        return r;
-        }
+        r = options_none(argc, argv, help, argc);
+        if (r >= 0)
+                return r;
         word = optind < argc ? argv[optind++] : NULL;
         if (!word)
                 return verb_usage("order", "one of add, remove, list is missing");
         if (!streq(word, "add") && !streq(word, "remove") && !streq(word, "list"))
                 return verb_usage("order", "%s: neither add, remove nor list", word);
         if (streq(word, "list") != (optind >= argc))
-                return optind < argc ? verb_usage("order", "%s: one word too many", argv[optind])
+                return optind < argc ? verb_too_many("order", argv[optind])
                                      : verb_usage("order", "%s: which units?", word);
         r = node_open(&n, c->root, e);
         if (r < 0)

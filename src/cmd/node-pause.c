@@ -10,7 +10,8 @@ static const char help[] =
         "  -q, --quiet          warnings and errors only\n"
         "  -v, --verbose        say more\n"
         "  -h, --help           this text\n\n"
-        "Exit codes: 0 paused, 1 something failed, 6 malformed file, 9 locked.\n";
+        "Exit codes: 0 paused; 1 something failed; 6 malformed file; 9 another run is at\n"
+        "work.\n";
 
 static int pause_clients(Command *c, Node *n, Error *e) {
         _cleanup_close_ int lock = -1;
@@ -28,7 +29,7 @@ int verb_pause(Command *c, int argc, char *argv[], Error *e) {
         _cleanup_node_ Node n = { .root_fd = -1 };
         int r;
 
-        r = common_only(c, argc, argv, help);
+        r = options_none(argc, argv, help, 0);
         if (r >= 0)
                 return r;
         if (c->json)

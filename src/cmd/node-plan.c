@@ -12,7 +12,8 @@ static const char help[] =
         "      --json           one JSON document on standard output\n"
         "  -q, --quiet          the exit code only\n"
         "  -h, --help           this text\n\n"
-        "Exit codes: 0 nothing to do, 3 apply would change something, 6 malformed file.\n";
+        "Exit codes: 0 nothing to do; 1 failed; 3 apply would change something; 6\n"
+        "malformed file.\n";
 
 const char *resource_note(const Resource *r) {
         return r->error.message ? r->error.message : r->note;
@@ -97,7 +98,7 @@ int verb_plan(Command *c, int argc, char *argv[], Error *e) {
         _cleanup_resource_list_ ResourceList l = {};
         int r;
 
-        r = common_only(c, argc, argv, help);
+        r = options_none(argc, argv, help, 0);
         if (r >= 0)
                 return r;
         r = node_open(&n, c->root, e);

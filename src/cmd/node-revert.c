@@ -21,8 +21,8 @@ static const char help[] =
         "  -q, --quiet          warnings and errors only\n"
         "  -v, --verbose        say more\n"
         "  -h, --help           this text\n\n"
-        "Exit codes: 0 as before, 1 something failed, 6 malformed file, 8 no space,\n"
-        "9 locked.\n";
+        "Exit codes: 0 as before; 1 something failed; 6 malformed file; 8 no space; 9\n"
+        "another run is at work.\n";
 
 static int revert(Command *c, const Options *o, Node *n, Error *e) {
         _cleanup_close_ int lock = -1;
@@ -62,27 +62,24 @@ static int revert(Command *c, const Options *o, Node *n, Error *e) {
 
 int verb_revert(Command *c, int argc, char *argv[], Error *e) {
         enum { ARG_PACKAGE = 256, ARG_FINISH };
-        static const struct option options[] = {
-                COMMON_OPTIONS, { "dry-run", no_argument, NULL, 'n' }, { "package", required_argument, NULL, ARG_PACKAGE },
-                { "finish", no_argument, NULL, ARG_FINISH }, {}
+        static const Option options[] = {
+                { "dry-run", 'n', NULL }, { "package", ARG_PACKAGE, "NAME" },
+                { "finish", ARG_FINISH, NULL }, {}
         };
         _cleanup_node_ Node n = { .root_fd = -1 };
         Options o = {};
         int k, r;
 
-        while ((k = getopt_long(argc, argv, "nqvh", options, NULL)) >= 0)
+        while ((k = option_next(argc, argv, options)) >= 0)
                 switch (k) {
                 case 'n': o.dry_run = true; break;
                 case ARG_PACKAGE: o.package = optarg; break;
                 case ARG_FINISH: o.finish = true; break;
                 case 'h': fputs(help, stdout); return EXIT_OK;
-                default:
-                        r = common_option(c, "revert", k, optarg);
-                        if (r != 0)
-                                return r;
+                default: return option_status();
                 }
         if (optind < argc)
-                return verb_usage("revert", "%s: one word too many", argv[optind]);
+                return verb_too_many("revert", argv[optind]);
         if (c->json)
                 return verb_usage("revert", "--json: it has none; gn8v-tee plan --json says what is left");
         r = node_open(&n, c->root, e);

@@ -18,8 +18,8 @@ static const char help[] =
         "      --prometheus     metrics for node_exporter's textfile collector\n"
         "  -q, --quiet          the exit code only\n"
         "  -h, --help           this text\n\n"
-        "Exit codes: 0 as wanted, 3 something is not right, 4 reboot or wait first,\n"
-        "6 malformed file.\n";
+        "Exit codes: 0 as wanted; 1 failed; 3 something is not right; 4 reboot or wait\n"
+        "first; 6 malformed file.\n";
 
 static json_t *status_to_json(const Status *s) {
         json_t *array = json_array();
@@ -136,26 +136,25 @@ static void print_status(const Status *s) {
 
 int verb_status(Command *c, int argc, char *argv[], Error *e) {
         enum { ARG_PROMETHEUS = 256, ARG_WAIT };
-        static const struct option options[] = { COMMON_OPTIONS, { "prometheus", no_argument, NULL, ARG_PROMETHEUS },
-                                                 { "wait", optional_argument, NULL, ARG_WAIT }, {} };
+        static const Option options[] = { { "prometheus", ARG_PROMETHEUS, NULL }, { "wait", ARG_WAIT, "[=SECONDS]" }, {} };
         _cleanup_node_ Node n = { .root_fd = -1 };
         _cleanup_status_ Status s = {};
         bool prometheus = false, wait = false;
         unsigned limit = 0;
         int k, r = 0;
 
-        while ((k = getopt_long(argc, argv, "qvh", options, NULL)) >= 0) {
+        while ((k = option_next(argc, argv, options)) >= 0) {
                 switch (k) {
                 case ARG_PROMETHEUS: prometheus = true; break;
-                case ARG_WAIT: wait = true; r = parse_wait(argv[0], optarg, &limit); break;
+                case ARG_WAIT: wait = true; r = parse_wait(optarg, &limit); break;
                 case 'h': fputs(help, stdout); return EXIT_OK;
-                default: r = common_option(c, argv[0], k, optarg);
+                default: return option_status();
                 }
                 if (r != 0)
                         return r;
         }
         if (optind < argc)
-                return verb_usage(argv[0], "%s: one word too many", argv[optind]);
+                return verb_too_many(argv[0], argv[optind]);
         if (prometheus && c->json)
                 return verb_usage(argv[0], "--json and --prometheus: only one of them");
         if (wait && (r = wait_verbosely(c, limit, e)) != 0) {

@@ -14,11 +14,11 @@ typedef struct Display {
         bool quiet, terminal;
 } Display;
 
-int parse_wait(const char *verb, const char *value, unsigned *ret) {
+int parse_wait(const char *value, unsigned *ret) {
         uint64_t seconds = 0;
 
-        if (value && (parse_u64(value, &seconds) < 0 || seconds == 0 || seconds > 24 * 60 * 60))
-                return verb_usage(verb, "--wait=%s: not a number of seconds (1 to a day)", value);
+        if (value && option_number(value, 1, 24 * 60 * 60, &seconds) != EXIT_OK)
+                return EXIT_USAGE;
         *ret = (unsigned) seconds;
         return 0;
 }

@@ -2,8 +2,8 @@
 /* What every verb of gn8v-tee gets. One file a verb: src/cmd/node-VERB.c. */
 #pragma once
 
-#include <getopt.h>
-
+#include "cmd/options.h"
+#include "cmd/output.h"
 #include "node/plan.h"
 
 typedef struct Command {
@@ -11,24 +11,6 @@ typedef struct Command {
         bool json, quiet, verbose;
         unsigned lock_timeout; /* seconds that another run is waited for */
 } Command;
-
-/* Options that are taken before and after the verb. */
-enum { ARG_COMMON_ROOT = 512, ARG_COMMON_JSON, ARG_COMMON_LOCK_TIMEOUT };
-
-#define COMMON_OPTIONS                                                              \
-        { "root", required_argument, NULL, ARG_COMMON_ROOT },                       \
-        { "json", no_argument, NULL, ARG_COMMON_JSON },                             \
-        { "lock-timeout", required_argument, NULL, ARG_COMMON_LOCK_TIMEOUT },       \
-        { "quiet", no_argument, NULL, 'q' }, { "verbose", no_argument, NULL, 'v' }, \
-        { "help", no_argument, NULL, 'h' }
-
-/* One option of a verb: 0 when it is a common one and was taken; 1 when it is the verb's own; EXIT_USAGE (told) when it is unknown or
- * wrong. -h is the verb's own. verb NULL: before the verb. */
-int common_option(Command *c, const char *verb, int option, const char *value);
-/* For words that are wrong: a one-line reason and "Try ... --help". Returns EXIT_USAGE. */
-int verb_usage(const char *verb, const char *fmt, ...) _printf_(2, 3);
-/* The loop of a verb that has no option of its own and takes no words: -1 to go on, else an exit code. */
-int common_only(Command *c, int argc, char *argv[], const char *help);
 
 /* What happens to resources, as it happens, on standard error. */
 void report_event(const Resource *r, Event event, void *userdata);
@@ -51,7 +33,7 @@ int verb_diagnose(Command *c, int argc, char *argv[], Error *e);
 int verb_launch_config(Command *c, int argc, char *argv[], Error *e);
 
 /* The argument of --wait: seconds, or NULL for the default (0). 0, or EXIT_USAGE (told). */
-int parse_wait(const char *verb, const char *value, unsigned *ret);
+int parse_wait(const char *value, unsigned *ret);
 /* Waits for the GPU services, telling how far they are on standard error, and at the end why it waits no longer. 0, or the signal that ended it,
  * which is then to be raised by raise_again(); -errno. */
 int wait_verbosely(Command *c, unsigned limit_sec, Error *e);

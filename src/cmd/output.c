@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/output.h"
 
+#include <errno.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "basic/log.h"
 #include "basic/strings.h"
 
 #define COLUMNS_MAX 8
@@ -73,11 +75,55 @@ void print_table(const char *const *cells, size_t rows, size_t columns) {
 }
 
 int print_json(json_t *document, Error *e) {
-        int r = document ? json_dumpf(document, stdout, JSON_INDENT(2) | JSON_SORT_KEYS) : -1;
+        int r;
 
-        json_decref(document);
-        if (r < 0)
+        if (!document)
                 return error_oom(e);
-        putchar('\n');
-        return 0;
+        output_told();
+        r = json_dumpf(document, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
+        json_decref(document);
+        return r < 0 || putchar('\n') == EOF ? error_errno(e, errno ? errno : EIO, "standard output") : 0;
+}
+
+json_t *json_text(const char *s) {
+        json_t *j = s ? json_string(s) : json_null();
+        char *clean = j ? NULL : strdup(s);
+
+        if (clean) {
+                text_clean(clean, strlen(clean));
+                j = json_string(clean);
+                free(clean);
+        }
+        return j;
+}
+
+static bool json_wanted, told;
+
+void output_json(void) {
+        json_wanted = true;
+}
+
+void output_told(void) {
+        told = true;
+}
+
+int output_failed(int r, const Error *e) {
+        ExitCode code = log_error(e, r);
+
+        if (json_wanted && !told)
+                (void) print_json(json_pack("{s:{s:o, s:o, s:i}}", "error", "message", json_text(e->message ? e->message : strerror(r < 0 ? -r : EIO)), "hint",
+                                            json_text(e->hint), "exit_code", (int) code), NULL);
+        return (int) code;
+}
+
+int output_done(int r, Error *e) {
+        if (fflush(stdout) != 0 || ferror(stdout)) {
+                r = error_errno(e, errno ? errno : EIO, "standard output");
+                told = true;
+        }
+        if (r >= 0)
+                return r;
+        r = output_failed(r, e);
+        (void) fflush(stdout);
+        return r;
 }

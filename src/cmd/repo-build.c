@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
-#include <jansson.h>
-
 #include "basic/fs.h"
 #include "basic/log.h"
 #include "cmd/repo-signer.h"
@@ -11,7 +8,7 @@
 #define DATA_DIR "/usr/share/gn8v-tee-repo"
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] build [BUILD-OPTION...] [RELEASE...]\n\n"
+        printf("gn8v-tee-repo build [OPTION...] [RELEASE...]\n\n"
                "Make the packages of the releases from the stored vendor files; what is up to\n"
                "date is left alone. The vendor's installers are read, never run.\n\n"
                "  -s, --source=TARBALL  build the project's own packages, too ('make dist')\n"
@@ -38,7 +35,10 @@ static void help(void) {
                "      --json            one JSON array on standard output\n"
                "  -h, --help            this text\n\n"
                "Packages and their records go to WORKSPACE/packages, logs of failed builds to\n"
-               "WORKSPACE/logs. A toolkit needs about 3 times its archive's size meanwhile.\n");
+               "WORKSPACE/logs. A toolkit needs about 3 times its archive's size meanwhile.\n\n"
+               "Exit codes: 0 built, or up to date; 1 a build failed; 3 a lock is missing or\n"
+               "stale; 5 a stored file or a key is not what it should be; 6 malformed; 8 no\n"
+               "space; 9 another run is at work.\n");
 }
 
 static void tell(void *userdata, BuildEvent event, const BuildJob *job, double seconds) {
@@ -50,24 +50,14 @@ static void tell(void *userdata, BuildEvent event, const BuildJob *job, double s
         }
 }
 
-static int print_json(const BuildResult *result, Error *e) {
+static json_t *to_json(const BuildResult *result) {
         json_t *list = json_array();
-        char *text;
 
         for (size_t i = 0; i < result->n_outcomes; i++)
                 STRV_FOREACH(file, result->outcomes[i].files)
-                        if (json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "build", result->outcomes[i].name, "package", *file, "fresh",
-                                                                  result->outcomes[i].fresh)) < 0) {
-                                json_decref(list);
-                                return error_oom(e);
-                        }
-        text = json_dumps(list, JSON_INDENT(2) | JSON_SORT_KEYS);
-        json_decref(list);
-        if (!text)
-                return error_oom(e);
-        puts(text);
-        free(text);
-        return 0;
+                        (void) json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "build", result->outcomes[i].name, "package", *file, "fresh",
+                                                                     result->outcomes[i].fresh));
+        return list;
 }
 
 static void print_text(const BuildResult *result) {
@@ -104,22 +94,20 @@ static int find_mock_dir(const char *specs_dir, const char *config, char **ret, 
 }
 
 int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_SPECS = 256, ARG_MOCK, ARG_BASEURL, ARG_REVISION, ARG_OWN, ARG_JSON };
-        static const struct option options[] = {
-                { "source", required_argument, NULL, 's' },
-                { "specs", required_argument, NULL, ARG_SPECS },
-                { "mock", required_argument, NULL, ARG_MOCK },
+        enum { ARG_SPECS = 256, ARG_MOCK, ARG_BASEURL, ARG_REVISION, ARG_OWN };
+        static const Option options[] = {
+                { "source", 's', "TARBALL" },
+                { "specs", ARG_SPECS, "DIR" },
+                { "mock", ARG_MOCK, "CONFIG" },
                 SIGNER_OPTIONS,
-                { "baseurl", required_argument, NULL, ARG_BASEURL },
-                { "revision", required_argument, NULL, ARG_REVISION },
-                { "own", no_argument, NULL, ARG_OWN },
-                { "force", no_argument, NULL, 'f' },
-                { "jobs", required_argument, NULL, 'j' },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "help", no_argument, NULL, 'h' },
+                { "baseurl", ARG_BASEURL, "URL" },
+                { "revision", ARG_REVISION, "N" },
+                { "own", ARG_OWN, NULL },
+                { "force", 'f', NULL },
+                { "jobs", 'j', "N" },
                 {}
         };
-        BuildOptions o = { .workspace = repo->workspace, .releases_dir = repo->releases_dir, .tell = tell };
+        BuildOptions o = { .tell = tell };
         _cleanup_(build_result_freep) BuildResult *result = NULL;
         _cleanup_free_ char *mock_dir = NULL, *key = NULL;
         _cleanup_(signer_arguments_clear) SignerArguments signer = {};
@@ -127,34 +115,37 @@ int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
         bool own = false;
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "s:fj:h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case 's': o.source = optarg; break;
                 case ARG_SPECS: o.specs_dir = optarg; break;
                 case ARG_MOCK: o.mock = optarg; break;
                 case ARG_BASEURL: o.baseurl = optarg; break;
-                case ARG_REVISION: o.revision = optarg; break;
+                case ARG_REVISION:
+                        if (option_number(optarg, 0, UINT32_MAX, &revision) != EXIT_OK)
+                                return EXIT_USAGE;
+                        o.revision = optarg;
+                        break;
                 case ARG_OWN: own = true; break;
                 case 'f': o.force = true; break;
                 case 'j':
-                        if (parse_u64(optarg, &jobs) < 0 || jobs == 0 || jobs > 64)
-                                return verb_usage("build", "--jobs %s: not a number from 1 to 64", optarg);
+                        if (option_number(optarg, 1, 64, &jobs) != EXIT_OK)
+                                return EXIT_USAGE;
                         o.jobs = (unsigned) jobs;
                         break;
-                case ARG_JSON: repo->json = true; break;
                 case 'h': help(); return EXIT_OK;
                 default:
                         if (!signer_argument(&signer, c, optarg))
-                                return verb_usage("build", "unknown option, or an argument is missing");
+                                return option_status();
                 }
         if (signer_named(&signer) != (o.baseurl != NULL))
                 return verb_usage("build", "--key (or --key-file) and --baseurl belong together");
         if (signer_arguments_wrong(&signer))
                 return verb_usage("build", "%s", signer_arguments_wrong(&signer));
-        if (o.revision && parse_u64(o.revision, &revision) < 0)
-                return verb_usage("build", "--revision %s: not a number", o.revision);
         if (own && (optind < argc || (!o.source && !o.baseurl)))
                 return verb_usage("build", "--own is for --source and --key, without releases");
+        o.workspace = repo->workspace;
+        o.releases_dir = repo->releases_dir;
         if (!o.specs_dir)
                 o.specs_dir = access("specs/driver.spec", R_OK) == 0 ? "specs" : DATA_DIR "/specs";
         r = own ? 0 : repo_load_releases(repo, argc - optind, argv + optind, e);
@@ -176,7 +167,7 @@ int verb_build(Repo *repo, int argc, char *argv[], Error *e) {
         if (r < 0)
                 return r;
         if (repo->json)
-                return print_json(result, e);
+                return print_json(to_json(result), e);
         print_text(result);
         return EXIT_OK;
 }

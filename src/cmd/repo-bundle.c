@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The verbs for a network that files are carried to: export and import. */
-#include <getopt.h>
 #include <inttypes.h>
 
 #include "basic/fs.h"
@@ -9,10 +8,10 @@
 #include "cmd/repo-signer.h"
 #include "cmd/repo.h"
 #include "repo/bundle.h"
-#include "repo/repo-file.h"
+#include "repo/diff.h"
 
 static void help_export(void) {
-        printf("gn8v-tee-repo [OPTION...] export --key=FPR [EXPORT-OPTION...] FILE\n\n"
+        printf("gn8v-tee-repo export --key=FPR [OPTION...] FILE\n\n"
                "Write a published state to one signed file, for a network that has no other way\n"
                "in: metadata, packages, keys. The same state gives the same bytes.\n\n"
                "      --key=FPR, --gnupghome=DIR, --passphrase-file=FILE, --passphrase-fd=N,\n"
@@ -28,11 +27,12 @@ static void help_export(void) {
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"
                "Exit codes: 0 written; 1 no such generation; 5 a file is not as it was\n"
-               "published, or the key is another; 8 no space; 9 another run writes it.\n");
+               "published, or the key is another; 6 malformed; 8 no space; 9 another run\n"
+               "is at work.\n");
 }
 
 static void help_import(void) {
-        printf("gn8v-tee-repo [OPTION...] import [IMPORT-OPTION...] FILE\n\n"
+        printf("gn8v-tee-repo import [OPTION...] FILE\n\n"
                "Make the state in an exported file the published one. The signature is checked\n"
                "before anything is touched, and every file against what was signed; a run that\n"
                "fails or is killed leaves the old state.\n\n"
@@ -49,11 +49,11 @@ static void help_import(void) {
                "  -h, --help           this text\n\n"
                "Exit codes: 0 imported, or there already; 1 packages that it leaves out are not\n"
                "there; 3 older or expired; 5 another key, or changed; 6 not such a file, or cut;\n"
-               "8 no space; 9 somebody publishes.\n", KEEP_DEFAULT);
+               "8 no space; 9 another run is at work.\n", KEEP_DEFAULT);
 }
 
 static int no_file(const char *verb, int argc, char *argv[]) {
-        return optind >= argc ? verb_usage(verb, "the FILE is missing") : verb_usage(verb, "%s: one word too many", argv[optind + 1]);
+        return optind >= argc ? verb_usage(verb, "the FILE is missing") : verb_too_many(verb, argv[optind + 1]);
 }
 
 static int run_export(const Repo *repo, SignerArguments *a, ExportOptions *o, Error *e) {
@@ -72,7 +72,7 @@ static int run_export(const Repo *repo, SignerArguments *a, ExportOptions *o, Er
         if (r < 0)
                 return r;
         if (repo->json)
-                return print_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:s, s:s}", "file", o->file, "generation", (json_int_t) m->generation, "since",
+                return print_json(json_pack("{s:o, s:I, s:I, s:I, s:I, s:s, s:s}", "file", json_text(o->file), "generation", (json_int_t) m->generation, "since",
                                             (json_int_t) m->since, "files", (json_int_t) m->n_files, "size", (json_int_t) size, "key", m->key,
                                             "repomd_sha256", m->repomd_sha256), e);
         if (!repo->quiet)
@@ -80,51 +80,43 @@ static int run_export(const Repo *repo, SignerArguments *a, ExportOptions *o, Er
         return EXIT_OK;
 }
 
-static bool is_generation(const char *s) {
-        uint64_t number;
-
-        return streq(s, "current") || streq(s, "previous") || parse_u64(s, &number) >= 0;
-}
-
 int verb_export(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_REPO = 256, ARG_JSON, ARG_GENERATION, ARG_SINCE };
-        static const struct option options[] = {
+        enum { ARG_REPO = 256, ARG_GENERATION, ARG_SINCE };
+        static const Option options[] = {
                 SIGNER_OPTIONS,
-                { "repo", required_argument, NULL, ARG_REPO },
-                { "generation", required_argument, NULL, ARG_GENERATION },
-                { "since", required_argument, NULL, ARG_SINCE },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "help", no_argument, NULL, 'h' },
+                { "repo", ARG_REPO, "DIR" },
+                { "generation", ARG_GENERATION, "N" },
+                { "since", ARG_SINCE, "N" },
                 {}
         };
         ExportOptions o = { .generation = "current" };
         _cleanup_free_ char *path = NULL;
         _cleanup_(signer_arguments_clear) SignerArguments signer = {};
         const char *dir = NULL;
-        int c;
+        int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_REPO: dir = optarg; break;
-                case ARG_GENERATION: o.generation = optarg; break;
-                case ARG_SINCE: o.since = optarg; break;
-                case ARG_JSON: repo->json = true; break;
+                case ARG_GENERATION:
+                case ARG_SINCE:
+                        if (!generation_word_is_valid(optarg))
+                                return option_refuse("neither a generation's number, current nor previous");
+                        *(c == ARG_SINCE ? &o.since : &o.generation) = optarg;
+                        break;
                 case 'h': help_export(); return EXIT_OK;
                 default:
                         if (!signer_argument(&signer, c, optarg))
-                                return verb_usage("export", "unknown option, or an argument is missing");
+                                return option_status();
                 }
         if (optind + 1 != argc)
                 return no_file("export", argc, argv);
-        if (!is_generation(o.generation) || (o.since && !is_generation(o.since)))
-                return verb_usage("export", "%s: not a generation's number", is_generation(o.generation) ? o.since : o.generation);
         if (!signer_named(&signer))
                 return verb_usage("export", "--key is missing: the full fingerprint of the key that published it");
         if (signer_arguments_wrong(&signer))
                 return verb_usage("export", "%s", signer_arguments_wrong(&signer));
-        path = dir ? strdup(dir) : path_join(repo->workspace, "repo");
-        if (!path)
-                return error_oom(e);
+        if ((r = repo_directory(repo, dir, true, &path, e)) < 0)
+                return r;
         o.repo = path;
         o.file = argv[optind];
         return run_export(repo, &signer, &o, e);
@@ -140,7 +132,7 @@ static int run_import(const Repo *repo, ImportOptions *o, Error *e) {
         if (r < 0)
                 return r;
         if (repo->json)
-                return print_json(json_pack("{s:s, s:I, s:b, s:I, s:I, s:I, s:s}", "repo", o->repo, "generation", (json_int_t) report.generation, "changed",
+                return print_json(json_pack("{s:o, s:I, s:b, s:I, s:I, s:I, s:s}", "repo", json_text(o->repo), "generation", (json_int_t) report.generation, "changed",
                                             report.changed, "packages", (json_int_t) report.n_packages, "new", (json_int_t) report.new_packages,
                                             "removed", (json_int_t) report.removed_packages, "key", report.key), e);
         if (repo->quiet)
@@ -154,19 +146,17 @@ static int run_import(const Repo *repo, ImportOptions *o, Error *e) {
 }
 
 int verb_import(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_REPO = 256, ARG_JSON, ARG_KEY, ARG_BASEURL, ARG_KEEP, ARG_MIRROR_URL, ARG_ALLOW_OLDER };
-        static const struct option options[] = {
-                { "repo", required_argument, NULL, ARG_REPO },
-                { "key", required_argument, NULL, ARG_KEY },
-                { "baseurl", required_argument, NULL, ARG_BASEURL },
-                { "keep", required_argument, NULL, ARG_KEEP },
-                { "mirror-url", required_argument, NULL, ARG_MIRROR_URL },
-                { "allow-older", no_argument, NULL, ARG_ALLOW_OLDER },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "help", no_argument, NULL, 'h' },
+        enum { ARG_REPO = 256, ARG_KEY, ARG_BASEURL, ARG_KEEP, ARG_MIRROR_URL, ARG_ALLOW_OLDER };
+        static const Option options[] = {
+                { "repo", ARG_REPO, "DIR" },
+                { "key", ARG_KEY, "FPR" },
+                { "baseurl", ARG_BASEURL, "URL" },
+                { "keep", ARG_KEEP, "N" },
+                { "mirror-url", ARG_MIRROR_URL, "URL" },
+                { "allow-older", ARG_ALLOW_OLDER, NULL },
                 {}
         };
-        ImportOptions o = { .workspace = repo->workspace, .keep = KEEP_DEFAULT };
+        ImportOptions o = { .keep = KEEP_DEFAULT };
         _cleanup_strv_ char **mirror_urls = NULL;
         _cleanup_free_ char *path = NULL;
         _cleanup_strv_ char **keys = NULL;
@@ -174,7 +164,7 @@ int verb_import(Repo *repo, int argc, char *argv[], Error *e) {
         uint64_t keep;
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_REPO: dir = optarg; break;
                 case ARG_KEY:
@@ -183,26 +173,23 @@ int verb_import(Repo *repo, int argc, char *argv[], Error *e) {
                         break;
                 case ARG_BASEURL: o.baseurl = optarg; break;
                 case ARG_KEEP:
-                        if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)
-                                return verb_usage("import", "--keep %s: not a number from 1 to %d", optarg, KEEP_MAX);
+                        if (option_number(optarg, 1, KEEP_MAX, &keep) != EXIT_OK)
+                                return EXIT_USAGE;
                         o.keep = (unsigned) keep;
                         break;
                 case ARG_MIRROR_URL:
-                        if ((r = repo_url_check("--mirror-url", optarg, e)) < 0)
+                        if ((r = take_mirror_url(optarg, &mirror_urls, e)) < 0)
                                 return r;
-                        if (strv_append(&mirror_urls, optarg) < 0)
-                                return error_oom(e);
                         break;
                 case ARG_ALLOW_OLDER: o.allow_older = true; break;
-                case ARG_JSON: repo->json = true; break;
                 case 'h': help_import(); return EXIT_OK;
-                default: return verb_usage("import", "unknown option, or an argument is missing");
+                default: return option_status();
                 }
         if (optind + 1 != argc)
                 return no_file("import", argc, argv);
-        path = dir ? strdup(dir) : path_join(repo->workspace, "repo");
-        if (!path)
-                return error_oom(e);
+        if ((r = repo_directory(repo, dir, false, &path, e)) < 0)
+                return r;
+        o.workspace = repo->workspace;
         o.repo = path;
         o.file = argv[optind];
         o.keys = keys;

@@ -1,14 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+
 #include "basic/fs.h"
 #include "cmd/repo.h"
+#include "repo/repo-file.h"
 
-int parse_days(const char *s, int64_t *ret) {
+int take_days(const char *value, int64_t *ret) {
         uint64_t days;
 
-        if (parse_u64(s, &days) < 0 || days == 0 || days > VALID_DAYS_MAX)
-                return -EINVAL;
+        if (streq(value, "none")) {
+                *ret = -1;
+                return EXIT_OK;
+        }
+        if (parse_u64(value, &days) < 0 || days == 0 || days > VALID_DAYS_MAX) {
+                _cleanup_free_ char *why = format("not a number from 1 to %d, nor none", VALID_DAYS_MAX);
+
+                return option_refuse(why ? why : "not a number of days");
+        }
         *ret = (int64_t) days * 24 * 60 * 60;
-        return 0;
+        return EXIT_OK;
+}
+
+int take_mirror_url(const char *url, char ***urls, Error *e) {
+        int r;
+
+        if (streq(url, "none")) {
+                if (strv_length(*urls) > 0)
+                        return error_set(e, EINVAL, EXIT_USAGE, "--mirror-url none: another one is given, too");
+                if (!*urls && !(*urls = calloc(1, sizeof(**urls))))
+                        return error_oom(e);
+                return 0;
+        }
+        if ((r = repo_url_check("--mirror-url", url, e)) < 0)
+                return r;
+        return strv_append(urls, url) < 0 ? error_oom(e) : 0;
 }
 
 int repo_load_releases(Repo *repo, int argc, char *argv[], Error *e) {
@@ -37,5 +62,21 @@ int repo_load_releases(Repo *repo, int argc, char *argv[], Error *e) {
         }
         repo->releases = v;
         repo->n_releases = n;
+        return 0;
+}
+
+int repo_directory(const Repo *repo, const char *dir, bool must_be, char **ret, Error *e) {
+        _cleanup_free_ char *path = dir ? strdup(dir) : path_join(repo->workspace, "repo");
+        int r;
+
+        if (!path)
+                return error_oom(e);
+        if (must_be && !dir && access(repo->workspace, F_OK) < 0)
+                return error_hint(e, error_errno(e, errno, "%s", repo->workspace), "-C names the workspace: the directory with locks, store, packages and repo");
+        if (must_be && !is_folder(AT_FDCWD, path)) {
+                r = error_set(e, ENOENT, EXIT_FAILED, "%s: there is no repository", path);
+                return error_hint(e, r, dir ? "--repo names the directory that was published to, or copied" : "publish first, or name the repository: --repo");
+        }
+        *ret = TAKE_PTR(path);
         return 0;
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
 #include <inttypes.h>
 
 #include "basic/fs.h"
@@ -8,7 +7,7 @@
 #include "repo/diff.h"
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] diff [DIFF-OPTION...] A [B]\n\n"
+        printf("gn8v-tee-repo diff [OPTION...] A [B]\n\n"
                "What changes from one published state to another: packages, sizes, files.\n"
                "A and B are a generation's number, current, previous, or the directory of\n"
                "another repository; B is current when it is not given.\n\n"
@@ -16,7 +15,7 @@ static void help(void) {
                "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"
-               "Exit codes: 0 the same; 3 they differ; 1 no such generation; 6 malformed.\n");
+               "Exit codes: 0 the same; 1 no such generation; 3 they differ; 6 malformed.\n");
 }
 
 static json_t *to_json(const Diff *d, const PublishedState *a, const PublishedState *b) {
@@ -83,31 +82,27 @@ static int run(const Repo *repo, const char *path, const char *first, const char
 }
 
 int verb_diff(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_FILES = 256, ARG_REPO, ARG_JSON };
-        static const struct option options[] = {
-                { "files", no_argument, NULL, ARG_FILES },
-                { "repo", required_argument, NULL, ARG_REPO },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "help", no_argument, NULL, 'h' },
+        enum { ARG_FILES = 256, ARG_REPO };
+        static const Option options[] = {
+                { "files", ARG_FILES, NULL },
+                { "repo", ARG_REPO, "DIR" },
                 {}
         };
         _cleanup_free_ char *path = NULL;
         const char *dir = NULL;
         bool files = false;
-        int c;
+        int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_FILES: files = true; break;
                 case ARG_REPO: dir = optarg; break;
-                case ARG_JSON: repo->json = true; break;
                 case 'h': help(); return EXIT_OK;
-                default: return verb_usage("diff", "unknown option, or an argument is missing");
+                default: return option_status();
                 }
         if (argc - optind < 1 || argc - optind > 2)
                 return verb_usage("diff", "one or two states are compared, not %d", argc - optind);
-        path = dir ? strdup(dir) : path_join(repo->workspace, "repo");
-        if (!path)
-                return error_oom(e);
+        if ((r = repo_directory(repo, dir, false, &path, e)) < 0)
+                return r;
         return run(repo, path, argv[optind], argc - optind > 1 ? argv[optind + 1] : "current", files, e);
 }

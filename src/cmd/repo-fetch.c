@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
-#include <jansson.h>
 
 #include "basic/log.h"
 #include "cmd/repo-fetching.h"
@@ -15,10 +13,11 @@ static void help(void) {
                "Locked reference manifests (RIM) are got, and judged again, by gn8v-tee-attest.\n\n"
                FETCHING_RIM_HELP
                FETCHING_HELP
-               "      --json         one JSON array on standard output\n"
-               "  -h, --help         this text\n\n"
-               "Exit codes: 0 all there; 3 a lock is missing or stale; 5 a digest, size, key or\n"
-               "signature is wrong; 7 no URL worked; 8 no space; 9 another run is at work.\n");
+               "      --json               one JSON array on standard output\n"
+               "  -h, --help               this text\n\n"
+               "Exit codes: 0 all there; 1 failed; 3 a lock is missing or stale; 5 a digest,\n"
+               "size, key or signature is wrong; 6 malformed; 7 no URL worked; 8 no space; 9\n"
+               "another run is at work.\n");
 }
 
 typedef struct Wanted {
@@ -101,19 +100,17 @@ static void add_json(json_t *all, const Store *store, const Release *release, co
                                                             path, "fetched", (int) fetched));
 }
 
-static void print_json(const Store *store, const Wanted *w) {
+static json_t *to_json(const Store *store, const Wanted *w) {
         json_t *all = json_array();
 
         for (size_t i = 0; i < w->n_wants; i++)
                 add_json(all, store, w->wants[i].release, w->wants[i].artifact->name, w->wants[i].sha256, w->wants[i].fetched);
         for (size_t i = 0; i < w->n_rims; i++)
                 add_json(all, store, w->rim_releases[i], w->rims[i].id, w->rims[i].sha256, w->rims[i].fetched);
-        (void) json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
-        putchar('\n');
-        json_decref(all);
+        return all;
 }
 
-static void print(const Repo *repo, const Store *store, const Wanted *w) {
+static int print(const Repo *repo, const Store *store, const Wanted *w, Error *e) {
         size_t fetched = 0;
 
         for (size_t i = 0; i < w->n_wants; i++) {
@@ -124,10 +121,10 @@ static void print(const Repo *repo, const Store *store, const Wanted *w) {
         for (size_t i = 0; i < w->n_rims; i++)
                 fetched += w->rims[i].fetched;
         if (repo->json)
-                print_json(store, w);
-        else
-                log_info("%s: %zu artifacts, %zu reference manifests (releases: %zu), %zu fetched now", store->path, w->n_wants, w->n_rims, w->n_locks,
-                         fetched);
+                return print_json(to_json(store, w), e);
+        log_info("%s: %zu artifacts, %zu reference manifests (releases: %zu), %zu fetched now", store->path, w->n_wants, w->n_rims, w->n_locks,
+                 fetched);
+        return 0;
 }
 
 static int fetch(Repo *repo, FetchOptions *options, const RimOptions *rims, Error *e) {
@@ -150,19 +147,16 @@ static int fetch(Repo *repo, FetchOptions *options, const RimOptions *rims, Erro
         progress_end(&progress);
         if (r < 0)
                 return r;
-        print(repo, store, &wanted);
-        return EXIT_OK;
+        return print(repo, store, &wanted, e);
 }
 
 int verb_fetch(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_TIMEOUT = 256, ARG_RIM_URL, ARG_RIM_DIR, ARG_JSON };
-        static const struct option options[] = {
-                { "rim-url", required_argument, NULL, ARG_RIM_URL },
-                { "rim-dir", required_argument, NULL, ARG_RIM_DIR },
-                { "parallel", required_argument, NULL, 'j' },
-                { "timeout", required_argument, NULL, ARG_TIMEOUT },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "help", no_argument, NULL, 'h' },
+        enum { ARG_TIMEOUT = 256, ARG_RIM_URL, ARG_RIM_DIR };
+        static const Option options[] = {
+                { "rim-url", ARG_RIM_URL, "URL" },
+                { "rim-dir", ARG_RIM_DIR, "DIR" },
+                { "parallel", 'j', "N" },
+                { "timeout", ARG_TIMEOUT, "SECONDS" },
                 {}
         };
         _cleanup_strv_ char **urls = NULL;
@@ -170,15 +164,14 @@ int verb_fetch(Repo *repo, int argc, char *argv[], Error *e) {
         RimOptions rims = {};
         int c, r = EXIT_OK;
 
-        while ((c = getopt_long(argc, argv, "j:h", options, NULL)) >= 0) {
+        while ((c = option_next(argc, argv, options)) >= 0) {
                 switch (c) {
-                case ARG_RIM_URL: r = fetching_rim_url("fetch", optarg, &urls); break;
+                case ARG_RIM_URL: r = fetching_rim_url(optarg, &urls); break;
                 case ARG_RIM_DIR: rims.directory = optarg; break;
-                case 'j': r = fetching_number("fetch", "parallel", optarg, 64, &fetching.parallel); break;
-                case ARG_TIMEOUT: r = fetching_number("fetch", "timeout", optarg, 3600, &fetching.timeout_sec); break;
-                case ARG_JSON: repo->json = true; break;
+                case 'j': r = fetching_number(optarg, 64, &fetching.parallel); break;
+                case ARG_TIMEOUT: r = fetching_number(optarg, 3600, &fetching.timeout_sec); break;
                 case 'h': help(); return EXIT_OK;
-                default: return verb_usage("fetch", "these options are not understood");
+                default: return option_status();
                 }
                 if (r != EXIT_OK)
                         return r;

@@ -3,20 +3,20 @@
 
 #include "basic/log.h"
 
-int fetching_number(const char *verb, const char *option, const char *value, unsigned max, unsigned *ret) {
+int fetching_number(const char *value, unsigned max, unsigned *ret) {
         uint64_t n;
 
-        if (parse_u64(value, &n) < 0 || n == 0 || n > max)
-                return verb_usage(verb, "--%s=%s: not a number from 1 to %u", option, value, max);
+        if (option_number(value, 1, max, &n) != EXIT_OK)
+                return EXIT_USAGE;
         *ret = (unsigned) n;
         return EXIT_OK;
 }
 
-int fetching_rim_url(const char *verb, const char *value, char ***urls) {
+int fetching_rim_url(const char *value, char ***urls) {
         if (!startswith(value, "http://") && !startswith(value, "https://"))
-                return verb_usage(verb, "--rim-url=%s: not an http or https URL", value);
+                return option_refuse("not an http or https URL");
         if (strv_length(*urls) >= 8)
-                return verb_usage(verb, "--rim-url: more than 8");
+                return option_refuse("too many servers");
         return strv_append(urls, value) < 0 ? EXIT_FAILED : EXIT_OK;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The verbs about whole published states: generations and prune. */
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <time.h>
 
@@ -12,23 +11,24 @@
 #include "repo/signed-store.h"
 
 static void help_generations(void) {
-        printf("gn8v-tee-repo [OPTION...] generations [OPTION...]\n\n"
+        printf("gn8v-tee-repo generations [OPTION...]\n\n"
                "List the published states that are kept, the newest last.\n\n"
                "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
                "      --json           one JSON array on standard output\n"
                "  -h, --help           this text\n\n"
-               "Exit codes: 0 listed; 1 nothing is published; 6 a manifest is malformed.\n");
+               "Exit codes: 0 listed; 1 nothing is published; 6 malformed.\n");
 }
 
 static void help_prune(void) {
-        printf("gn8v-tee-repo [OPTION...] prune --keep=N [OPTION...]\n\n"
+        printf("gn8v-tee-repo prune --keep=N [OPTION...]\n\n"
                "Remove all but the newest N published states, and the package files that none\n"
                "of those has. The published one always stays.\n\n"
                "      --keep=N         states to keep, the published one included\n"
                "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"
-               "Exit codes: 0 done; 1 failed; 6 a manifest is malformed; 9 somebody publishes.\n");
+               "Exit codes: 0 done; 1 failed; 6 malformed; 9 another run is at\n"
+               "work.\n");
 }
 
 static char *date_text(int64_t seconds) {
@@ -77,27 +77,25 @@ static void generations_text(const PublishedState *s) {
 }
 
 int verb_generations(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_REPO = 256, ARG_JSON };
-        static const struct option options[] = {
-                { "repo", required_argument, NULL, ARG_REPO }, { "json", no_argument, NULL, ARG_JSON }, { "help", no_argument, NULL, 'h' }, {}
+        enum { ARG_REPO = 256 };
+        static const Option options[] = {
+                { "repo", ARG_REPO, "DIR" }, {}
         };
         _cleanup_published_state_ PublishedState s = { .repo_fd = -1 };
         _cleanup_free_ char *path = NULL;
         const char *dir = NULL;
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_REPO: dir = optarg; break;
-                case ARG_JSON: repo->json = true; break;
                 case 'h': help_generations(); return EXIT_OK;
-                default: return verb_usage("generations", "unknown option, or an argument is missing");
+                default: return option_status();
                 }
         if (optind < argc)
-                return verb_usage("generations", "%s: one word too many", argv[optind]);
-        path = dir ? strdup(dir) : path_join(repo->workspace, "repo");
-        if (!path)
-                return error_oom(e);
+                return verb_too_many("generations", argv[optind]);
+        if ((r = repo_directory(repo, dir, true, &path, e)) < 0)
+                return r;
         r = published_state_open(path, "current", &s, e);
         if (r < 0)
                 return r;
@@ -113,14 +111,9 @@ static int prune(const Repo *repo, const char *path, unsigned keep, Error *e) {
         uint64_t freed;
         int k;
 
-        /* Only a repository that is there: opening one to publish would make it. */
-        if (access(path, F_OK) < 0)
-                return error_hint(e, error_errno(e, errno, "%s", path), "name the repository: --repo");
-        k = repository_open(path, &r, e);
+        k = repository_open_published(path, &r, e);
         if (k < 0)
                 return k;
-        if (!r->current)
-                return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: nothing is published there", path), "publish first");
         before = r->n_generations;
         k = repository_clean(r, r->current, keep, &packages, e);
         if (k < 0)
@@ -128,7 +121,7 @@ static int prune(const Repo *repo, const char *path, unsigned keep, Error *e) {
         freed = r->freed;
         signed_store_sweep(repo->workspace, &freed);
         if (repo->json)
-                return print_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "repo", path, "generation", (json_int_t) r->current->number, "removed_generations",
+                return print_json(json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "repo", json_text(path), "generation", (json_int_t) r->current->number, "removed_generations",
                                             (json_int_t) (before > keep ? before - keep : 0), "removed_packages", (json_int_t) packages, "freed_bytes",
                                             (json_int_t) freed, "kept_generations", (json_int_t) MIN(before, (size_t) keep)), e);
         if (!repo->quiet)
@@ -138,31 +131,30 @@ static int prune(const Repo *repo, const char *path, unsigned keep, Error *e) {
 }
 
 int verb_prune(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_KEEP = 256, ARG_REPO, ARG_JSON };
-        static const struct option options[] = {
-                { "keep", required_argument, NULL, ARG_KEEP }, { "repo", required_argument, NULL, ARG_REPO },
-                { "json", no_argument, NULL, ARG_JSON }, { "help", no_argument, NULL, 'h' }, {}
+        enum { ARG_KEEP = 256, ARG_REPO };
+        static const Option options[] = {
+                { "keep", ARG_KEEP, "N" }, { "repo", ARG_REPO, "DIR" }, {}
         };
         _cleanup_free_ char *path = NULL;
         const char *dir = NULL;
         uint64_t keep = 0;
-        int c;
+        int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_KEEP:
-                        if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)
-                                return verb_usage("prune", "--keep %s: not a number from 1 to %d", optarg, KEEP_MAX);
+                        if (option_number(optarg, 1, KEEP_MAX, &keep) != EXIT_OK)
+                                return EXIT_USAGE;
                         break;
                 case ARG_REPO: dir = optarg; break;
-                case ARG_JSON: repo->json = true; break;
                 case 'h': help_prune(); return EXIT_OK;
-                default: return verb_usage("prune", "unknown option, or an argument is missing");
+                default: return option_status();
                 }
         if (optind < argc)
-                return verb_usage("prune", "%s: one word too many", argv[optind]);
+                return verb_too_many("prune", argv[optind]);
         if (keep == 0)
                 return verb_usage("prune", "--keep is missing: how many states stay");
-        path = dir ? strdup(dir) : path_join(repo->workspace, "repo");
-        return path ? prune(repo, path, (unsigned) keep, e) : error_oom(e);
+        if ((r = repo_directory(repo, dir, true, &path, e)) < 0)
+                return r;
+        return prune(repo, path, (unsigned) keep, e);
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
 #include <fcntl.h>
-#include <getopt.h>
-#include <jansson.h>
 
 #include "basic/fs.h"
 #include "cmd/repo.h"
+#include "repo/add.h"
 #include "repo/resolve.h"
 #include "repo/rims-package.h"
 #include "repo/store.h"
@@ -13,12 +12,14 @@
 static void help(void) {
         printf("gn8v-tee-repo list [OPTION...] [RELEASE...]\n\n"
                "Show the releases' artifacts and how far each has come: its lock, whether it is\n"
-               "in the store, whether its packages are built and published.\n\n"
+               "in the store, whether its packages are built and published; then what was added.\n\n"
                "      --repo=DIR     the published repository (default: WORKSPACE/repo)\n"
                "      --json         one JSON array on standard output\n"
                "  -h, --help         this text\n\n"
-               "LOCK is pinned (by the release file), the date of the first use, stale, or no.\n"
-               "Exit codes: 0 listed; 1 a folder could not be read; 6 a lock is damaged.\n");
+               "LOCK is pinned (by the release file), the date of the first use, stale, or no;\n"
+               "of a package that was added, that day.\n"
+               "Exit codes: 0 listed; 1 there is no such workspace or repository, or it cannot\n"
+               "be read; 6 a lock is damaged.\n");
 }
 
 /* What a column says where a thing cannot be: a key makes no package. */
@@ -36,6 +37,7 @@ typedef struct Rows {
         size_t n;
         Lock **locks; /* of each release, or NULL: manifests are named by them */
         size_t n_locks;
+        AddedPackages added; /* the last rows are named by them */
 } Rows;
 
 static void rows_clear(Rows *v) {
@@ -46,6 +48,7 @@ static void rows_clear(Rows *v) {
         }
         for (size_t i = 0; i < v->n_locks; i++)
                 (void) lock_free(v->locks[i]);
+        added_packages_clear(&v->added);
         free(v->rows);
         free(v->locks);
 }
@@ -147,14 +150,14 @@ static int fill_rim(Row *row, const Store *store, const LockedArtifact *l, char 
         return row->lock && row->sha256 ? 0 : error_oom(e);
 }
 
-/* The next row; NULL: out of memory. */
+/* The next row, of a release or (NULL) of all; NULL: out of memory. */
 static Row *add_row(Rows *v, const Release *release) {
         Row *grown = reallocarray(v->rows, v->n + 1, sizeof(Row));
 
         if (!grown)
                 return NULL;
         v->rows = grown;
-        grown[v->n] = (Row){ .release_name = release_name(release) };
+        grown[v->n] = (Row){ .release_name = release ? release_name(release) : strdup("all") };
         return grown[v->n++].release_name ? &grown[v->n - 1] : NULL;
 }
 
@@ -184,6 +187,24 @@ static int collect_release(Rows *v, const Release *release, const Lock *lock, co
         return r;
 }
 
+/* What `add` has brought belongs to all releases. */
+static int collect_added(const Repo *repo, Rows *v, char *const *published, Error *e) {
+        int r = packages_added(repo->workspace, &v->added, e);
+
+        for (size_t i = 0; r >= 0 && i < v->added.n; i++) {
+                const AddedPackage *p = &v->added.v[i];
+                Row *row = add_row(v, NULL);
+
+                if (!row || !(row->lock = strdup(p->date)) || !(row->sha256 = strdup(p->sha256)))
+                        return error_oom(e);
+                row->name = p->file;
+                row->kind = "added";
+                row->size = p->size;
+                row->published = strv_contains(published, p->file) ? STATE_YES : STATE_NO;
+        }
+        return r;
+}
+
 static int collect(const Repo *repo, const char *repo_dir, Rows *v, Error *e) {
         _cleanup_free_ char *packages = path_join(repo->workspace, "packages"), *published_dir = path_join(repo_dir, "packages");
         _cleanup_strv_ char **built = NULL, **published = NULL;
@@ -205,7 +226,7 @@ static int collect(const Repo *repo, const char *repo_dir, Rows *v, Error *e) {
                 if (r >= 0)
                         r = collect_release(v, repo->releases[i], v->locks[i], word, store, built, published, e);
         }
-        return r;
+        return r < 0 ? r : collect_added(repo, v, published, e);
 }
 
 static char *size_text(uint64_t n) {
@@ -226,7 +247,7 @@ static const char *state_text(State s) {
         return words[s];
 }
 
-static int print_table(const Rows *v, Error *e) {
+static int print_rows(const Rows *v, Error *e) {
         int release = 7, artifact = 8, version = 7;
 
         for (size_t i = 0; i < v->n; i++) {
@@ -256,7 +277,7 @@ static json_t *state_json(State s) {
         return s == STATE_NONE ? json_null() : json_boolean(s == STATE_YES);
 }
 
-static void print_json(const Rows *v) {
+static json_t *to_json(const Rows *v) {
         json_t *all = json_array();
 
         for (size_t i = 0; i < v->n; i++) {
@@ -270,9 +291,7 @@ static void print_json(const Rows *v) {
                                                             "stored", state_json(row->stored), "built", state_json(row->built),
                                                             "published", state_json(row->published)));
         }
-        (void) json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
-        putchar('\n');
-        json_decref(all);
+        return all;
 }
 
 /* Every other verb has nothing to do without a release; a list may be empty. */
@@ -285,36 +304,49 @@ static int load_releases(Repo *repo, int argc, char *argv[], Error *e) {
         return 0;
 }
 
+static bool has(const char *dir, const char *name) {
+        _cleanup_free_ char *path = path_join(dir, name);
+
+        return path && access(path, F_OK) == 0;
+}
+
+/* A new one has nothing in it yet; but one that is named, and has nothing of a workspace, is another directory than was meant. */
+static int check_workspace(const Repo *repo, Error *e) {
+        static const char *const parts[] = { "locks", "store", "packages", "repo" };
+        int r;
+
+        if (!repo->workspace_given)
+                return 0;
+        for (size_t i = 0; i < ELEMENTSOF(parts); i++)
+                if (has(repo->workspace, parts[i]))
+                        return 0;
+        r = is_folder(AT_FDCWD, repo->workspace) ? error_set(e, ENOENT, EXIT_FAILED, "%s: it has neither locks, store, packages nor repo: there is no workspace", repo->workspace)
+                                          : error_set(e, ENOENT, EXIT_FAILED, "%s: there is no such directory", repo->workspace);
+        return error_hint(e, r, "-C names the workspace; 'gn8v-tee-repo -C DIR lock' makes a new one");
+}
+
 int verb_list(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_REPO = 256, ARG_JSON };
-        static const struct option options[] = {
-                { "repo", required_argument, NULL, ARG_REPO },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "help", no_argument, NULL, 'h' },
+        enum { ARG_REPO = 256 };
+        static const Option options[] = {
+                { "repo", ARG_REPO, "DIR" },
                 {}
         };
-        _cleanup_free_ char *default_dir = path_join(repo->workspace, "repo");
         _cleanup_(rows_clear) Rows v = {};
-        const char *repo_dir = default_dir;
+        _cleanup_free_ char *path = NULL;
+        const char *dir = NULL;
         int c, r;
 
-        if (!default_dir)
-                return error_oom(e);
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
-                case ARG_REPO: repo_dir = optarg; break;
-                case ARG_JSON: repo->json = true; break;
+                case ARG_REPO: dir = optarg; break;
                 case 'h': help(); return EXIT_OK;
-                default: return verb_usage("list", "these options are not understood");
+                default: return option_status();
                 }
-        r = load_releases(repo, argc - optind, argv + optind, e);
-        if (r >= 0)
-                r = collect(repo, repo_dir, &v, e);
-        if (r < 0)
+        if (dir && !has(dir, "repodata"))
+                return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: there is no repository", dir), "--repo names the directory that was published to, or copied");
+        if ((r = check_workspace(repo, e)) < 0 || (r = repo_directory(repo, dir, false, &path, e)) < 0 ||
+            (r = load_releases(repo, argc - optind, argv + optind, e)) < 0 || (r = collect(repo, path, &v, e)) < 0)
                 return r;
-        if (repo->json)
-                print_json(&v);
-        else
-                r = print_table(&v, e);
+        r = repo->json ? print_json(to_json(&v), e) : print_rows(&v, e);
         return r < 0 ? r : EXIT_OK;
 }

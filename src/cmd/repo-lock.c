@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
-#include <jansson.h>
 #include <time.h>
 
 #include "basic/log.h"
@@ -14,16 +12,16 @@ static void help(void) {
                "and frozen as it was first seen, with the date (SOURCE_DATE_EPOCH is heeded).\n\n"
                "Also the reference manifests (RIM) that the release wants, so that its GPUs can\n"
                "be attested: gn8v-tee-attest gets and judges them.\n\n"
-               "      --refresh      take the digests of first use anew\n"
-               "      --check        write nothing: say whether the locks are current\n"
-               "      --without-rims lock no manifests\n"
+               "      --refresh            take the digests of first use anew\n"
+               "      --check              write nothing: say whether the locks are current\n"
+               "      --without-rims       lock no manifests\n"
                FETCHING_RIM_HELP
                FETCHING_HELP
-               "      --json         one JSON array on standard output\n"
-               "  -h, --help         this text\n\n"
-               "Exit codes: 0 locked; 3 --check: a lock is missing or stale; 5 a file is not\n"
-               "what it should be; 7 no URL worked; 8 no space; 9 another run is at work; 11 a\n"
-               "manifest is not published.\n");
+               "      --json               one JSON array on standard output\n"
+               "  -h, --help               this text\n\n"
+               "Exit codes: 0 locked; 1 failed; 3 --check: a lock is missing or stale; 5 a file\n"
+               "is not what it should be; 6 malformed; 7 no URL worked; 8 no space; 9 another\n"
+               "run is at work; 11 a manifest is not published.\n");
 }
 
 static int64_t now(void) {
@@ -36,12 +34,14 @@ static int64_t now(void) {
 static int check(Repo *repo, Error *e) {
         json_t *all = json_array();
         bool stale = false;
+        int r;
 
         for (size_t i = 0; i < repo->n_releases; i++) {
                 _cleanup_(lock_freep) Lock *l = NULL;
                 _cleanup_error_ Error why = ERROR_INIT;
                 _cleanup_free_ char *name = release_name(repo->releases[i]);
-                int r = name ? resolve_load_lock(repo->workspace, repo->releases[i], &l, &why) : -ENOMEM;
+
+                r = name ? resolve_load_lock(repo->workspace, repo->releases[i], &l, &why) : -ENOMEM;
 
                 if (r == -ENOMEM) {
                         json_decref(all);
@@ -54,15 +54,14 @@ static int check(Repo *repo, Error *e) {
                 else
                         printf("%-24s %s\n", name, r >= 0 ? "current" : why.message);
         }
-        if (repo->json) {
-                (void) json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
-                putchar('\n');
-        }
-        json_decref(all);
+        if (!repo->json)
+                json_decref(all);
+        else if ((r = print_json(all, e)) < 0)
+                return r;
         return stale ? EXIT_DIFFERS : EXIT_OK;
 }
 
-static void print(const Repo *repo, const Resolution *v, size_t n) {
+static int print(const Repo *repo, const Resolution *v, size_t n, Error *e) {
         json_t *all = json_array();
 
         for (size_t i = 0; i < n; i++) {
@@ -81,11 +80,10 @@ static void print(const Repo *repo, const Resolution *v, size_t n) {
                         log_info("%s: %s (%zu artifacts, %zu reference manifests)", v[i].lock->path, v[i].changed ? "written" : "is current",
                                  v[i].lock->n_artifacts - v[i].n_rims, v[i].n_rims);
         }
-        if (repo->json) {
-                (void) json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
-                putchar('\n');
-        }
+        if (repo->json)
+                return print_json(all, e);
         json_decref(all);
+        return 0;
 }
 
 static int lock(Repo *repo, bool refresh, FetchOptions *options, const RimOptions *rims, Error *e) {
@@ -106,7 +104,7 @@ static int lock(Repo *repo, bool refresh, FetchOptions *options, const RimOption
         r = resolve_releases(repo->workspace, store, repo->releases, repo->n_releases, refresh, now(), options, rims, v, e);
         progress_end(&progress);
         if (r >= 0)
-                print(repo, v, repo->n_releases);
+                r = print(repo, v, repo->n_releases, e);
         for (size_t i = 0; i < repo->n_releases; i++)
                 resolution_clear(&v[i]);
         free(v);
@@ -114,17 +112,15 @@ static int lock(Repo *repo, bool refresh, FetchOptions *options, const RimOption
 }
 
 int verb_lock(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_REFRESH = 256, ARG_CHECK, ARG_WITHOUT_RIMS, ARG_RIM_URL, ARG_RIM_DIR, ARG_TIMEOUT, ARG_JSON };
-        static const struct option options[] = {
-                { "refresh", no_argument, NULL, ARG_REFRESH },
-                { "check", no_argument, NULL, ARG_CHECK },
-                { "without-rims", no_argument, NULL, ARG_WITHOUT_RIMS },
-                { "rim-url", required_argument, NULL, ARG_RIM_URL },
-                { "rim-dir", required_argument, NULL, ARG_RIM_DIR },
-                { "parallel", required_argument, NULL, 'j' },
-                { "timeout", required_argument, NULL, ARG_TIMEOUT },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "help", no_argument, NULL, 'h' },
+        enum { ARG_REFRESH = 256, ARG_CHECK, ARG_WITHOUT_RIMS, ARG_RIM_URL, ARG_RIM_DIR, ARG_TIMEOUT };
+        static const Option options[] = {
+                { "refresh", ARG_REFRESH, NULL },
+                { "check", ARG_CHECK, NULL },
+                { "without-rims", ARG_WITHOUT_RIMS, NULL },
+                { "rim-url", ARG_RIM_URL, "URL" },
+                { "rim-dir", ARG_RIM_DIR, "DIR" },
+                { "parallel", 'j', "N" },
+                { "timeout", ARG_TIMEOUT, "SECONDS" },
                 {}
         };
         bool refresh = false, check_only = false;
@@ -133,18 +129,17 @@ int verb_lock(Repo *repo, int argc, char *argv[], Error *e) {
         RimOptions rims = {};
         int c, r = EXIT_OK;
 
-        while ((c = getopt_long(argc, argv, "j:h", options, NULL)) >= 0) {
+        while ((c = option_next(argc, argv, options)) >= 0) {
                 switch (c) {
                 case ARG_REFRESH: refresh = true; break;
                 case ARG_CHECK: check_only = true; break;
                 case ARG_WITHOUT_RIMS: rims.without = true; break;
-                case ARG_RIM_URL: r = fetching_rim_url("lock", optarg, &urls); break;
+                case ARG_RIM_URL: r = fetching_rim_url(optarg, &urls); break;
                 case ARG_RIM_DIR: rims.directory = optarg; break;
-                case 'j': r = fetching_number("lock", "parallel", optarg, 64, &fetching.parallel); break;
-                case ARG_TIMEOUT: r = fetching_number("lock", "timeout", optarg, 3600, &fetching.timeout_sec); break;
-                case ARG_JSON: repo->json = true; break;
+                case 'j': r = fetching_number(optarg, 64, &fetching.parallel); break;
+                case ARG_TIMEOUT: r = fetching_number(optarg, 3600, &fetching.timeout_sec); break;
                 case 'h': help(); return EXIT_OK;
-                default: return verb_usage("lock", "these options are not understood");
+                default: return option_status();
                 }
                 if (r != EXIT_OK)
                         return r;

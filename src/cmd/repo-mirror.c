@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
 #include <inttypes.h>
 
 #include "basic/fs.h"
@@ -8,14 +7,17 @@
 #include "cmd/repo-fetching.h"
 #include "cmd/repo-signer.h"
 #include "repo/keyring.h"
+#include "repo/mirror-places.h"
 #include "repo/mirror.h"
 #include "repo/repo-file.h"
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] mirror [MIRROR-OPTION...] URL DIR\n\n"
+        printf("gn8v-tee-repo mirror [OPTION...] URL DIR\n\n"
                "Copy somebody's repository: all of it, its metadata byte for byte, or what named\n"
                "packages need. DIR is the old state or the new one, whatever happens; a run that\n"
-               "was broken off is continued; only what changed is fetched.\n\n"
+               "was broken off is continued; only what changed is fetched. URL (of --also, too)\n"
+               "may be mirrorlist:URL or metalink:URL: the places that are named there are tried\n"
+               "in turn.\n\n"
                "Whom to trust:\n"
                "      --key=FPR            a signing key, full fingerprint; may be repeated\n"
                "      --key-file=FILE      where such keys are; may be repeated. Without --key,\n"
@@ -48,6 +50,7 @@ static void help(void) {
                "                           options above makes; see publish\n"
                "      --also-sign-key=FPR, --also-sign-key-file=URI\n"
                "                           the other one, while one key replaces another\n"
+               "      --allow-unsigned     without it, though what is in DIR is signed\n"
                "      --mirror-url=URL     write repodata/metalink.xml, with this place of DIR;\n"
                "                           may be repeated\n"
                "      --keep=N             states kept, this one included (default: %d)\n\n"
@@ -58,9 +61,10 @@ static void help(void) {
                "                           shown to servers that ask for it\n"
                "      --json               one JSON document on standard output\n"
                "  -h, --help               this text\n\n"
-               "Exit codes: 0 copied, or nothing new; 3 older or expired; 5 a key, signature or\n"
-               "digest is wrong; 6 malformed; 7 unreachable; 8 no space; 9 another run is at\n"
-               "work; 10 what a package needs is not there.\n", KEEP_DEFAULT);
+               "Exit codes: 0 copied, or nothing new; 1 failed; 3 older or expired; 5 a key,\n"
+               "signature or digest is wrong; 6 malformed; 7 unreachable; 8 no space; 9 another\n"
+               "run is at work; 10 what a package needs is not there; 11 --dry-run lacks one\n"
+               "of the keys.\n", KEEP_DEFAULT);
 }
 
 typedef struct Arguments {
@@ -99,7 +103,7 @@ static int report_dry(const Repo *repo, const MirrorOptions *o, const MirrorRepo
         for (size_t i = 0; i < r->n_wanted; i++)
                 all += r->wanted[i].size;
         if (repo->json)
-                return print_json(json_pack("{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o}", "url", o->url, "dir", o->dir, "dry_run", true, "changed", true, "packages",
+                return print_json(json_pack("{s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:o}", "url", json_text(o->url), "dir", json_text(o->dir), "dry_run", true, "changed", true, "packages",
                                             (json_int_t) r->n_wanted, "size", (json_int_t) all, "new", (json_int_t) r->new_packages, "new_bytes",
                                             (json_int_t) r->new_bytes, "wanted", wanted_json(r)), e);
         for (size_t i = 0; !repo->quiet && i < r->n_wanted; i++)
@@ -112,10 +116,12 @@ static int report_dry(const Repo *repo, const MirrorOptions *o, const MirrorRepo
 static int report(const Repo *repo, const MirrorOptions *o, const MirrorReport *r, Error *e) {
         STRV_FOREACH(s, r->warnings)
                 log_warning("%s", *s);
-        if (o->dry_run && r->changed)
-                return report_dry(repo, o, r, e);
+        if (o->dry_run && r->changed) {
+                int k = report_dry(repo, o, r, e);
+                return k == EXIT_OK && r->key_is_missing && r->new_packages > 0 ? EXIT_UNCHECKED : k;
+        }
         if (repo->json)
-                return print_json(json_pack("{s:s, s:s, s:I, s:b, s:I, s:I, s:I, s:I, s:s?}", "url", o->url, "dir", o->dir, "generation", (json_int_t) r->generation,
+                return print_json(json_pack("{s:o, s:o, s:I, s:b, s:I, s:I, s:I, s:I, s:s?}", "url", json_text(o->url), "dir", json_text(o->dir), "generation", (json_int_t) r->generation,
                                             "changed", r->changed, "packages", (json_int_t) r->n_packages, "new", (json_int_t) r->new_packages, "new_bytes",
                                             (json_int_t) r->new_bytes, "removed", (json_int_t) r->removed_packages, "key", r->key), e);
         if (repo->quiet)
@@ -194,57 +200,60 @@ static const char *wrong(const Arguments *a, const MirrorOptions *o) {
         return signer_arguments_wrong(&a->signer);
 }
 
+static int check_source(const char *what, const char *source, Error *e) {
+        const char *url;
+
+        (void) mirror_place_kind(source, &url);
+        return repo_url_check(what, url, e);
+}
+
 static int check_urls(const Arguments *a, const MirrorOptions *o, Error *e) {
-        int r = repo_url_check("repository", o->url, e);
+        int r = check_source("repository", o->url, e);
 
         STRV_FOREACH(s, a->also)
                 if (r >= 0)
-                        r = repo_url_check("--also", *s, e);
-        STRV_FOREACH(s, a->mirror_urls)
-                if (r >= 0)
-                        r = repo_url_check("--mirror-url", *s, e);
+                        r = check_source("--also", *s, e);
         return r;
 }
 
 int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_KEY = 256, ARG_KEY_FILE, ARG_NO_REPO_SIGNATURE, ARG_NO_SIGNATURES, ARG_ALLOW_OLDER, ARG_PACKAGE, ARG_ALSO, ARG_EXCLUDE, ARG_NEWEST,
+        enum { ARG_KEY = 256, ARG_KEY_FILE, ARG_NO_REPO_SIGNATURE, ARG_NO_SIGNATURES, ARG_ALLOW_OLDER, ARG_ALLOW_UNSIGNED, ARG_PACKAGE, ARG_ALSO, ARG_EXCLUDE, ARG_NEWEST,
                ARG_WEAK, ARG_PLATFORM, ARG_ARCH, ARG_MODULE, ARG_MODULE_HOTFIXES, ARG_DRY_RUN, ARG_LIMIT_RATE, ARG_CA_FILE, ARG_CLIENT_CERT, ARG_CLIENT_KEY,
-               ARG_MIRROR_URL, ARG_KEEP, ARG_TIMEOUT, ARG_JSON };
-        static const struct option options[] = {
-                { "key", required_argument, NULL, ARG_KEY },
-                { "key-file", required_argument, NULL, ARG_KEY_FILE },
-                { "no-repo-signature", no_argument, NULL, ARG_NO_REPO_SIGNATURE },
-                { "no-signatures", no_argument, NULL, ARG_NO_SIGNATURES },
-                { "allow-older", no_argument, NULL, ARG_ALLOW_OLDER },
-                { "package", required_argument, NULL, ARG_PACKAGE },
-                { "also", required_argument, NULL, ARG_ALSO },
-                { "exclude", required_argument, NULL, ARG_EXCLUDE },
-                { "newest", no_argument, NULL, ARG_NEWEST },
-                { "weak", no_argument, NULL, ARG_WEAK },
-                { "platform", required_argument, NULL, ARG_PLATFORM },
-                { "arch", required_argument, NULL, ARG_ARCH },
-                { "module", required_argument, NULL, ARG_MODULE },
-                { "module-hotfixes", no_argument, NULL, ARG_MODULE_HOTFIXES },
-                { "dry-run", no_argument, NULL, ARG_DRY_RUN },
-                { "limit-rate", required_argument, NULL, ARG_LIMIT_RATE },
-                { "ca-file", required_argument, NULL, ARG_CA_FILE },
-                { "client-cert", required_argument, NULL, ARG_CLIENT_CERT },
-                { "client-key", required_argument, NULL, ARG_CLIENT_KEY },
-                { "sign-key", required_argument, NULL, ARG_SIGNER_KEY },
-                { "sign-key-file", required_argument, NULL, ARG_SIGNER_KEY_FILE },
-                { "gnupghome", required_argument, NULL, ARG_SIGNER_GNUPGHOME },
-                { "also-sign-key", required_argument, NULL, ARG_SIGNER_ALSO_KEY },
-                { "also-sign-key-file", required_argument, NULL, ARG_SIGNER_ALSO_KEY_FILE },
-                { "passphrase-file", required_argument, NULL, ARG_SIGNER_PASSPHRASE_FILE },
-                { "passphrase-fd", required_argument, NULL, ARG_SIGNER_PASSPHRASE_FD },
-                { "user-id", required_argument, NULL, ARG_SIGNER_USER_ID },
-                { "key-created", required_argument, NULL, ARG_SIGNER_CREATED },
-                { "mirror-url", required_argument, NULL, ARG_MIRROR_URL },
-                { "keep", required_argument, NULL, ARG_KEEP },
-                { "parallel", required_argument, NULL, 'j' },
-                { "timeout", required_argument, NULL, ARG_TIMEOUT },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "help", no_argument, NULL, 'h' },
+               ARG_MIRROR_URL, ARG_KEEP, ARG_TIMEOUT };
+        static const Option options[] = {
+                { "key", ARG_KEY, "FPR" },
+                { "key-file", ARG_KEY_FILE, "FILE" },
+                { "no-repo-signature", ARG_NO_REPO_SIGNATURE, NULL },
+                { "no-signatures", ARG_NO_SIGNATURES, NULL },
+                { "allow-older", ARG_ALLOW_OLDER, NULL },
+                { "allow-unsigned", ARG_ALLOW_UNSIGNED, NULL },
+                { "package", ARG_PACKAGE, "NAME" },
+                { "also", ARG_ALSO, "URL" },
+                { "exclude", ARG_EXCLUDE, "GLOB" },
+                { "newest", ARG_NEWEST, NULL },
+                { "weak", ARG_WEAK, NULL },
+                { "platform", ARG_PLATFORM, "PATH" },
+                { "arch", ARG_ARCH, "ARCH" },
+                { "module", ARG_MODULE, "NAME:STREAM" },
+                { "module-hotfixes", ARG_MODULE_HOTFIXES, NULL },
+                { "dry-run", ARG_DRY_RUN, NULL },
+                { "limit-rate", ARG_LIMIT_RATE, "N[kMG]" },
+                { "ca-file", ARG_CA_FILE, "FILE" },
+                { "client-cert", ARG_CLIENT_CERT, "FILE" },
+                { "client-key", ARG_CLIENT_KEY, "FILE" },
+                { "sign-key", ARG_SIGNER_KEY, "FPR" },
+                { "sign-key-file", ARG_SIGNER_KEY_FILE, "URI" },
+                { "gnupghome", ARG_SIGNER_GNUPGHOME, "DIR" },
+                { "also-sign-key", ARG_SIGNER_ALSO_KEY, "FPR" },
+                { "also-sign-key-file", ARG_SIGNER_ALSO_KEY_FILE, "URI" },
+                { "passphrase-file", ARG_SIGNER_PASSPHRASE_FILE, "FILE" },
+                { "passphrase-fd", ARG_SIGNER_PASSPHRASE_FD, "N" },
+                { "user-id", ARG_SIGNER_USER_ID, "TEXT" },
+                { "key-created", ARG_SIGNER_CREATED, "DATE" },
+                { "mirror-url", ARG_MIRROR_URL, "URL" },
+                { "keep", ARG_KEEP, "N" },
+                { "parallel", 'j', "N" },
+                { "timeout", ARG_TIMEOUT, "SECONDS" },
                 {}
         };
         MirrorOptions o = { .keep = KEEP_DEFAULT, .arch = "" };
@@ -253,13 +262,14 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
         uint64_t keep;
         int c, r = 0;
 
-        while (r == 0 && (c = getopt_long(argc, argv, "j:h", options, NULL)) >= 0)
+        while (r == 0 && (c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_KEY: r = take_key(&a, optarg, e); break;
                 case ARG_KEY_FILE: r = strv_append(&a.key_files, optarg); break;
                 case ARG_NO_REPO_SIGNATURE: o.no_repo_signature = true; break;
                 case ARG_NO_SIGNATURES: o.no_signatures = true; break;
                 case ARG_ALLOW_OLDER: o.allow_older = true; break;
+                case ARG_ALLOW_UNSIGNED: o.allow_unsigned = true; break;
                 case ARG_PACKAGE: r = strv_append(&a.packages, optarg); break;
                 case ARG_ALSO: r = strv_append(&a.also, optarg); break;
                 case ARG_WEAK: o.weak = true; break;
@@ -272,24 +282,23 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_DRY_RUN: o.dry_run = true; break;
                 case ARG_LIMIT_RATE:
                         if (parse_rate(optarg, &fetching.rate) < 0)
-                                return verb_usage("mirror", "--limit-rate %s: not a number of bytes, with k, M or G", optarg);
+                                return option_refuse("not a number of bytes, with k, M or G");
                         break;
                 case ARG_CA_FILE: fetching.ca_file = optarg; break;
                 case ARG_CLIENT_CERT: fetching.client_cert = optarg; break;
                 case ARG_CLIENT_KEY: fetching.client_key = optarg; break;
-                case ARG_MIRROR_URL: r = strv_append(&a.mirror_urls, optarg); break;
+                case ARG_MIRROR_URL: r = take_mirror_url(optarg, &a.mirror_urls, e); break;
                 case ARG_KEEP:
-                        if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)
-                                return verb_usage("mirror", "--keep %s: not a number from 1 to %d", optarg, KEEP_MAX);
+                        if (option_number(optarg, 1, KEEP_MAX, &keep) != EXIT_OK)
+                                return EXIT_USAGE;
                         o.keep = (unsigned) keep;
                         break;
-                case 'j': r = fetching_number("mirror", "parallel", optarg, 64, &fetching.parallel); break;
-                case ARG_TIMEOUT: r = fetching_number("mirror", "timeout", optarg, 3600, &fetching.timeout_sec); break;
-                case ARG_JSON: repo->json = true; break;
+                case 'j': r = fetching_number(optarg, 64, &fetching.parallel); break;
+                case ARG_TIMEOUT: r = fetching_number(optarg, 3600, &fetching.timeout_sec); break;
                 case 'h': help(); return EXIT_OK;
                 default:
                         if (!signer_argument(&a.signer, c, optarg))
-                                return verb_usage("mirror", "unknown option, or an argument is missing");
+                                return option_status();
                 }
         if (r != 0)
                 return r == -ENOMEM ? error_oom(e) : r;

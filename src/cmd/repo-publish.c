@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
 #include <inttypes.h>
 #include <time.h>
 
@@ -14,7 +13,7 @@
 #define KEY_VALID_DAYS_MAX 36500
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] publish --key=FPR [PUBLISH-OPTION...] [RELEASE...]\n\n"
+        printf("gn8v-tee-repo publish --key=FPR [OPTION...] [RELEASE...]\n\n"
                "Sign the workspace's packages, index them, prove that they install and upgrade,\n"
                "and make them the repository in one step. A run that fails, or is killed, leaves\n"
                "the repository as it was. What is published already is not signed again.\n\n"
@@ -35,7 +34,8 @@ static void help(void) {
                "                         a second key, while one replaces the other: signs the\n"
                "                         metadata, too; options behind it are its own\n"
                "      --repo=DIR         the repository (default: WORKSPACE/repo)\n"
-               "      --baseurl=URL      where clients will find it (default: file:// and DIR)\n"
+               "      --baseurl=URL      where clients will find it (default: as it is there\n"
+               "                         now, else file:// and DIR, which none asks for)\n"
                "      --platform=PATH    what the target system provides: a list, or a mirror's\n"
                "                         directory with repodata/; may be repeated (default:\n"
                "                         platform/el8.provides)\n"
@@ -43,15 +43,21 @@ static void help(void) {
                "                         must leave the pins alone; may be repeated\n"
                "      --mirror-url=URL   write repodata/metalink.xml, with this place of the\n"
                "                         repository; may be repeated, the preferred one first\n"
+               "                         (default: those that are there now; none: no metalink)\n"
                "      --keep=N           generations kept for clients in flight (default: %d)\n"
                "      --valid-days=N     say in the signed metadata that they expire then;\n"
-               "                         publish again, even unchanged, before that\n"
+               "                         publish again, even unchanged, before that (default: as\n"
+               "                         long as the state before; none: they do not)\n"
                "      --replace          publish other content under a version that is\n"
                "                         published already\n"
                "      --json             one JSON document on standard output\n"
                "  -h, --help             this text\n\n"
                "The repository then holds the packages of the named releases (default: all), and\n"
-               "those that belong to no release.\n", KEY_VALID_DAYS, KEEP_DEFAULT);
+               "those that belong to no release.\n\n"
+               "Exit codes: 0 published, or nothing to do; 1 failed; 3 a lock is missing or\n"
+               "stale, or other content is published already; 5 a package or a key is not what\n"
+               "it should be; 6 malformed; 8 no space; 9 another run is at work; 10 it would not\n"
+               "install or upgrade.\n", KEY_VALID_DAYS, KEEP_DEFAULT);
 }
 
 static int report_json(const PublishReport *r, const char *path, Error *e) {
@@ -65,7 +71,7 @@ static int report_json(const PublishReport *r, const char *path, Error *e) {
                                                                  "sha256", p->sha256, "size", (json_int_t) p->size, "signer", p->signer,
                                                                  "vendor", p->vendor, "new", p->staged));
         }
-        j = json_pack("{s:s, s:I, s:b, s:s, s:s?, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "repo", path, "generation", (json_int_t) g->number,
+        j = json_pack("{s:o, s:I, s:b, s:s, s:s?, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "repo", json_text(path), "generation", (json_int_t) g->number,
                       "changed", r->changed, "key", g->key, "also", g->also, "repomd_sha256", g->repomd_sha256, "revision", (json_int_t) g->revision,
                       "signed", (json_int_t) r->signed_packages, "vendor", (json_int_t) r->vendor_packages,
                       "reused", (json_int_t) r->reused_packages, "removed", (json_int_t) r->removed_packages, "packages", packages);
@@ -106,10 +112,7 @@ static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
         Progress progress = {};
         int r;
 
-        path = a->repo ? strdup(a->repo) : path_join(repo->workspace, "repo");
-        if (!path)
-                return error_oom(e);
-        if ((r = proof_default_platform(repo, &a->platforms, e)) < 0 || (r = repo_data_path(repo->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
+        if ((r = repo_directory(repo, a->repo, false, &path, e)) < 0 || (r = proof_default_platform(repo, &a->platforms, e)) < 0 || (r = repo_data_path(repo->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
             (r = signers_from_arguments(&a->signer, &signers, e)) < 0)
                 return r;
         for (size_t i = 0; i < signers.n; i++)
@@ -136,20 +139,18 @@ static int run(Repo *repo, Arguments *a, PublishOptions *o, Error *e) {
 }
 
 int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_REPO = 256, ARG_JSON, ARG_BASEURL, ARG_PLATFORM, ARG_BESIDE, ARG_MIRROR_URL, ARG_KEEP, ARG_VALID_DAYS, ARG_REPLACE, ARG_KEY_VALID_FOR };
-        static const struct option options[] = {
+        enum { ARG_REPO = 256, ARG_BASEURL, ARG_PLATFORM, ARG_BESIDE, ARG_MIRROR_URL, ARG_KEEP, ARG_VALID_DAYS, ARG_REPLACE, ARG_KEY_VALID_FOR };
+        static const Option options[] = {
                 SIGNER_OPTIONS,
-                { "repo", required_argument, NULL, ARG_REPO },
-                { "baseurl", required_argument, NULL, ARG_BASEURL },
-                { "platform", required_argument, NULL, ARG_PLATFORM },
-                { "beside", required_argument, NULL, ARG_BESIDE },
-                { "mirror-url", required_argument, NULL, ARG_MIRROR_URL },
-                { "keep", required_argument, NULL, ARG_KEEP },
-                { "valid-days", required_argument, NULL, ARG_VALID_DAYS },
-                { "replace", no_argument, NULL, ARG_REPLACE },
-                { "key-valid-for", required_argument, NULL, ARG_KEY_VALID_FOR },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "help", no_argument, NULL, 'h' },
+                { "repo", ARG_REPO, "DIR" },
+                { "baseurl", ARG_BASEURL, "URL" },
+                { "platform", ARG_PLATFORM, "PATH" },
+                { "beside", ARG_BESIDE, "DIR" },
+                { "mirror-url", ARG_MIRROR_URL, "URL" },
+                { "keep", ARG_KEEP, "N" },
+                { "valid-days", ARG_VALID_DAYS, "N" },
+                { "replace", ARG_REPLACE, NULL },
+                { "key-valid-for", ARG_KEY_VALID_FOR, "DAYS" },
                 {}
         };
         _cleanup_(arguments_done) Arguments a = { .valid_days = KEY_VALID_DAYS };
@@ -157,10 +158,10 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
         uint64_t keep, days;
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_REPO: a.repo = optarg; break;
-                case ARG_BASEURL: o.baseurl = optarg; break;
+                case ARG_BASEURL: o.baseurl = streq(optarg, "none") ? "" : optarg; break;
                 case ARG_PLATFORM:
                         if (strv_append(&a.platforms, optarg) < 0)
                                 return error_oom(e);
@@ -170,31 +171,28 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
                                 return error_oom(e);
                         break;
                 case ARG_MIRROR_URL:
-                        if ((r = repo_url_check("--mirror-url", optarg, e)) < 0)
+                        if ((r = take_mirror_url(optarg, &a.mirror_urls, e)) < 0)
                                 return r;
-                        if (strv_append(&a.mirror_urls, optarg) < 0)
-                                return error_oom(e);
                         break;
                 case ARG_KEEP:
-                        if (parse_u64(optarg, &keep) < 0 || keep == 0 || keep > KEEP_MAX)
-                                return verb_usage("publish", "--keep %s: not a number from 1 to %d", optarg, KEEP_MAX);
+                        if (option_number(optarg, 1, KEEP_MAX, &keep) != EXIT_OK)
+                                return EXIT_USAGE;
                         o.keep = (unsigned) keep;
                         break;
                 case ARG_VALID_DAYS:
-                        if (parse_days(optarg, &o.valid_sec) < 0)
-                                return verb_usage("publish", "--valid-days %s: not a number from 1 to %d", optarg, VALID_DAYS_MAX);
+                        if (take_days(optarg, &o.valid_sec) != EXIT_OK)
+                                return EXIT_USAGE;
                         break;
                 case ARG_KEY_VALID_FOR:
-                        if (parse_u64(optarg, &days) < 0 || days > KEY_VALID_DAYS_MAX)
-                                return verb_usage("publish", "--key-valid-for %s: not a number from 0 to %d", optarg, KEY_VALID_DAYS_MAX);
+                        if (option_number(optarg, 0, KEY_VALID_DAYS_MAX, &days) != EXIT_OK)
+                                return EXIT_USAGE;
                         a.valid_days = (unsigned) days;
                         break;
                 case ARG_REPLACE: o.replace = true; break;
-                case ARG_JSON: repo->json = true; break;
                 case 'h': help(); return EXIT_OK;
                 default:
                         if (!signer_argument(&a.signer, c, optarg))
-                                return verb_usage("publish", "unknown option, or an argument is missing");
+                                return option_status();
                 }
         if (!signer_named(&a.signer))
                 return verb_usage("publish", "--key is missing: the full fingerprint of the key that signs");

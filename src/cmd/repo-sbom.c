@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <getopt.h>
 
 #include "basic/fs.h"
 #include "cmd/output.h"
@@ -10,7 +9,7 @@
 #include "repo/sbom.h"
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] sbom [SBOM-OPTION...] RELEASE\n\n"
+        printf("gn8v-tee-repo sbom [OPTION...] RELEASE\n\n"
                "Write what a published release is made of, as SPDX 2.3 in JSON: its packages and\n"
                "the vendors' files that they were made from, with digests, licences, and what\n"
                "needs what. The same state gives the same bytes.\n\n"
@@ -18,10 +17,11 @@ static void help(void) {
                "      --baseurl=URL      where the repository is served, for package locations\n"
                "      --repo=DIR         the repository (default: WORKSPACE/repo)\n"
                "      --generation=N     a generation's number, or previous (default: current)\n"
-               "      --json             nothing changes: it is JSON\n"
+               "      --json             with --output: say as JSON what was written\n"
                "  -h, --help             this text\n\n"
-               "Exit codes: 0 written; 1 not published; 3 published with another lock; 5 a\n"
-               "package is not as it was published; 6 malformed; 8 no space.\n");
+               "Exit codes: 0 written; 1 not published; 3 the lock is missing or stale, or it\n"
+               "was published with another one; 5 a package is not as it was published; 6\n"
+               "malformed; 8 no space.\n");
 }
 
 static int load_lock(const Repo *repo, const Release *release, Lock **ret, char ret_sha256[static SHA256_HEX_SIZE], Error *e) {
@@ -36,13 +36,19 @@ static int load_lock(const Repo *repo, const Release *release, Lock **ret, char 
         return r < 0 ? error_errno(e, -r, "%s", path) : 0;
 }
 
-static int write_out(const char *output, const char *text, Error *e) {
+/* Written to a file, it leaves standard output to what --json says of it. */
+static int write_out(const Repo *repo, const char *output, const char *text, Error *e) {
         int r;
 
         if (output) {
+                if (is_special(AT_FDCWD, output))
+                        return error_hint(e, error_set(e, EEXIST, EXIT_USAGE, "%s: it is a device, or a pipe", output), "name a file that is to be made, or leave out --output");
                 r = write_file_atomic(AT_FDCWD, output, text, strlen(text), 0644);
-                return r < 0 ? error_errno(e, -r, "%s", output) : 0;
+                if (r < 0)
+                        return error_errno(e, -r, "%s", output);
+                return repo->json ? print_json(json_pack("{s:o, s:I}", "file", json_text(output), "size", (json_int_t) strlen(text)), e) : 0;
         }
+        output_told();
         return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? error_errno(e, errno, "standard output") : 0;
 }
 
@@ -65,43 +71,40 @@ static int run(Repo *repo, const char *path, const char *generation, const char 
         o.lock = lock;
         o.baseurl = base;
         r = sbom_make(&o, &text, e);
-        return r < 0 ? r : write_out(output, text, e);
+        return r < 0 ? r : write_out(repo, output, text, e);
 }
 
 int verb_sbom(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_OUTPUT = 256, ARG_BASEURL, ARG_REPO, ARG_GENERATION, ARG_JSON };
-        static const struct option options[] = {
-                { "output", required_argument, NULL, ARG_OUTPUT },
-                { "baseurl", required_argument, NULL, ARG_BASEURL },
-                { "repo", required_argument, NULL, ARG_REPO },
-                { "generation", required_argument, NULL, ARG_GENERATION },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "help", no_argument, NULL, 'h' },
+        enum { ARG_OUTPUT = 256, ARG_BASEURL, ARG_REPO, ARG_GENERATION };
+        static const Option options[] = {
+                { "output", ARG_OUTPUT, "FILE" },
+                { "baseurl", ARG_BASEURL, "URL" },
+                { "repo", ARG_REPO, "DIR" },
+                { "generation", ARG_GENERATION, "N" },
                 {}
         };
         const char *dir = NULL, *generation = "current", *baseurl = NULL, *output = NULL;
         _cleanup_free_ char *path = NULL;
-        uint64_t number;
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_OUTPUT: output = optarg; break;
                 case ARG_BASEURL: baseurl = optarg; break;
                 case ARG_REPO: dir = optarg; break;
                 case ARG_GENERATION:
-                        if (!streq(optarg, "current") && !streq(optarg, "previous") && parse_u64(optarg, &number) < 0)
-                                return verb_usage("sbom", "--generation %s: not a number, current or previous", optarg);
+                        if (!generation_word_is_valid(optarg))
+                                return option_refuse("neither a generation's number, current nor previous");
                         generation = optarg;
                         break;
-                case ARG_JSON: break;
                 case 'h': help(); return EXIT_OK;
-                default: return verb_usage("sbom", "unknown option, or an argument is missing");
+                default: return option_status();
                 }
         if (optind + 1 != argc)
                 return verb_usage("sbom", "one RELEASE is needed");
         if (baseurl && (r = repo_url_check("--baseurl", baseurl, e)) < 0)
                 return r;
-        path = dir ? strdup(dir) : path_join(repo->workspace, "repo");
-        return path ? run(repo, path, generation, baseurl, output, argv[optind], e) : error_oom(e);
+        if ((r = repo_directory(repo, dir, true, &path, e)) < 0)
+                return r;
+        return run(repo, path, generation, baseurl, output, argv[optind], e);
 }

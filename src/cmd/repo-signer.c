@@ -8,6 +8,7 @@
 #include "basic/fs.h"
 #include "basic/log.h"
 #include "basic/strings.h"
+#include "cmd/options.h"
 #include "repo/build-key.h"
 #include "repo/keyring.h"
 
@@ -23,6 +24,8 @@ void signer_arguments_clear(SignerArguments *a) {
 }
 
 bool signer_argument(SignerArguments *a, int c, const char *value) {
+        int64_t created;
+        uint64_t fd;
         SignerKey *k = &a->keys[a->second || c == ARG_SIGNER_ALSO_KEY || c == ARG_SIGNER_ALSO_KEY_FILE];
 
         switch (c) {
@@ -32,9 +35,13 @@ bool signer_argument(SignerArguments *a, int c, const char *value) {
         case ARG_SIGNER_ALSO_KEY_FILE: a->second = true; k->key_file = value; return true;
         case ARG_SIGNER_GNUPGHOME: k->gnupghome = value; return true;
         case ARG_SIGNER_PASSPHRASE_FILE: k->passphrase_file = value; return true;
-        case ARG_SIGNER_PASSPHRASE_FD: k->passphrase_fd = value; return true;
+        case ARG_SIGNER_PASSPHRASE_FD:
+                k->passphrase_fd = value;
+                return (parse_u64(value, &fd) >= 0 && fd <= 65535) || option_refuse("not the number of an open file") == EXIT_OK;
         case ARG_SIGNER_USER_ID: k->user_id = value; return true;
-        case ARG_SIGNER_CREATED: k->created = value; return true;
+        case ARG_SIGNER_CREATED:
+                k->created = value;
+                return parse_date(value, &created) >= 0 || option_refuse("not a day, YYYY-MM-DD") == EXIT_OK;
         default: return false;
         }
 }
@@ -44,19 +51,12 @@ bool signer_named(const SignerArguments *a) {
 }
 
 static const char *wrong(const SignerKey *k) {
-        int64_t created;
-        uint64_t fd;
-
         if (k->passphrase_file && k->passphrase_fd)
                 return "--passphrase-file and --passphrase-fd exclude each other";
-        if (k->passphrase_fd && (parse_u64(k->passphrase_fd, &fd) < 0 || fd > 65535))
-                return "--passphrase-fd is the number of an open file";
         if (!k->key_file)
                 return k->user_id || k->created ? "--user-id and --key-created belong to --key-file" : NULL;
         if (!k->user_id || !k->created)
                 return "--key-file needs --user-id and --key-created: together they make it an OpenPGP key";
-        if (parse_date(k->created, &created) < 0)
-                return "--key-created is a day, YYYY-MM-DD";
         return k->gnupghome ? "--gnupghome and --key-file exclude each other" : NULL;
 }
 

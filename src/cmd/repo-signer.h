@@ -2,8 +2,6 @@
 /* The options that name a signing key, the same for every verb that takes one, and a second key while one replaces the other. */
 #pragma once
 
-#include <getopt.h>
-
 #include "repo/signer.h"
 
 typedef struct SignerKey {
@@ -22,17 +20,17 @@ enum { ARG_SIGNER_KEY = 512, ARG_SIGNER_GNUPGHOME, ARG_SIGNER_PASSPHRASE_FILE, A
        ARG_SIGNER_ALSO_KEY, ARG_SIGNER_ALSO_KEY_FILE };
 
 #define SIGNER_OPTIONS                                                                     \
-        { "key", required_argument, NULL, ARG_SIGNER_KEY },                                \
-        { "gnupghome", required_argument, NULL, ARG_SIGNER_GNUPGHOME },                    \
-        { "passphrase-file", required_argument, NULL, ARG_SIGNER_PASSPHRASE_FILE },        \
-        { "passphrase-fd", required_argument, NULL, ARG_SIGNER_PASSPHRASE_FD },            \
-        { "key-file", required_argument, NULL, ARG_SIGNER_KEY_FILE },                      \
-        { "user-id", required_argument, NULL, ARG_SIGNER_USER_ID },                        \
-        { "key-created", required_argument, NULL, ARG_SIGNER_CREATED },                    \
-        { "also-key", required_argument, NULL, ARG_SIGNER_ALSO_KEY },                      \
-        { "also-key-file", required_argument, NULL, ARG_SIGNER_ALSO_KEY_FILE }
+        { "key", ARG_SIGNER_KEY, "FPR" },                                \
+        { "gnupghome", ARG_SIGNER_GNUPGHOME, "DIR" },                    \
+        { "passphrase-file", ARG_SIGNER_PASSPHRASE_FILE, "FILE" },        \
+        { "passphrase-fd", ARG_SIGNER_PASSPHRASE_FD, "N" },            \
+        { "key-file", ARG_SIGNER_KEY_FILE, "URI" },                      \
+        { "user-id", ARG_SIGNER_USER_ID, "TEXT" },                        \
+        { "key-created", ARG_SIGNER_CREATED, "DATE" },                    \
+        { "also-key", ARG_SIGNER_ALSO_KEY, "FPR" },                      \
+        { "also-key-file", ARG_SIGNER_ALSO_KEY_FILE, "URI" }
 
-/* Takes one of those options; false when c is another. */
+/* Takes one of those options; false when c is another, or its value is none (told): option_status() is to be returned. */
 bool signer_argument(SignerArguments *a, int c, const char *value);
 /* Whether a key is named at all. */
 bool signer_named(const SignerArguments *a);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
 #include <sys/stat.h>
 
 #include "basic/fs.h"
@@ -11,7 +10,7 @@
 #pragma weak world_readers
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] solve [SOLVE-OPTION...] [RELEASE...]\n\n"
+        printf("gn8v-tee-repo solve [OPTION...] [RELEASE...]\n\n"
                "Prove by libsolv, as dnf with best=True decides, that every package installs,\n"
                "that each metapackage brings all pins of its release, that those of different\n"
                "profiles exclude each other, and that older releases upgrade to the newest.\n"
@@ -24,7 +23,8 @@ static void help(void) {
                "                        must leave the pins alone; may be repeated\n"
                "      --json            one JSON document on standard output\n"
                "  -h, --help            this text\n\n"
-               "The exit status is 10 when something is not proven.\n");
+               "Exit codes: 0 proven; 1 there are no packages, or no such repository; 3 a lock\n"
+               "is missing or stale; 6 malformed; 10 something is not proven.\n");
 }
 
 /* What the program that loads few libraries cannot do: packages, and metadata that is not plain. Nothing that can be read only once may be begun then. */
@@ -71,20 +71,18 @@ static int run(Repo *repo, ProveOptions *o, Error *e) {
 }
 
 int verb_solve(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_REPO = 256, ARG_JSON, ARG_PLATFORM, ARG_BESIDE };
-        static const struct option options[] = {
-                { "repo", required_argument, NULL, ARG_REPO },
-                { "platform", required_argument, NULL, ARG_PLATFORM },
-                { "beside", required_argument, NULL, ARG_BESIDE },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "help", no_argument, NULL, 'h' },
+        enum { ARG_REPO = 256, ARG_PLATFORM, ARG_BESIDE };
+        static const Option options[] = {
+                { "repo", ARG_REPO, "DIR" },
+                { "platform", ARG_PLATFORM, "PATH" },
+                { "beside", ARG_BESIDE, "DIR" },
                 {}
         };
         _cleanup_strv_ char **platforms = NULL, **beside = NULL;
         ProveOptions o = {};
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_REPO: o.repo = optarg; break;
                 case ARG_PLATFORM:
@@ -95,9 +93,8 @@ int verb_solve(Repo *repo, int argc, char *argv[], Error *e) {
                         if (strv_append(&beside, optarg) < 0)
                                 return error_oom(e);
                         break;
-                case ARG_JSON: repo->json = true; break;
                 case 'h': help(); return EXIT_OK;
-                default: return verb_usage("solve", "unknown option, or an argument is missing");
+                default: return option_status();
                 }
         if ((r = repo_load_releases(repo, argc - optind, argv + optind, e)) < 0 || (r = proof_default_platform(repo, &platforms, e)) < 0)
                 return r;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
 
 #include "basic/fs.h"
 #include "basic/log.h"
@@ -7,7 +6,7 @@
 #include "repo/verify.h"
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] verify [VERIFY-OPTION...] [RELEASE...]\n\n"
+        printf("gn8v-tee-repo verify [OPTION...] [RELEASE...]\n\n"
                "Follow the chain, offline: release file, lock, stored artifact, build record,\n"
                "signed package and its payload, primary.xml, repomd.xml, signature, fingerprint;\n"
                "and what lies beside it: .repo file, metalink, keys, kept generations.\n"
@@ -20,9 +19,9 @@ static void help(void) {
                "      --repo=DIR        the repository (default: WORKSPACE/repo)\n"
                "      --json            one JSON document on standard output\n"
                "  -h, --help            this text\n\n"
-               "Exit status: 0 all links hold; 3 an older state, or expired; 5 one is broken (6:\n"
-               "malformed); 11 those that could be checked hold, but not all could be: without a\n"
-               "workspace the repository alone is checked.\n");
+               "Exit codes: 0 all links hold; 1 there is no repository; 3 an older state, or\n"
+               "expired; 5 one is broken (6: malformed); 11 those that could be checked hold,\n"
+               "but not all could be: without a workspace the repository alone is checked.\n");
 }
 
 static const char *const states[] = { [VERIFY_OK] = "ok", [VERIFY_BROKEN] = "broken", [VERIFY_UNCHECKED] = "unchecked" };
@@ -68,13 +67,11 @@ static int run(Repo *repo, VerifyOptions *o, Error *e) {
 }
 
 int verb_verify(Repo *repo, int argc, char *argv[], Error *e) {
-        enum { ARG_KEY = 256, ARG_AT_LEAST, ARG_REPO, ARG_JSON };
-        static const struct option options[] = {
-                { "key", required_argument, NULL, ARG_KEY },
-                { "at-least", required_argument, NULL, ARG_AT_LEAST },
-                { "repo", required_argument, NULL, ARG_REPO },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "help", no_argument, NULL, 'h' },
+        enum { ARG_KEY = 256, ARG_AT_LEAST, ARG_REPO };
+        static const Option options[] = {
+                { "key", ARG_KEY, "FPR" },
+                { "at-least", ARG_AT_LEAST, "SERIAL" },
+                { "repo", ARG_REPO, "DIR" },
                 {}
         };
         _cleanup_free_ char *path = NULL;
@@ -83,27 +80,25 @@ int verb_verify(Repo *repo, int argc, char *argv[], Error *e) {
         Progress progress = {};
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_KEY:
                         if (strv_append(&keys, optarg) < 0)
                                 return error_oom(e);
                         break;
                 case ARG_AT_LEAST:
-                        if (parse_u64(optarg, &o.at_least) < 0)
-                                return verb_usage("verify", "--at-least %s: not a number", optarg);
+                        if (option_number(optarg, 0, INT64_MAX, &o.at_least) != EXIT_OK)
+                                return EXIT_USAGE;
                         break;
                 case ARG_REPO: o.repo = optarg; break;
-                case ARG_JSON: repo->json = true; break;
                 case 'h': help(); return EXIT_OK;
-                default: return verb_usage("verify", "unknown option, or an argument is missing");
+                default: return option_status();
                 }
         r = repo_load_releases(repo, argc - optind, argv + optind, e);
         if (r < 0)
                 return r;
-        path = o.repo ? strdup(o.repo) : path_join(repo->workspace, "repo");
-        if (!path)
-                return error_oom(e);
+        if ((r = repo_directory(repo, o.repo, true, &path, e)) < 0)
+                return r;
         o.workspace = repo->workspace;
         o.repo = path;
         o.keys = keys;

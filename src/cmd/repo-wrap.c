@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <sys/stat.h>
 
 #include "basic/log.h"
@@ -14,8 +12,8 @@ typedef struct Options {
 } Options;
 
 static void help(void) {
-        printf("gn8v-tee-repo [OPTION...] wrap --release=FILE --artifact=NAME --into=DIR\n"
-               "                               --lists=DIR ARCHIVE\n\n"
+        printf("gn8v-tee-repo wrap --release=FILE --artifact=NAME --into=DIR\n"
+               "                   --lists=DIR ARCHIVE\n\n"
                "Read a vendor archive (driver or CUDA .run, cuBLAS wheel), executing none of\n"
                "it, and place its files below a build root. Called by the specs.\n\n"
                "Options:\n"
@@ -26,43 +24,36 @@ static void help(void) {
                "                       kmod.list, cuda.list, or cublas.list\n"
                "      --compat32       place the driver's 32-bit libraries, too\n"
                "      --no-glvnd       leave libglvnd and libOpenCL.so.1 to the distribution\n"
-               "  -h, --help           this text\n");
+               "      --json           one JSON document on standard output\n"
+               "  -h, --help           this text\n\n"
+               "Exit codes: 0 placed; 1 failed; 6 the archive is malformed; 8 no space.\n");
 }
 
-static int print_json(const Options *o, const WrapSummary *s, Error *e) {
-        json_t *warnings = json_array(), *j;
-        char *text;
+static json_t *to_json(const Options *o, const WrapSummary *s) {
+        json_t *warnings = json_array();
 
         STRV_FOREACH(w, s->warnings)
                 (void) json_array_append_new(warnings, json_string(*w));
-        j = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "artifact", o->artifact ?: "", "archive", o->archive ?: "",
-                      "files", (json_int_t) s->files, "links", (json_int_t) s->links, "directories", (json_int_t) s->directories,
-                      "dropped", (json_int_t) s->dropped, "bytes", (json_int_t) s->bytes, "warnings", warnings);
-        text = j ? json_dumps(j, JSON_SORT_KEYS | JSON_INDENT(2)) : NULL;
-        json_decref(j);
-        if (!text)
-                return error_oom(e);
-        puts(text);
-        free(text);
-        return EXIT_OK;
+        return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "artifact", o->artifact, "archive", o->archive, "files", (json_int_t) s->files,
+                         "links", (json_int_t) s->links, "directories", (json_int_t) s->directories, "dropped", (json_int_t) s->dropped, "bytes",
+                         (json_int_t) s->bytes, "warnings", warnings);
 }
 
 /* True to go on; else *ret_exit is the exit code. */
 static bool parse(int argc, char *argv[], Options *o, int *ret_exit) {
         enum { ARG_RELEASE = 256, ARG_ARTIFACT, ARG_INTO, ARG_LISTS, ARG_COMPAT32, ARG_NO_GLVND };
-        static const struct option options[] = {
-                { "release", required_argument, NULL, ARG_RELEASE },
-                { "artifact", required_argument, NULL, ARG_ARTIFACT },
-                { "into", required_argument, NULL, ARG_INTO },
-                { "lists", required_argument, NULL, ARG_LISTS },
-                { "compat32", no_argument, NULL, ARG_COMPAT32 },
-                { "no-glvnd", no_argument, NULL, ARG_NO_GLVND },
-                { "help", no_argument, NULL, 'h' },
+        static const Option options[] = {
+                { "release", ARG_RELEASE, "FILE" },
+                { "artifact", ARG_ARTIFACT, "NAME" },
+                { "into", ARG_INTO, "DIR" },
+                { "lists", ARG_LISTS, "DIR" },
+                { "compat32", ARG_COMPAT32, NULL },
+                { "no-glvnd", ARG_NO_GLVND, NULL },
                 {}
         };
         int c;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_RELEASE: o->release = optarg; break;
                 case ARG_ARTIFACT: o->artifact = optarg; break;
@@ -71,7 +62,7 @@ static bool parse(int argc, char *argv[], Options *o, int *ret_exit) {
                 case ARG_COMPAT32: o->wrap.compat32 = true; break;
                 case ARG_NO_GLVND: o->wrap.no_glvnd = true; break;
                 case 'h': help(); *ret_exit = EXIT_OK; return false;
-                default: *ret_exit = verb_usage("wrap", "wrong option"); return false;
+                default: *ret_exit = option_status(); return false;
                 }
         if (!o->release || !o->artifact || !o->into || !o->lists) {
                 *ret_exit = verb_usage("wrap", "--release, --artifact, --into and --lists are needed");
@@ -113,7 +104,7 @@ int verb_wrap(Repo *repo, int argc, char *argv[], Error *e) {
         STRV_FOREACH(w, summary.warnings)
                 log_warning("%s", *w);
         if (repo->json)
-                return print_json(&o, &summary, e);
+                return print_json(to_json(&o, &summary), e);
         log_info("%s: %zu files, %zu links, %zu directories, %" PRIu64 " bytes; %zu members left out", o.artifact, summary.files,
                  summary.links, summary.directories, summary.bytes, summary.dropped);
         return EXIT_OK;

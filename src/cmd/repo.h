@@ -3,6 +3,8 @@
 #pragma once
 
 #include "basic/error.h"
+#include "cmd/options.h"
+#include "cmd/output.h"
 #include "release/release.h"
 
 #define KEEP_DEFAULT   3 /* generations */
@@ -12,14 +14,14 @@
 typedef struct Repo {
         const char *workspace;    /* -C, default "." */
         const char *releases_dir; /* --releases */
-        bool json, quiet;
+        bool workspace_given, json, quiet;
         Release **releases;       /* those named on the command line after the verb's options, or all; sorted by name */
         size_t n_releases;
 } Repo;
 
 typedef struct Verb {
         const char *name, *arguments, *summary;
-        /* Parses its own options (getopt_long; --help and usage errors through verb_help/verb_usage), does the work.
+        /* Parses its own options (option_next(); common ones may be among them, so repo is looked at behind that), does the work.
          * Returns an ExitCode (>= 0), or -errno with e filled. */
         int (*run)(Repo *repo, int argc, char *argv[], Error *e);
         bool light; /* it needs few libraries, and is in the program that loads only these */
@@ -27,11 +29,14 @@ typedef struct Verb {
 
 /* Loads repo->releases: those named in argv (PROFILE-VERSION), or every one in releases_dir. */
 int repo_load_releases(Repo *repo, int argc, char *argv[], Error *e);
-/* For a verb's unknown option or wrong count of words: a one-line reason and "Try ... --help". */
-int verb_usage(const char *verb, const char *fmt, ...) _printf_(2, 3);
+/* The repository that a verb is about, owned by the caller: dir (--repo) or the workspace's. With must_be it is an error when it is not there. */
+int repo_directory(const Repo *repo, const char *dir, bool must_be, char **ret, Error *e);
 
-/* A number of days, as seconds: 0 or -EINVAL. */
-int parse_days(const char *s, int64_t *ret);
+/* The value of --valid-days: days, as seconds; "none" is -1. 0, or EXIT_USAGE (told). */
+int take_days(const char *value, int64_t *ret);
+
+/* Takes an argument of --mirror-url: a URL, or "none", which makes the list empty instead of NULL; see metalink_stage(). */
+int take_mirror_url(const char *url, char ***urls, Error *e);
 
 /* The verb by the program that has all of it and loads all libraries, with the words that this one was called with: returns only if it cannot be run. */
 int run_full(const char *verb);
@@ -41,6 +46,8 @@ int solve_packages(const Repo *repo, char ***rpms, Error *e);
 int verb_lock(Repo *repo, int argc, char *argv[], Error *e);
 int verb_fetch(Repo *repo, int argc, char *argv[], Error *e);
 int verb_build(Repo *repo, int argc, char *argv[], Error *e);
+int verb_add(Repo *repo, int argc, char *argv[], Error *e);
+int verb_remove(Repo *repo, int argc, char *argv[], Error *e);
 int verb_publish(Repo *repo, int argc, char *argv[], Error *e);
 int verb_solve(Repo *repo, int argc, char *argv[], Error *e);
 int verb_verify(Repo *repo, int argc, char *argv[], Error *e);

@@ -151,6 +151,15 @@ static int add_directory(Bundle *b, const char *directory, const char *with) {
         return 0;
 }
 
+/* What a verb prints that came to nothing: its words on standard error say as much. */
+static bool is_error(const char *data, size_t size) {
+        json_t *document = json_loadb(data, size, 0, NULL);
+        bool error = json_is_object(json_object_get(document, "error"));
+
+        json_decref(document);
+        return error;
+}
+
 /* Our own verbs, as children: one that hangs or crashes costs its own member, not the archive. */
 static int add_verb(Bundle *b, const char *name, const char *verb, const char *word) {
         const char *argv[8] = { "/proc/self/exe", "--json", "--root", b->node->root ? b->node->root : "/", verb, word, NULL };
@@ -167,7 +176,7 @@ static int add_verb(Bundle *b, const char *name, const char *verb, const char *w
                 k = read_fd(fd, NODE_FILE_MAX, &data, &size);
         if (k == -ENOMEM)
                 return k;
-        if (k >= 0 && size > 0)
+        if (k >= 0 && size > 0 && !is_error(data, size))
                 return add_text(b, name, data, size, true);
         why = status == 124 ? strdup("gave no answer in time")
                             : format("exit status %d: %.*s", status, words ? (int) strcspn(words, "\n") : 0, words ? words : "");

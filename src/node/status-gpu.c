@@ -3,6 +3,7 @@
 #include "node/gpu.h"
 #include "basic/nvml-api.h"
 #include "node/status-rows.h"
+#include "node/units.h"
 
 #define STOP_START "stop and start the instance"
 
@@ -157,11 +158,30 @@ static void add_mode(StatusContext *c, const Nvml *n) {
         }
 }
 
+/* Setting it by hand would be the end of the gate. What attestation found has a row, and a next action, of its own: see status-attest.c. */
+static void add_gated(StatusContext *c, const Nvml *n) {
+        bool starting = unit_is_starting(c->node, RELEASE_GATE_UNIT);
+
+        if (n->ready == 1) {
+                row_add(c, ROW_OK, "ready state", "ready", "ready");
+                return;
+        }
+        row_add(c, starting ? ROW_PENDING : ROW_FAIL, "ready state", "ready", "not ready: %s", starting ? "being attested" : "attestation comes first");
+        if (starting)
+                row_next(c, FIRST_WAIT, "wait: the GPUs are being attested: journalctl -b -u " RELEASE_GATE_UNIT);
+        else
+                row_next(c, FIRST_LAST, "gn8v-tee attest --set-ready; why that is not done: journalctl -b -u " RELEASE_GATE_UNIT);
+}
+
 static void add_ready(StatusContext *c, const Nvml *n) {
         static const char *const words[] = { "not ready", "ready" };
         const Release *release = c->node->release;
         bool protected = n->feature == NVML_FEATURE_ENABLED || n->multi_gpu == NVML_MULTI_GPU_PROTECTED;
 
+        if (protected && release && n->ready != NVML_UNTOLD && node_exists(c->node, "/" RELEASE_GATE_DROP_IN)) {
+                add_gated(c, n);
+                return;
+        }
         /* Without confidential computing there is no such state. */
         if (!protected || add_told(c, "ready state", n->ready, release ? 1 : -1, words, ELEMENTSOF(words)))
                 return;

@@ -83,6 +83,9 @@ static void choose_units(Waiting *w) {
         if (fabric)
                 w->view.units[w->view.n++].name = FABRICMANAGER_UNIT;
         w->view.units[w->view.n++].name = PERSISTENCED_UNIT;
+        /* Where attestation is the gate, clients may use the GPUs only after it. */
+        if (node_exists(w->node, "/" RELEASE_GATE_DROP_IN))
+                w->view.units[w->view.n++].name = RELEASE_GATE_UNIT;
         w->view.expected = release ? release->gpus : strv_length(pci.gpus);
 }
 

@@ -7,7 +7,7 @@
 #include "node/units.h"
 
 #define WAIT_FOREVER_SEC 1800 /* the limit where a unit's start has none of its own */
-#define WAIT_UNITS_MAX   2
+#define WAIT_UNITS_MAX   3
 
 typedef enum WaitEnd {
         WAIT_GOES_ON,

@@ -8,6 +8,9 @@
 #define RELEASE_INSTALLED_PATH "/usr/share/gn8v-tee/release.conf"
 /* Whoever is ordered after the persistence daemon comes after this, too: it is started only where GPUs become ready once they were attested. */
 #define RELEASE_GATE_UNIT "gn8v-tee-attest.service"
+/* Says so to the persistence daemon's unit; below the root. */
+#define RELEASE_GATE_FOLDER  "etc/systemd/system/nvidia-persistenced.service.d"
+#define RELEASE_GATE_DROP_IN RELEASE_GATE_FOLDER "/90-gn8v-tee-attest.conf"
 #define RELEASE_MAX_BYTES ((size_t) 256 * 1024)
 /* Made by the first boot's apply when what it configured needs a reboot: the GPUs' services, whose session is made once, wait for that. */
 #define RELEASE_REBOOT_FIRST_PATH "/run/gn8v-tee/reboot-first"

@@ -9,12 +9,23 @@ const char repo_file_template[] =
 #include "release/repo-file.inc"
         ;
 
+/* Of what stands behind "://": USER:PASSWORD@HOST. */
+static bool has_password(const char *s) {
+        size_t n = strcspn(s, "/?#");
+        const char *at = memrchr(s, '@', n);
+
+        return at && memchr(s, ':', (size_t) (at - s));
+}
+
 int repo_url_check(const char *what, const char *url, Error *e) {
         if (!startswith(url, "https://") && !startswith(url, "http://") && !startswith(url, "file:///"))
                 return error_set(e, EINVAL, EXIT_USAGE, "%s: not an http, https or file URL: %s", what, url);
         for (const char *c = url; *c; c++)
                 if ((unsigned char) *c <= ' ' || *c == 0x7f || *c == '"' || *c == '\\')
                         return error_set(e, EINVAL, EXIT_USAGE, "%s: a blank, quote or control character in the URL: %s", what, url);
+        if (has_password(strstr(url, "://") + 3))
+                return error_hint(e, error_set(e, EINVAL, EXIT_USAGE, "%s: a password in a URL that everybody can read", what),
+                                  "leave user and password out: they belong in ~/.netrc here, and on clients in username= and password= of dnf.conf");
         return 0;
 }
 

@@ -22,7 +22,7 @@ extern const char repo_file_template[];
  * with blanks between; NULL: BASEURL/RPM-GPG-KEY-gn8v-tee, and with vendor_keys the vendors' key file after it. */
 int repo_file_fill(const char *path, const char *template, const char *baseurl, const char *gpgkey, bool vendor_keys, char **ret, Error *e);
 
-/* That a URL is http, https or file, without blanks, quotes or control characters: else -EINVAL/EXIT_USAGE. what is for messages. */
+/* That a URL is http, https or file, without blanks, quotes or control characters, and no password in it: else -EINVAL/EXIT_USAGE. what is for messages. */
 int repo_url_check(const char *what, const char *url, Error *e);
 
 /* The value of its baseurl=, owned by the caller; NULL: it has none, or out of memory. */

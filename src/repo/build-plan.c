@@ -7,6 +7,7 @@
 
 #include "basic/fs.h"
 #include "repo/repo-file.h"
+#include "repo/resolve.h"
 #include "repo/rims-package.h"
 #include "repo/vendor-keys.h"
 #include "repo/spec.h"
@@ -297,32 +298,11 @@ static int plan_artifact(const BuildPlanOptions *o, BuildPlan *p, Store *store, 
         return finish_job(o, j, &t, "The files of the vendor's archive, as it places them", e);
 }
 
-static int load_lock(const char *workspace, const Release *release, Lock **ret, Error *e) {
-        _cleanup_free_ char *name = release_name(release), *path = name ? format("%s/locks/%s.lock", workspace, name) : NULL;
-        _cleanup_(lock_freep) Lock *lock = NULL;
-        char digest[SHA256_HEX_SIZE];
-        int r;
-
-        if (!path)
-                return error_oom(e);
-        r = lock_load(path, &lock, e);
-        if (r < 0)
-                return error_hint(e, r, "run 'gn8v-tee-repo lock %s'", name);
-        r = sha256_file(AT_FDCWD, release->path, digest);
-        if (r < 0)
-                return error_errno(e, -r, "%s", release->path);
-        r = lock_check(lock, release, digest, e);
-        if (r < 0)
-                return error_hint(e, r, "run 'gn8v-tee-repo lock %s'", name);
-        *ret = TAKE_PTR(lock);
-        return 0;
-}
-
 static int plan_one(const BuildPlanOptions *o, BuildPlan *p, Store *store, const Release *release, Error *e) {
         _cleanup_(lock_freep) Lock *lock = NULL;
         int r;
 
-        r = load_lock(o->workspace, release, &lock, e);
+        r = resolve_load_lock(o->workspace, release, &lock, e);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < release->n_artifacts; i++) {
@@ -363,7 +343,7 @@ static int rims_locks(const BuildPlanOptions *o, const Store *store, Release *co
                 bool built = is_among(releases, n, o->all[i]);
                 _cleanup_error_ Error ignored = ERROR_INIT;
                 const LockedArtifact *missing = NULL;
-                int r = load_lock(o->workspace, o->all[i], &locks[i], built ? e : &ignored);
+                int r = resolve_load_lock(o->workspace, o->all[i], &locks[i], built ? e : &ignored);
 
                 if (r < 0 && (built || r == -ENOMEM))
                         return r;

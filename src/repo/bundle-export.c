@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/bundle.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/bundle-tar.h"
 #include "repo/diff.h"
 #include "repo/keyring.h"
 #include "repo/repo-file.h"
@@ -27,13 +26,11 @@ typedef struct Export {
         char *generation_text;
         char *temporary;
         int dir_fd, out_fd;
-        struct archive *tar;
+        uint64_t written;
         char *buffer;
 } Export;
 
 static void export_done(Export *x) {
-        if (x->tar)
-                (void) archive_write_free(x->tar);
         if (x->temporary)
                 (void) unlinkat(x->dir_fd, x->temporary, 0);
         safe_close(x->out_fd);
@@ -184,8 +181,8 @@ static int open_output(Export *x, Error *e) {
 
         if (!dir || !(x->temporary = format(".%s.new", name)))
                 return error_oom(e);
-        if (!*name)
-                return error_set(e, EISDIR, EXIT_USAGE, "%s: not a file's name", x->o->file);
+        if (!*name || is_folder(AT_FDCWD, x->o->file))
+                return error_hint(e, error_set(e, EISDIR, EXIT_USAGE, "%s: is a directory, and an export is one file", x->o->file), "name a file that is to be made");
         if (is_special(AT_FDCWD, x->o->file))
                 return error_hint(e, error_set(e, EEXIST, EXIT_USAGE, "%s: it is a device, or a pipe", x->o->file), "name a file that is to be made");
         x->dir_fd = open(*dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -220,46 +217,34 @@ static int check_space(const Export *x, Error *e) {
                                        available >> 20), "make room, or write it to another disk");
 }
 
-static la_ssize_t write_tar(struct archive *a, void *userdata, const void *data, size_t size) {
-        Export *x = userdata;
+static int put(Export *x, const void *data, size_t size, Error *e) {
         int r = write_all(x->out_fd, data, size);
 
-        if (r < 0) {
-                archive_set_error(a, -r, "%s", strerror(-r));
-                return ARCHIVE_FATAL;
-        }
-        return (la_ssize_t) size;
+        x->written += size;
+        return r < 0 ? error_errno(e, -r, "%s", x->o->file) : 0;
 }
 
-static int tar_failed(const Export *x, Error *e) {
-        int n = archive_errno(x->tar);
+static int put_zeros(Export *x, size_t n, Error *e) {
+        static const char zeros[BUNDLE_TAR_RECORD + 2 * BUNDLE_TAR_BLOCK];
 
-        return error_errno(e, n > 0 ? n : EIO, "%s", x->o->file);
+        return put(x, zeros, n, e);
 }
 
 /* Only name, size and one date for all: nothing of this machine gets in. */
-static int begin_member(const Export *x, const char *name, uint64_t size, Error *e) {
-        struct archive_entry *entry = archive_entry_new();
-        int r = 0;
+static int begin_member(Export *x, const char *name, uint64_t size, Error *e) {
+        _cleanup_free_ char *header = NULL;
+        size_t n;
 
-        if (!entry)
-                return error_oom(e);
-        archive_entry_set_pathname(entry, name);
-        archive_entry_set_filetype(entry, AE_IFREG);
-        archive_entry_set_perm(entry, 0644);
-        archive_entry_set_size(entry, (la_int64_t) size);
-        archive_entry_set_mtime(entry, MAX(x->state.generation->revision, (int64_t) 0), 0);
-        if (archive_write_header(x->tar, entry) != ARCHIVE_OK)
-                r = tar_failed(x, e);
-        archive_entry_free(entry);
-        return r;
+        return bundle_tar_header(name, size, x->state.generation->revision, &header, &n) < 0 ? error_oom(e) : put(x, header, n, e);
 }
 
-static int write_text(const Export *x, const char *name, const char *text, Error *e) {
+static int write_text(Export *x, const char *name, const char *text, Error *e) {
         size_t size = strlen(text);
-        int r = begin_member(x, name, size, e);
+        int r;
 
-        return r < 0 ? r : archive_write_data(x->tar, text, size) != (la_ssize_t) size ? tar_failed(x, e) : 0;
+        if ((r = begin_member(x, name, size, e)) < 0 || (r = put(x, text, size, e)) < 0)
+                return r;
+        return put_zeros(x, bundle_tar_padding(size), e);
 }
 
 static int copy_file(Export *x, const BundleFile *f, const char *path, Error *e) {
@@ -289,13 +274,15 @@ static int copy_file(Export *x, const BundleFile *f, const char *path, Error *e)
                         return differs(x, path, e);
                 if (digest_update(d, x->buffer, (size_t) n) < 0)
                         return error_set(e, EIO, EXIT_FAILED, "cannot compute a digest");
-                if (archive_write_data(x->tar, x->buffer, (size_t) n) != n)
-                        return tar_failed(x, e);
+                if ((r = put(x, x->buffer, (size_t) n, e)) < 0)
+                        return r;
                 left -= (uint64_t) n;
                 progress_step(x->o->progress, (uint64_t) n);
         }
         hex = digest_hex(d);
-        return !hex ? error_oom(e) : streq(hex, f->sha256) ? 0 : differs(x, path, e);
+        if (!hex)
+                return error_oom(e);
+        return streq(hex, f->sha256) ? put_zeros(x, bundle_tar_padding(f->size), e) : differs(x, path, e);
 }
 
 static int write_members(Export *x, Error *e) {
@@ -316,7 +303,7 @@ static int write_members(Export *x, Error *e) {
                 if (r < 0)
                         return r;
         }
-        return archive_write_close(x->tar) != ARCHIVE_OK ? tar_failed(x, e) : 0;
+        return put_zeros(x, bundle_tar_ending(x->written), e);
 }
 
 static int write_bundle(Export *x, Error *e) {
@@ -325,15 +312,8 @@ static int write_bundle(Export *x, Error *e) {
 
         for (size_t i = 0; i < x->manifest->n_files; i++)
                 total += x->manifest->files[i].size;
-        x->tar = archive_write_new();
-        x->buffer = malloc(CHUNK);
-        if (!x->tar || !x->buffer)
+        if (!(x->buffer = malloc(CHUNK)))
                 return error_oom(e);
-        (void) archive_write_set_format_pax_restricted(x->tar);
-        (void) archive_write_set_bytes_per_block(x->tar, CHUNK);
-        (void) archive_write_set_bytes_in_last_block(x->tar, 10240);
-        if (archive_write_open(x->tar, x, NULL, write_tar, NULL) != ARCHIVE_OK)
-                return tar_failed(x, e);
         if (x->o->progress)
                 progress_begin(x->o->progress, "export", total, true);
         r = write_members(x, e);

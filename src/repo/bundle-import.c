@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "repo/bundle.h"
+#include "repo/bundle-import.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -7,60 +7,22 @@
 
 #include "basic/fs.h"
 #include "basic/strings.h"
-#include "repo/archive.h"
 #include "repo/diff.h"
-#include "repo/keyring.h"
 #include "repo/metadata.h"
 #include "repo/metalink.h"
 #include "repo/parallel.h"
 #include "repo/repo-file.h"
-#include "repo/repository.h"
 #include "repo/rpm-file.h"
 #include "repo/seal.h"
 #include "repo/serials.h"
 #include "repo/vendor-keys.h"
-
-/* Where the member that is being read goes. */
-typedef struct Member {
-        char *name;
-        uint64_t size, got;
-        bool in_memory, is_kept; /* neither: only its digest is taken */
-        char *text;
-        int fd;
-        Digest *digest;
-} Member;
-
-typedef struct Import {
-        const ImportOptions *o;
-        char **pins; /* fingerprints */
-        Keyring *keyring;
-        char *manifest_text, *signature, *key; /* the first members, until they are trusted */
-        BundleManifest *manifest;
-        const BundleFile **by_path;
-        size_t at; /* manifest->files that have come */
-        Repository *repo;
-        Generation *next;
-        bool same, done; /* same: that state is there. done: nothing behind is wanted */
-        char *key_file, *vendor_keys, *repo_file;
-        Member member;
-        ImportReport report;
-} Import;
 
 void import_report_clear(ImportReport *r) {
         free(r->key);
         *r = (ImportReport){};
 }
 
-static void member_clear(Member *m) {
-        free(m->name);
-        free(m->text);
-        safe_close(m->fd);
-        digest_free(m->digest);
-        *m = (Member){ .fd = -1 };
-}
-
 static void import_done(Import *x) {
-        member_clear(&x->member);
         repository_free(x->repo);
         keyring_free(x->keyring);
         bundle_manifest_free(x->manifest);
@@ -76,12 +38,7 @@ static void import_done(Import *x) {
         import_report_clear(&x->report);
 }
 
-static int malformed(const Import *x, const char *member, const char *what, Error *e) {
-        return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: %s%s%s", x->o->file, member ? member : "", member ? ": " : "", what),
-                          "export again, and carry the file over whole");
-}
-
-static int untrusted(const Import *x, const char *member, const char *what, Error *e) {
+int import_untrusted(const Import *x, const char *member, const char *what, Error *e) {
         return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: %s: %s", x->o->file, member, what),
                           "do not use this file: it was changed after it was exported");
 }
@@ -169,8 +126,7 @@ static int check_signers(Import *x, Error *e) {
                           "ask whoever exported it; another key is named with --key");
 }
 
-/* The first three members are here: nothing was touched so far, and nothing will be unless the pinned key signed them. */
-static int trust(Import *x, Error *e) {
+int import_trust(Import *x, Error *e) {
         char hex[SHA256_HEX_SIZE];
         int r;
 
@@ -178,10 +134,9 @@ static int trust(Import *x, Error *e) {
             (r = bundle_manifest_from_json(x->manifest_text, strlen(x->manifest_text), x->o->file, &x->manifest, e)) < 0)
                 return r;
         if (!strv_contains(keyring_fingerprints(x->keyring), x->manifest->key))
-                return untrusted(x, BUNDLE_MANIFEST, "it names another key than the one that signed it", e);
+                return import_untrusted(x, BUNDLE_MANIFEST, "it names another key than the one that signed it", e);
         if (sha256_buffer(x->key, strlen(x->key), hex) < 0 || !streq(hex, x->manifest->files[0].sha256))
-                return untrusted(x, BUNDLE_KEY, "it is not the one that was signed", e);
-        x->at = 1;
+                return import_untrusted(x, BUNDLE_KEY, "it is not the one that was signed", e);
         x->by_path = calloc(x->manifest->n_files, sizeof(*x->by_path));
         if (!x->by_path)
                 return error_oom(e);
@@ -227,7 +182,7 @@ static int plan_packages(Import *x, Error *e) {
                 if ((r = check_place(x, p, e)) < 0)
                         return r;
                 if (f && (f->size != p->size || !streq(f->sha256, p->sha256)))
-                        return malformed(x, p->href, "its generation describes another file", e);
+                        return bundle_malformed(x->o->file, p->href, "its generation describes another file", e);
                 if (is_published(x, p))
                         continue;
                 if (!f)
@@ -247,180 +202,18 @@ static int plan_packages(Import *x, Error *e) {
         return 0;
 }
 
-static int take_generation(Import *x, Error *e) {
-        int r = generation_from_json(x->member.text, x->member.got, BUNDLE_GENERATION, &x->next, e);
+int import_take_generation(Import *x, const char *text, size_t size, Error *e) {
+        int r = generation_from_json(text, size, BUNDLE_GENERATION, &x->next, e);
 
         if (r < 0)
                 return r;
         if (x->next->number != x->manifest->generation || !streq(x->next->repomd_sha256, x->manifest->repomd_sha256) || !streq(x->next->key, x->manifest->key))
-                return malformed(x, BUNDLE_GENERATION, "it is another generation's", e);
-        return plan_packages(x, e);
-}
-
-static bool is_staged_metadata(const Import *x, const char *name) {
-        static const char *const fixed[] = { "repomd.xml", "repomd.xml.asc", "repomd.xml.key" };
-
-        for (size_t i = 0; i < ELEMENTSOF(fixed); i++)
-                if (streq(name, fixed[i]))
-                        return true;
-        return strv_contains(x->next->metadata, name);
-}
-
-static int open_staged(Import *x, char *path, Error *e) {
-        _cleanup_free_ char *p = path;
-
-        if (!p)
-                return error_oom(e);
-        x->member.fd = openat(x->repo->stage_fd, p, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (x->member.fd < 0 || fchmod(x->member.fd, 0644) < 0)
-                return error_errno(e, errno, "%s/" STAGE "/%s", x->o->repo, p);
-        x->member.is_kept = true;
-        return 0;
-}
-
-static int begin_kept(Import *x, const BundleFile *f, Error *e) {
-        const char *metadata = startswith(f->path, "repodata/");
-        const PublishedPackage *p;
-
-        if (!metadata && !startswith(f->path, "packages/")) {
-                x->member.in_memory = true;
-                return f->size > (streq(f->path, BUNDLE_GENERATION) ? BUNDLE_MANIFEST_MAX : BUNDLE_TOP_MAX) ? malformed(x, f->path, "too large", e) : 0;
-        }
-        if (!x->next)
-                return malformed(x, f->path, "it comes before " BUNDLE_GENERATION, e);
-        if (metadata) {
-                if (!is_staged_metadata(x, metadata) || f->size > METADATA_MAX)
-                        return malformed(x, f->path, "its generation does not have it, or it is too large", e);
-                return open_staged(x, strdup(f->path), e);
-        }
-        p = generation_find_href(x->next, f->path);
-        if (!p)
-                return malformed(x, f->path, "its generation does not have it", e);
-        return p->staged ? open_staged(x, path_join("packages", p->file), e) : 0;
-}
-
-static const char *head_name(const Import *x) {
-        return !x->manifest_text ? BUNDLE_MANIFEST : !x->signature ? BUNDLE_SIGNATURE : BUNDLE_KEY;
-}
-
-static uint64_t head_max(const Import *x) {
-        return !x->manifest_text ? BUNDLE_MANIFEST_MAX : !x->signature ? BUNDLE_SIGNATURE_MAX : BUNDLE_TOP_MAX;
-}
-
-static int begin_head(Import *x, const ArchiveMember *m, Error *e) {
-        if (!streq(m->name, head_name(x)))
-                return malformed(x, NULL, "not a repository that was exported by gn8v-tee-repo", e);
-        if (m->size == 0 || m->size > head_max(x))
-                return malformed(x, m->name, "empty, or too large", e);
-        x->member.in_memory = true;
-        return 0;
-}
-
-static int begin_member(void *userdata, const ArchiveMember *m, bool *ret_wanted, Error *e) {
-        Import *x = userdata;
-        const BundleFile *f = x->manifest && x->at < x->manifest->n_files ? &x->manifest->files[x->at] : NULL;
-        int r;
-
-        member_clear(&x->member);
-        if (m->kind != ARCHIVE_FILE)
-                return malformed(x, m->name, "not a regular file", e);
-        if (x->manifest && (!f || !streq(m->name, f->path) || m->size != f->size))
-                return malformed(x, m->name, "its manifest has another file, or none, at this place", e);
-        if (x->same && !x->key_file && f && !streq(f->path, REPO_KEY_FILE))
-                return malformed(x, m->name, REPO_KEY_FILE " should come here", e);
-        if (x->same && f && streq(f->path, BUNDLE_GENERATION)) {
-                x->done = true;
-                return -ECANCELED;
-        }
-        if ((r = x->manifest ? begin_kept(x, f, e) : begin_head(x, m, e)) < 0)
-                return r;
-        x->member.name = strdup(m->name);
-        x->member.size = m->size;
-        x->member.digest = digest_new("sha256");
-        if (x->member.in_memory)
-                x->member.text = malloc(m->size + 1);
-        if (!x->member.name || !x->member.digest || (x->member.in_memory && !x->member.text))
-                return error_oom(e);
-        *ret_wanted = true;
-        return 0;
-}
-
-static int member_data(void *userdata, const void *data, size_t size, Error *e) {
-        Import *x = userdata;
-        Member *m = &x->member;
-        int r;
-
-        if (size > m->size - m->got)
-                return malformed(x, m->name, "longer than announced", e);
-        if (m->in_memory)
-                memcpy(m->text + m->got, data, size);
-        if (m->is_kept && (r = write_all(m->fd, data, size)) < 0)
-                return error_errno(e, -r, "%s/" STAGE ", for %s", x->o->repo, m->name);
-        if (digest_update(m->digest, data, size) < 0)
-                return error_set(e, EIO, EXIT_FAILED, "cannot compute a digest");
-        m->got += size;
-        return 0;
-}
-
-/* A member that is kept in memory: where does it belong? */
-static int take_text(Import *x, Error *e) {
-        Member *m = &x->member;
-
-        if (strlen(m->text) != m->got)
-                return malformed(x, m->name, "not text", e);
-        if (!x->manifest) {
-                char **place = !x->manifest_text ? &x->manifest_text : !x->signature ? &x->signature : &x->key;
-
-                *place = TAKE_PTR(m->text);
-                return x->key ? trust(x, e) : 0;
-        }
-        if (streq(m->name, BUNDLE_GENERATION))
-                return take_generation(x, e);
-        *(streq(m->name, REPO_KEY_FILE) ? &x->key_file : streq(m->name, VENDOR_KEY_FILE) ? &x->vendor_keys : &x->repo_file) = TAKE_PTR(m->text);
-        return 0;
-}
-
-static int end_member(void *userdata, Error *e) {
-        Import *x = userdata;
-        Member *m = &x->member;
-        _cleanup_free_ char *hex = digest_hex(m->digest);
-
-        m->digest = digest_free(m->digest);
-        if (!hex)
-                return error_oom(e);
-        if (m->got != m->size)
-                return malformed(x, m->name, "it is cut", e);
-        if (x->manifest && !streq(hex, x->manifest->files[x->at++].sha256))
-                return untrusted(x, m->name, "its SHA-256 is not the one that was signed", e);
-        if (m->in_memory) {
-                m->text[m->got] = '\0';
-                return take_text(x, e);
-        }
-        return 0;
-}
-
-static int read_bundle(Import *x, Error *e) {
-        static const ArchiveVisitor visitor = { .begin = begin_member, .data = member_data, .end = end_member };
-        _cleanup_close_ int fd = open(x->o->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        struct stat st;
-        int r;
-
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return error_errno(e, errno, "%s", x->o->file);
-        if (!S_ISREG(st.st_mode))
-                return error_set(e, EBADMSG, EXIT_INVALID, "%s: not a regular file", x->o->file);
-        if (x->o->progress)
-                progress_begin(x->o->progress, "import", (uint64_t) st.st_size, true);
-        r = archive_stream(x->o->file, fd, 0, (uint64_t) st.st_size, ARCHIVE_TAR, &visitor, x, x->o->progress, e);
-        progress_end(x->o->progress);
-        member_clear(&x->member);
-        if (x->done)
-                return 0;
-        if (r < 0)
-                return r;
-        if (!x->manifest || x->at < x->manifest->n_files || !x->next || !x->key_file)
-                return malformed(x, NULL, "it ends before all of its files came", e);
-        return 0;
+                return bundle_malformed(x->o->file, BUNDLE_GENERATION, "it is another generation's", e);
+        if (x->repo->current && generation_is_mirror(x->repo->current) && !generation_is_mirror(x->next))
+                return error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s: it is a copy of %s", x->o->repo, x->repo->current->locks[0] + strlen(MIRROR_LOCK)), "give another directory: --repo");
+        if (x->mtime != MAX(x->next->revision, (int64_t) 0))
+                return bundle_malformed(x->o->file, NULL, "its files have another date than its generation", e);
+        return x->same ? 0 : plan_packages(x, e);
 }
 
 static int check_package(void *data, size_t i, Error *e) {
@@ -435,7 +228,7 @@ static int check_package(void *data, size_t i, Error *e) {
         if ((r = rpm_file_open(x->repo->fd, staged ? staged : p->href, &f, e)) < 0)
                 return r;
         if (f->size != p->size || !streq(f->header_sha256, p->header_sha256) || !streq(f->nevra, p->nevra))
-                return untrusted(x, p->href, "it is not the package that its generation describes", e);
+                return import_untrusted(x, p->href, "it is not the package that its generation describes", e);
         return p->vendor ? 0 : keyring_verify_package(x->keyring, f, NULL, e);
 }
 
@@ -450,7 +243,7 @@ static int check_staged(Import *x, Error *e) {
         if ((r = metadata_load(dir, x->o->file, x->keyring, &m, e)) < 0)
                 return r;
         if (!streq(m.repomd_sha256, x->next->repomd_sha256))
-                return untrusted(x, "repodata/repomd.xml", "it is another generation's", e);
+                return import_untrusted(x, "repodata/repomd.xml", "it is another generation's", e);
         if (!x->o->allow_older) {
                 int64_t now;
 
@@ -458,13 +251,13 @@ static int check_staged(Import *x, Error *e) {
                         return r;
         }
         if (m.primary->n_packages != x->next->n_packages)
-                return untrusted(x, BUNDLE_GENERATION, "it has not the packages that primary.xml has", e);
+                return import_untrusted(x, BUNDLE_GENERATION, "it has not the packages that primary.xml has", e);
         for (size_t i = 0; i < m.primary->n_packages; i++) {
                 const PrimaryPackage *q = m.primary->packages[i];
                 const PublishedPackage *p = generation_find_href(x->next, q->href);
 
                 if (!p || p->size != q->size || !streq(p->sha256, q->checksum))
-                        return untrusted(x, q->href, "primary.xml has another package", e);
+                        return import_untrusted(x, q->href, "primary.xml has another package", e);
         }
         return parallel_run(x->next->n_packages, check_package, x, e);
 }
@@ -494,7 +287,9 @@ static int write_tops(Import *x, const char *repo_file, Error *e) {
         if ((r = seal_top(x->repo, REPO_KEY_FILE, x->key_file, e)) < 0 ||
             (x->vendor_keys && (r = seal_top(x->repo, VENDOR_KEY_FILE, x->vendor_keys, e)) < 0))
                 return r;
-        return repo_file ? seal_top(x->repo, REPO_FILE, repo_file, e) : 0;
+        if (repo_file && (r = seal_top(x->repo, REPO_FILE, repo_file, e)) < 0)
+                return r;
+        return x->vendor_keys || unlinkat(x->repo->fd, VENDOR_KEY_FILE, 0) == 0 || errno == ENOENT ? 0 : error_errno(e, errno, "%s/" VENDOR_KEY_FILE, x->o->repo);
 }
 
 static int stage_metalink(Import *x, Error *e) {
@@ -502,7 +297,7 @@ static int stage_metalink(Import *x, Error *e) {
         int r = read_file(x->repo->stage_fd, "repodata/repomd.xml", METADATA_MAX, &repomd, NULL);
 
         return r < 0 ? error_errno(e, -r, "%s/" STAGE "/repodata/repomd.xml", x->o->repo)
-                     : metalink_carry(x->repo, repomd, x->next->revision, x->o->mirror_urls, e);
+                     : metalink_stage(x->repo, repomd, x->next->revision, x->o->mirror_urls, e);
 }
 
 static int remember(const Import *x, Error *e) {
@@ -513,7 +308,7 @@ static int run(Import *x, Error *e) {
         _cleanup_free_ char *repo_file = NULL;
         int r;
 
-        if ((r = find_pin(x, e)) < 0 || (r = read_bundle(x, e)) < 0 || (r = render_repo_file(x, &repo_file, e)) < 0)
+        if ((r = find_pin(x, e)) < 0 || (r = import_read(x, e)) < 0 || (r = render_repo_file(x, &repo_file, e)) < 0)
                 return r;
         if (!x->same && ((r = check_staged(x, e)) < 0 || (r = stage_metalink(x, e)) < 0 || (r = seal_generation(x->repo, x->next, e)) < 0 || (r = repository_sync(x->repo, e)) < 0 ||
                          (r = repository_link_metadata(x->repo, x->o->keep, e)) < 0 || (r = repository_switch(x->repo, x->next, e)) < 0))
@@ -526,7 +321,7 @@ static int run(Import *x, Error *e) {
 }
 
 int bundle_import(const ImportOptions *o, ImportReport *ret, Error *e) {
-        _cleanup_(import_done) Import x = { .o = o, .member.fd = -1 };
+        _cleanup_(import_done) Import x = { .o = o };
         int r = run(&x, e);
 
         if (r < 0)

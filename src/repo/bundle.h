@@ -63,7 +63,7 @@ typedef struct ImportOptions {
         const char *baseurl;  /* NULL: the one that is there, else file:// and the repository's path */
         unsigned keep;        /* generations, this one included; at least 1 */
         bool allow_older;
-        char **mirror_urls;   /* for a metalink; NULL: those of the one that is there */
+        char **mirror_urls;   /* see metalink_stage() */
         Progress *progress;   /* begun and ended here; may be NULL */
 } ImportOptions;
 

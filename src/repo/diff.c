@@ -45,11 +45,21 @@ static int no_such_generation(const PublishedState *s, Error *e) {
                           there && *there ? there : "none");
 }
 
+static int no_repository(const PublishedState *s, bool by_number, int error, Error *e) {
+        if (error != ENOENT && error != ENOTDIR)
+                return error_errno(e, error, "%s", s->path);
+        return by_number ? error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: there is no repository", s->path), "publish first, or name the repository: --repo")
+                         : error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: neither a generation, nor a repository's directory", s->path),
+                                      "give a generation's number, current, previous, or a repository's directory");
+}
+
 /* The published one, whatever else there is; its place among the generations. */
 static int find_published(const PublishedState *s, size_t *ret, Error *e) {
         char hex[SHA256_HEX_SIZE];
         int r = sha256_file(s->repo_fd, "repodata/repomd.xml", hex);
 
+        if (r == -ENOENT)
+                return no_repository(s, true, ENOENT, e);
         if (r < 0)
                 return error_errno(e, -r, "%s/repodata/repomd.xml", s->path);
         for (size_t i = s->n_generations; i-- > 0;)
@@ -61,21 +71,30 @@ static int find_published(const PublishedState *s, size_t *ret, Error *e) {
                           "it was not published by gn8v-tee-repo, or was changed since: verify it");
 }
 
+static bool is_digits(const char *word) {
+        return *word && strspn(word, "0123456789") == strlen(word);
+}
+
+bool generation_word_is_valid(const char *word) {
+        return streq(word, "current") || streq(word, "previous") || is_digits(word);
+}
+
 int published_state_open(const char *path, const char *word, PublishedState *ret, Error *e) {
         _cleanup_published_state_ PublishedState s = { .repo_fd = -1 };
-        bool is_number, is_word = streq(word, "current") || streq(word, "previous");
-        uint64_t number;
+        bool is_number = is_digits(word), by_number = generation_word_is_valid(word);
+        uint64_t number = 0;
         size_t at = 0;
         int r;
 
-        is_number = parse_u64(word, &number) >= 0;
+        /* One that is too large for a number is a number that no generation has: none has 0. */
+        (void) (is_number && parse_u64(word, &number) < 0);
         s.label = strdup(word);
-        s.path = strdup(is_number || is_word ? path : word);
+        s.path = strdup(by_number ? path : word);
         if (!s.label || !s.path)
                 return error_oom(e);
         s.repo_fd = open(s.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (s.repo_fd < 0)
-                return error_hint(e, error_errno(e, errno, "%s", s.path), "give a generation's number, current, previous, or a repository's directory");
+                return no_repository(&s, by_number, errno, e);
         r = generations_load(s.repo_fd, s.path, &s.generations, &s.n_generations, e);
         if (r < 0)
                 return r;

@@ -14,6 +14,8 @@ typedef struct PublishedState {
         const Generation *generation; /* one of them */
 } PublishedState;
 
+/* Digits, "current" or "previous": what names a generation of one repository. */
+bool generation_word_is_valid(const char *word);
 /* word: a generation's number, "current" or "previous" of the repository at path, or the path of another repository (its current one).
  * -ENOENT names the generations that there are. */
 int published_state_open(const char *path, const char *word, PublishedState *ret, Error *e);

@@ -22,6 +22,7 @@ struct FetchItem {
         uint64_t size_max;      /* refuse more, when size is not known */
         const char *sha256;     /* hex; NULL: first use, whatever comes */
         const char *hint;       /* what to do when the file is another; or NULL */
+        const char *absent_hint; /* what to do when there is no such file; NULL: what is to be done about a release file's URL= */
         bool size_is_seen;      /* the size was only seen before: a shorter file is another file, not a broken one */
         FetchCheck check;       /* or NULL */
         void *userdata;

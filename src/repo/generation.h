@@ -37,6 +37,7 @@ typedef struct Generation {
         uint64_t number;
         int64_t revision;
         Freshness freshness; /* as repomd.xml says */
+        int64_t valid_sec;   /* for how long it was meant to be fresh; 0: for ever, or not known */
         char *key;           /* fingerprint of who signed it, packages, too */
         char *also;          /* of who signed its metadata as well, while one key replaces another; may be NULL */
         char *repomd_sha256;

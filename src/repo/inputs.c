@@ -9,6 +9,8 @@
 #include "basic/digest.h"
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/add.h"
+#include "repo/openpgp-read.h"
 #include "repo/parallel.h"
 
 #define RECORD_MAX  (1024 * 1024)
@@ -104,6 +106,22 @@ static int record_string(const char *path, const json_t *record, const char *key
         return *ret ? 0 : error_oom(e);
 }
 
+/* Added, with a signature that stays: as a vendor's package, but its bytes and its key lie in packages/. */
+static int fill_signer(InputPackage *p, const char *folder, const char *path, const json_t *record, Error *e) {
+        unsigned char fingerprint[OPENPGP_FINGERPRINT_SIZE];
+        const json_t *size = json_object_get(record, "size");
+
+        if (!p->signer)
+                return 0;
+        if (!openpgp_fingerprint_bytes(p->signer, fingerprint) || !json_is_integer(size) || json_integer_value(size) < 0)
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: \"signer\" is not a fingerprint, or there is no size", path);
+        p->size = (uint64_t) json_integer_value(size);
+        p->sealed = false;
+        p->record_id = (FileId){}; /* the memo knows no signers: this record is read each time */
+        p->signer_key = format("%s/" ADDED_KEY "%s", folder, p->signer);
+        return p->signer_key ? 0 : error_oom(e);
+}
+
 static int fill_from_record(InputPackage *p, const char *path, const json_t *record, Error *e) {
         _cleanup_free_ char *package = NULL;
         int r;
@@ -112,6 +130,7 @@ static int fill_from_record(InputPackage *p, const char *path, const json_t *rec
             (r = record_string(path, record, "sha256", true, &p->sha256, e)) < 0 ||
             (r = record_string(path, record, "artifact", false, &p->artifact, e)) < 0 ||
             (r = record_string(path, record, "artifact_sha256", false, &p->artifact_sha256, e)) < 0 ||
+            (r = record_string(path, record, "signer", false, &p->signer, e)) < 0 ||
             (r = record_releases(path, json_object_get(record, "releases"), &p->releases, e)) < 0)
                 return r;
         if (!streq(package, p->file))
@@ -141,8 +160,8 @@ static bool is_wanted(const Inputs *in, char *const *releases) {
         return false;
 }
 
-static int read_record(InputPackage *p, const char *workspace, int dir_fd, const char *name, Error *e) {
-        _cleanup_free_ char *text = NULL, *shown = format("%s/packages/%s", workspace, name);
+static int read_record(InputPackage *p, const char *folder, int dir_fd, const char *name, Error *e) {
+        _cleanup_free_ char *text = NULL, *shown = path_join(folder, name);
         _cleanup_(jsonp) json_t *record = NULL;
         json_error_t why;
         size_t size;
@@ -153,7 +172,7 @@ static int read_record(InputPackage *p, const char *workspace, int dir_fd, const
         r = read_file(dir_fd, name, RECORD_MAX, &text, &size);
         if (r == -ENOENT)
                 return error_hint(e, error_set(e, ENOENT, EXIT_INVALID, "%s: it has no build record (%s)", p->path, name),
-                                  "only packages that `gn8v-tee-repo build` made are published: build it again, or remove it");
+                                  "one that was built needs to be built again; one of somebody else's: move it out of packages/, then `gn8v-tee-repo add` it");
         if (r < 0)
                 return error_errno(e, -r, "%s", shown);
         record = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
@@ -161,7 +180,8 @@ static int read_record(InputPackage *p, const char *workspace, int dir_fd, const
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: not a build record: line %d: %s", shown, record ? 1 : why.line,
                                  record ? "not an object" : why.text);
         p->sealed = is_sealed(p, record);
-        return fill_from_record(p, shown, record, e);
+        r = fill_from_record(p, shown, record, e);
+        return r < 0 ? r : fill_signer(p, folder, shown, record, e);
 }
 
 /* Of a package and a record that are the files they were: what the record said. */
@@ -179,6 +199,14 @@ static int recall(InputPackage *p, const Memo *memo, size_t guess, Error *e) {
                         return error_oom(e);
         p->memo = x;
         return 0;
+}
+
+/* The same of one whose signature stays: what there is to know of it was just read, and only that it is published is asked. */
+static void recall_vendor(InputPackage *p, const Memo *memo) {
+        const MemoEntry *x = memo_find(memo, p->file, 0);
+
+        if (x && x->record.ino == 0 && file_id_same(&x->input, &p->id) && streq(x->input_sha256, p->sha256))
+                p->memo = x;
 }
 
 typedef struct Records {
@@ -219,8 +247,11 @@ static int load_record(void *data, size_t i, Error *e) {
                 p->id = file_id(&st);
         if (fstatat(all->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
                 p->record_id = file_id(&st);
-        r = recall(p, all->memo, i, e);
-        return r < 0 || p->memo ? r : read_record(p, all->workspace, all->dir_fd, name, e);
+        if ((r = recall(p, all->memo, i, e)) < 0 || p->memo || (r = read_record(p, all->folder, all->dir_fd, name, e)) < 0)
+                return r;
+        if (p->signer)
+                recall_vendor(p, all->memo);
+        return 0;
 }
 
 /* A source package may be there without being meant: rpmbuild writes one. */
@@ -319,7 +350,6 @@ static int find_signer_key(InputPackage *p, const char *workspace, const InputRe
 static int add_vendor(Inputs *in, const char *workspace, const InputRelease *ir, const Artifact *a, Error *e) {
         _cleanup_(input_package_freep) InputPackage *p = NULL;
         const LockedArtifact *l = lock_find(ir->lock, a->name);
-        const MemoEntry *x;
         InputPackage *same;
         struct stat st;
         int r;
@@ -351,9 +381,7 @@ static int add_vendor(Inputs *in, const char *workspace, const InputRelease *ir,
                 return r;
         if (stat(p->path, &st) == 0)
                 p->id = file_id(&st);
-        x = memo_find(in->memo, p->file, 0);
-        if (x && x->record.ino == 0 && file_id_same(&x->input, &p->id) && streq(x->input_sha256, p->sha256))
-                p->memo = x;
+        recall_vendor(p, in->memo);
         return add_package(in, &p, e);
 }
 
@@ -375,8 +403,10 @@ static int load_lock(InputRelease *ir, const char *workspace, bool need, Error *
         r = sha256_file(AT_FDCWD, path, hex);
         if (r == -ENOENT && !need)
                 return 0;
+        if (r == -ENOENT)
+                return error_hint(e, error_set(e, ENOENT, EXIT_DIFFERS, "%s: %s is not locked yet", path, ir->name), "run 'gn8v-tee-repo lock %s' first", ir->name);
         if (r < 0)
-                return error_hint(e, error_errno(e, -r, "%s", path), "run `gn8v-tee-repo lock %s` first", ir->name);
+                return error_errno(e, -r, "%s", path);
         if (!(ir->lock_sha256 = strdup(hex)))
                 return error_oom(e);
         if ((r = lock_load(path, &ir->lock, e)) < 0)

@@ -75,13 +75,15 @@ bool scan_bool(JsonScan *j) {
 int64_t scan_integer(JsonScan *j) {
         bool negative = scan_take(j, '-');
         unsigned digits = 0;
-        int64_t v = 0;
+        uint64_t v = 0; /* has room for the digit that is one too many */
 
         for (; j->p < j->end && *j->p >= '0' && *j->p <= '9' && digits <= DIGITS_MAX; digits++)
-                v = v * 10 + (*j->p++ - '0');
-        if (digits == 0 || digits > DIGITS_MAX)
+                v = v * 10 + (uint64_t) (*j->p++ - '0');
+        if (digits == 0 || digits > DIGITS_MAX) {
                 j->bad = true;
-        return negative ? -v : v;
+                return 0;
+        }
+        return negative ? -(int64_t) v : (int64_t) v;
 }
 
 static void skip(JsonScan *j, unsigned depth) {

@@ -9,6 +9,7 @@
 #include "repo/json-scan.h"
 
 #define MANIFEST_FORMAT 1
+#define VALID_SEC_MAX   (INT64_C(36500) * 24 * 60 * 60)
 
 /* One string member; nothing in a manifest needs an escape: see json-scan.h. */
 static void put_text(Text *t, const char *key, const char *value) {
@@ -84,7 +85,10 @@ int generation_to_json(const Generation *g, char **ret, Error *e) {
         }
         text_append(&t, "\n  ],\n  ");
         put_text(&t, "repomd_sha256", g->repomd_sha256);
-        text_printf(&t, ",\n  \"revision\": %" PRIi64 "\n}\n", g->revision);
+        text_printf(&t, ",\n  \"revision\": %" PRIi64, g->revision);
+        if (g->valid_sec > 0)
+                text_printf(&t, ",\n  \"valid\": %" PRIi64, g->valid_sec);
+        text_append(&t, "\n}\n");
         *ret = text_take(&t);
         return *ret ? 0 : error_oom(e);
 }
@@ -313,6 +317,10 @@ static int take_top(JsonScan *j, JsonText key, Reading *reading, Error *e) {
                 g->revision = scan_integer(j);
         else if (scan_equals(key, "expires"))
                 g->freshness.expires = scan_integer(j);
+        else if (scan_equals(key, "valid")) {
+                g->valid_sec = scan_integer(j);
+                j->bad |= g->valid_sec <= 0 || g->valid_sec > VALID_SEC_MAX;
+        }
         else if (scan_equals(key, "key"))
                 take(j, any, &g->key);
         else if (scan_equals(key, "also"))

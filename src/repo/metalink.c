@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "basic/fs.h"
 #include "basic/strings.h"
@@ -115,19 +116,16 @@ int metalink_urls(Repository *r, char ***ret, Error *e) {
         return 0;
 }
 
-int metalink_carry(Repository *r, const char *repomd, int64_t timestamp, char *const *urls, Error *e) {
-        _cleanup_strv_ char **published = NULL;
-        int k;
-
-        if (strv_length(urls) == 0 && (k = metalink_urls(r, &published, e)) < 0)
-                return k;
-        return metalink_stage(r, repomd, timestamp, published ? published : urls, e);
-}
-
 int metalink_stage(Repository *r, const char *repomd, int64_t timestamp, char *const *urls, Error *e) {
+        _cleanup_strv_ char **published = NULL;
         _cleanup_free_ char *text = NULL;
         int k;
 
+        if (!urls) {
+                if ((k = metalink_urls(r, &published, e)) < 0)
+                        return k;
+                urls = published;
+        }
         if (strv_length(urls) == 0)
                 return 0;
         if ((k = metalink_render(repomd, strlen(repomd), timestamp, urls, &text, e)) < 0)
@@ -140,8 +138,10 @@ int metalink_refresh(Repository *r, int64_t timestamp, char *const *urls, Error 
         _cleanup_free_ char *repomd = NULL, *text = NULL;
         int k;
 
-        if (strv_length(urls) == 0)
+        if (!urls)
                 return 0;
+        if (strv_length(urls) == 0)
+                return unlinkat(r->fd, "repodata/" METALINK_FILE, 0) < 0 && errno != ENOENT ? error_errno(e, errno, "%s/repodata/" METALINK_FILE, r->path) : 0;
         if ((k = read_file(r->fd, "repodata/repomd.xml", REPOMD_MAX, &repomd, NULL)) < 0)
                 return error_errno(e, -k, "%s/repodata/repomd.xml", r->path);
         k = metalink_render(repomd, strlen(repomd), timestamp, urls, &text, e);

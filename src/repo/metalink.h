@@ -15,10 +15,8 @@ int metalink_render(const char *repomd, size_t size, int64_t timestamp, char *co
 int metalink_urls(Repository *r, char ***ret, Error *e);
 
 /* Writes it to the staged repodata/, to be switched to together with this repomd.xml; or, for the state that is published already, in place of the
- * one there, if it differs. Nothing without urls. */
+ * one there, if it differs. urls NULL: those of the metalink that is published; an empty list: there is to be none. */
 int metalink_stage(Repository *r, const char *repomd, int64_t timestamp, char *const *urls, Error *e);
-/* The same with the published metalink's URLs where none are given: for a state that is published again. */
-int metalink_carry(Repository *r, const char *repomd, int64_t timestamp, char *const *urls, Error *e);
 int metalink_refresh(Repository *r, int64_t timestamp, char *const *urls, Error *e);
 
 /* That a metalink is of this repomd.xml: one file of this name, size and SHA-256, no weaker digest and no older state beside it, places that are

@@ -31,8 +31,8 @@ static int load_texts(const MirrorSource *sources, size_t n, MirrorModules *m, E
         for (size_t i = 0; i < n; i++) {
                 const MirrorFile *f = mirror_source_find(&sources[i], "modules");
                 _cleanup_free_ char *name = f ? path_join(sources[i].url, f->f->href) : NULL;
-                char **grown = reallocarray(m->texts, strv_length(m->texts) + 2, sizeof(*grown)), *text;
                 size_t size, at = strv_length(m->texts);
+                char **grown = reallocarray(m->texts, at + 2, sizeof(*grown)), *text;
 
                 if (!grown || (f && !name))
                         return error_oom(e);

@@ -120,15 +120,13 @@ typedef struct Batch {
 
 static int add_to_batch(Batch *b, MirrorPackage *x, Error *e) {
         bool known = streq(x->p->digest, "sha256");
-        _cleanup_free_ char *url = mirror_url(x->source->url, x->p->href);
 
-        b->urls[b->n] = NULL;
-        if (!url || strv_append(&b->urls[b->n], url) < 0)
+        if (!(b->urls[b->n] = mirror_source_urls(x->source, x->p->href)))
                 return error_oom(e);
         b->packages[b->n] = x;
         b->items[b->n] = (FetchItem){ .label = path_basename(x->p->href), .filename = path_basename(x->p->href), .urls = b->urls[b->n], .size = x->p->size,
                                       .size_max = x->p->size, .sha256 = known ? x->p->checksum : NULL, .check = known ? NULL : check_other_digest, .userdata = x,
-                                      .hint = "the repository may be in the middle of a change: try again; if it stays so, do not trust this source" };
+                                      .hint = MIRROR_CHANGING_HINT, .absent_hint = MIRROR_CHANGING_HINT };
         b->n++;
         return 0;
 }

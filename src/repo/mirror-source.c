@@ -6,16 +6,18 @@
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "release/repo-file.h"
 
-#define KEY_FILE_MAX       (1024u * 1024)
 #define METADATA_TOTAL_MAX (UINT64_C(2) << 30)
-#define ARMOR_BEGIN        "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
-void mirror_keys_clear(MirrorKeys *k) {
-        for (size_t i = 0; i < k->n; i++)
-                keyring_free(k->v[i]);
-        free(k->v);
-        *k = (MirrorKeys){};
+/* What came from one place. */
+static void forget_place(MirrorSource *s) {
+        free(TAKE_PTR(s->repomd_text));
+        free(TAKE_PTR(s->signature));
+        free(TAKE_PTR(s->key));
+        s->signers = strv_free(s->signers);
+        s->signer = NULL;
+        s->repomd = repomd_free(s->repomd);
 }
 
 void mirror_source_clear(MirrorSource *s) {
@@ -23,89 +25,12 @@ void mirror_source_clear(MirrorSource *s) {
                 free(s->files[i].path);
         free(s->files);
         free(s->url);
-        free(s->repomd_text);
-        free(s->signature);
-        strv_free(s->signers);
-        free(s->key);
-        repomd_free(s->repomd);
+        strv_free(s->places);
+        forget_place(s);
         free(s->primary_text);
         primary_free(s->primary);
         free(s->fragments);
         *s = (MirrorSource){};
-}
-
-bool mirror_keys_have(const MirrorKeys *k, const char *fingerprint) {
-        for (size_t i = 0; i < k->n; i++)
-                if (strv_contains(keyring_fingerprints(k->v[i]), fingerprint))
-                        return true;
-        return false;
-}
-
-/* strict: every key has to be pinned; else those that are not are left out. */
-static int add_key(MirrorKeys *k, const char *data, size_t size, const char *name, char *const *fingerprints, bool strict, Error *e) {
-        _cleanup_(keyring_freep) Keyring *keyring = NULL;
-        _cleanup_error_ Error ignored = ERROR_INIT;
-        Keyring **grown;
-        int r = keyring_new(data, size, name, &keyring, strict ? e : &ignored);
-
-        if (r < 0)
-                return strict ? r : 0;
-        STRV_FOREACH(s, keyring_fingerprints(keyring))
-                if (fingerprints && !strv_contains(fingerprints, *s))
-                        return strict ? error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: it has key %s, which is none of those that --key names", name, *s) : 0;
-        if (mirror_keys_have(k, keyring_fingerprint(keyring)))
-                return 0;
-        grown = reallocarray(k->v, k->n + 1, sizeof(*grown));
-        if (!grown)
-                return error_oom(e);
-        k->v = grown;
-        k->v[k->n++] = TAKE_PTR(keyring);
-        return 0;
-}
-
-/* Distributions put several keys behind each other in one file. */
-static int add_keys(MirrorKeys *k, const char *text, size_t size, const char *name, char *const *fingerprints, bool strict, Error *e) {
-        const char *block = strstr(text, ARMOR_BEGIN);
-        int r = 0;
-
-        if (!block)
-                return add_key(k, text, size, name, fingerprints, strict, e);
-        while (r >= 0 && block) {
-                const char *next = strstr(block + 1, ARMOR_BEGIN);
-
-                r = add_key(k, block, next ? (size_t) (next - block) : strlen(block), name, fingerprints, strict, e);
-                block = next;
-        }
-        return r;
-}
-
-int mirror_keys_load(MirrorKeys *k, char *const *files, char *const *fingerprints, Error *e) {
-        STRV_FOREACH(s, files) {
-                _cleanup_free_ char *text = NULL;
-                size_t size;
-                int r = read_file(AT_FDCWD, *s, KEY_FILE_MAX, &text, &size);
-
-                if (r < 0)
-                        return error_errno(e, -r, "%s", *s);
-                if ((r = add_keys(k, text, size, *s, fingerprints, true, e)) < 0)
-                        return r;
-        }
-        return 0;
-}
-
-int mirror_keys_verify_package(const MirrorKeys *k, const RpmFile *f, const char **ret_fingerprint, Error *e) {
-        int r = error_set(NULL, EKEYREJECTED, EXIT_UNTRUSTED, "no key");
-
-        for (size_t i = 0; i < k->n; i++) {
-                _cleanup_error_ Error why = ERROR_INIT;
-
-                r = keyring_verify_package(k->v[i], f, ret_fingerprint, &why);
-                if (r >= 0)
-                        return 0;
-                if (i + 1 == k->n)
-                        return error_set(e, -r, why.code, "%s", why.message);
-        }
-        return r;
 }
 
 char *mirror_url(const char *url, const char *path) {
@@ -120,22 +45,40 @@ char *mirror_url(const char *url, const char *path) {
         return text_take(&t);
 }
 
-/* A small file of the source, whatever it is now, and its digest. */
-static int fetch_small(const MirrorSource *s, const char *path, uint64_t max, Store *store, const FetchOptions *options, char **ret, size_t *ret_size, Error *e) {
-        _cleanup_free_ char *url = mirror_url(s->url, path), *stored = NULL;
-        char *urls[] = { url, NULL };
-        FetchItem item = { .label = path, .filename = path_basename(path), .urls = urls, .size_max = max };
-        FetchOptions quiet = options ? *options : (FetchOptions){};
+char **mirror_source_urls(const MirrorSource *s, const char *path) {
+        _cleanup_strv_ char **urls = NULL;
+
+        STRV_FOREACH(place, s->places) {
+                _cleanup_free_ char *url = mirror_url(*place, path);
+
+                if (!url || strv_append(&urls, url) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(urls);
+}
+
+/* A small file, whatever it is now. places: NULL, or what says what it has to be. */
+static int fetch_small(const char *url, const char *label, uint64_t max, const MirrorPlaces *places, const MirrorOpening *with, char **ret, size_t *ret_size, Error *e) {
+        _cleanup_free_ char *stored = NULL;
+        char *urls[] = { (char *) url, NULL };
+        FetchItem item = { .label = label, .filename = path_basename(label), .urls = urls, .size_max = max,
+                           .absent_hint = places ? "Is it the URL of a repository? It is that of the directory with repodata/ in it" : NULL };
+        FetchOptions quiet = with->o->fetch ? *with->o->fetch : (FetchOptions){};
         int r;
 
-        if (!url)
-                return error_oom(e);
+        if (places && places->sha256) {
+                if (places->size > max)
+                        return error_set(e, EFBIG, EXIT_INVALID, "%s: its metalink says %ju bytes, at most %ju are taken", url, (uintmax_t) places->size, (uintmax_t) max);
+                item.sha256 = places->sha256;
+                item.size = places->size;
+                item.hint = "this place is behind, or ahead of its metalink";
+        }
         quiet.done = NULL;
-        if ((r = fetch_all(store, &item, 1, &quiet, e)) >= 0) {
-                stored = store_path(store, item.ret_sha256);
+        if ((r = fetch_all(with->store, &item, 1, &quiet, e)) >= 0) {
+                stored = store_path(with->store, item.ret_sha256 ? item.ret_sha256 : item.sha256);
                 r = stored ? read_file(AT_FDCWD, stored, max, ret, ret_size) : -ENOMEM;
                 if (r < 0)
-                        r = error_errno(e, -r, "%s", path);
+                        r = error_errno(e, -r, "%s", label);
                 if (stored)
                         (void) unlink(stored); /* it is another file tomorrow */
         }
@@ -143,25 +86,20 @@ static int fetch_small(const MirrorSource *s, const char *path, uint64_t max, St
         return r;
 }
 
+static int fetch_from(const char *place, const char *path, uint64_t max, const MirrorPlaces *places, const MirrorOpening *with, char **ret, size_t *ret_size, Error *e) {
+        _cleanup_free_ char *url = mirror_url(place, path);
+        return url ? fetch_small(url, path, max, places, with, ret, ret_size, e) : error_oom(e);
+}
+
 /* Absent is fine, unreachable is not told from it: what is missing then is judged by whoever needs it. */
-static int fetch_optional(const MirrorSource *s, const char *path, Store *store, const FetchOptions *options, char **ret, Error *e) {
+static int fetch_optional(const char *place, const char *path, const MirrorOpening *with, char **ret, Error *e) {
         _cleanup_error_ Error why = ERROR_INIT;
         size_t size;
-        int r = fetch_small(s, path, KEY_FILE_MAX, store, options, ret, &size, &why);
+        int r = fetch_from(place, path, MIRROR_KEY_FILE_MAX, NULL, with, ret, &size, &why);
 
         if (r >= 0 || why.code == EXIT_UNREACHABLE)
                 return 0;
         return error_set(e, -r, why.code, "%s", why.message ? why.message : path);
-}
-
-int mirror_keys_missing(const MirrorKeys *k, const char *url, char *const *fingerprints, Error *e) {
-        if (!fingerprints)
-                return 0;
-        STRV_FOREACH(f, fingerprints)
-                if (mirror_keys_have(k, *f))
-                        return 0;
-        return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: key %s is not beside it, nor in a --key-file", url, fingerprints[0]),
-                          "get the key from whoever makes the repository, and name its file: --key-file");
 }
 
 static int judge(MirrorSource *s, const MirrorKeys *keys, const MirrorOptions *o, const char *name, Error *e) {
@@ -184,27 +122,115 @@ static int judge(MirrorSource *s, const MirrorKeys *keys, const MirrorOptions *o
         return mirror_keys_missing(keys, s->url, o->fingerprints, e);
 }
 
-int mirror_source_open(MirrorSource *s, const char *url, Store *store, MirrorKeys *keys, const MirrorOptions *o, Error *e) {
-        _cleanup_free_ char *name = NULL;
+/* Where repositories that this program publishes have their keys, and those of the vendors whose packages keep their signatures. */
+static int take_keys_beside(const char *place, const MirrorOpening *with, Error *e) {
+        static const char *const files[] = { REPO_KEY_FILE, VENDOR_KEY_FILE };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(files) && !mirror_keys_have_all(with->keys, with->o->fingerprints); i++) {
+                _cleanup_free_ char *text = NULL;
+
+                if ((r = fetch_optional(place, files[i], with, &text, e)) >= 0 && text)
+                        r = mirror_keys_offer(with->keys, text, files[i], with->o->fingerprints, e);
+        }
+        return r;
+}
+
+/* What a source's places are, and what is known of its repomd.xml before it is here. */
+static int find_places(const char *source, const MirrorOpening *with, MirrorPlaces *ret, Error *e) {
+        _cleanup_free_ char *text = NULL;
+        const char *url;
+        MirrorPlaceKind kind = mirror_place_kind(source, &url);
+        size_t size = strlen(url);
+        int r;
+
+        if (kind != MIRROR_AT_URL)
+                return (r = fetch_small(url, url, MIRROR_LIST_MAX, NULL, with, &text, &size, e)) < 0 ? r : mirror_places_parse(kind, text, size, url, ret, e);
+        while (size > 0 && url[size - 1] == '/')
+                size--;
+        text = strndup(url, size);
+        return text && strv_append(&ret->urls, text) >= 0 ? 0 : error_oom(e);
+}
+
+static int open_at(MirrorSource *s, const char *place, const MirrorPlaces *places, const MirrorOpening *with, Error *e) {
+        _cleanup_free_ char *name = path_join(place, "repodata/repomd.xml");
+        const MirrorOptions *o = with->o;
+        int r;
+
+        if (!name)
+                return error_oom(e);
+        if ((r = fetch_from(place, "repodata/repomd.xml", REPOMD_MAX, places, with, &s->repomd_text, &s->repomd_size, e)) < 0 ||
+            (r = fetch_optional(place, "repodata/repomd.xml.asc", with, &s->signature, e)) < 0 ||
+            (s->signature && (r = fetch_optional(place, "repodata/repomd.xml.key", with, &s->key, e)) < 0))
+                return r;
+        if (sha256_buffer(s->repomd_text, s->repomd_size, s->repomd_sha256) < 0)
+                return error_oom(e);
+        if ((s->key && (r = mirror_keys_offer(with->keys, s->key, "repomd.xml.key", o->fingerprints, e)) < 0) || (r = take_keys_beside(place, with, e)) < 0)
+                return r;
+        if ((r = judge(s, with->keys, o, name, e)) < 0 || (r = repomd_parse_foreign(s->repomd_text, s->repomd_size, name, &s->repomd, e)) < 0)
+                return r;
+        return places->urls[1] && with->judge ? with->judge(with->userdata, s, e) : 0;
+}
+
+/* Another place may be better than one that is down, behind, or not to be trusted; it is not for what is wrong here. */
+static bool is_of_place(const Error *e) {
+        return e->code == EXIT_UNREACHABLE || e->code == EXIT_UNTRUSTED || e->code == EXIT_INVALID || e->code == EXIT_DIFFERS;
+}
+
+static int warn_of(const MirrorOpening *with, const MirrorSource *s, const Text *reasons) {
+        _cleanup_free_ char *warning = format("%s: places that were passed over:\n%s", s->url, reasons->data);
+
+        return !warning || strv_append(with->warnings, warning) < 0 ? -ENOMEM : 0;
+}
+
+/* The places become the source's, the one at first before the others: what a place lacks, the next one may have. */
+static void put_first(MirrorSource *s, MirrorPlaces *p, size_t first) {
+        char *url = p->urls[first];
+
+        memmove(p->urls + 1, p->urls, first * sizeof(*p->urls));
+        p->urls[0] = url;
+        s->places = TAKE_PTR(p->urls);
+}
+
+static int open_one_of(MirrorSource *s, MirrorPlaces *p, const MirrorOpening *with, Error *e) {
+        _cleanup_text_ Text reasons = {};
+        ExitCode worst = EXIT_OK;
+        int error = 0;
+
+        for (size_t i = 0; p->urls[i]; i++) {
+                _cleanup_error_ Error why = ERROR_INIT;
+                int r = open_at(s, p->urls[i], p, with, &why);
+
+                if (r >= 0) {
+                        put_first(s, p, i);
+                        return reasons.size > 0 && warn_of(with, s, &reasons) < 0 ? error_oom(e) : 0;
+                }
+                if (!p->urls[1] || !is_of_place(&why)) {
+                        *e = why;
+                        why = ERROR_INIT;
+                        return r;
+                }
+                forget_place(s);
+                text_printf(&reasons, "%s  %s: %s", reasons.size > 0 ? "\n" : "", p->urls[i], why.message ? why.message : strerror(-r));
+                if (worst == EXIT_OK || (worst != EXIT_UNTRUSTED && why.code == EXIT_UNTRUSTED)) {
+                        worst = why.code;
+                        error = -r;
+                }
+        }
+        return error_hint(e, error_set(e, error, worst, "%s: none of its places will do\n%s", s->url, reasons.data ? reasons.data : ""),
+                          worst == EXIT_UNTRUSTED ? "do not trust this source before you know why" : "try again later, or name one good place of the repository itself");
+}
+
+int mirror_source_open(MirrorSource *s, const char *url, const MirrorOpening *with, Error *e) {
+        _cleanup_(mirror_places_clear) MirrorPlaces places = {};
         size_t n = strlen(url);
         int r;
 
         while (n > 0 && url[n - 1] == '/')
                 n--;
-        s->url = strndup(url, n);
-        if (!s->url || !(name = path_join(s->url, "repodata/repomd.xml")))
+        if (!(s->url = strndup(url, n)))
                 return error_oom(e);
-        if ((r = fetch_small(s, "repodata/repomd.xml", REPOMD_MAX, store, o->fetch, &s->repomd_text, &s->repomd_size, e)) < 0 ||
-            (r = fetch_optional(s, "repodata/repomd.xml.asc", store, o->fetch, &s->signature, e)) < 0 ||
-            (s->signature && (r = fetch_optional(s, "repodata/repomd.xml.key", store, o->fetch, &s->key, e)) < 0))
-                return r;
-        if (sha256_buffer(s->repomd_text, s->repomd_size, s->repomd_sha256) < 0)
-                return error_oom(e);
-        if (s->key && o->fingerprints && (r = add_keys(keys, s->key, strlen(s->key), "repomd.xml.key", o->fingerprints, false, e)) < 0)
-                return r;
-        if ((r = judge(s, keys, o, name, e)) < 0)
-                return r;
-        return repomd_parse_foreign(s->repomd_text, s->repomd_size, name, &s->repomd, e);
+        return (r = find_places(url, with, &places, e)) < 0 ? r : open_one_of(s, &places, with, e);
 }
 
 bool mirror_type_is_whole(const char *type) {
@@ -267,17 +293,15 @@ static int fetch_files(MirrorSource *s, Store *store, const FetchOptions *option
                 return error_oom(e);
         for (size_t i = 0; r >= 0 && i < s->n_files; i++) {
                 const RepomdFile *f = s->files[i].f;
-                _cleanup_free_ char *url = NULL;
 
                 if (s->files[i].path || same_bytes(s, i) || n == ELEMENTSOF(urls))
                         continue;
-                url = mirror_url(s->url, f->href);
-                if (!url || strv_append(&urls[n], url) < 0)
+                if (!(urls[n] = mirror_source_urls(s, f->href)))
                         r = error_oom(e);
                 items[n] = (FetchItem){ .label = f->href, .filename = path_basename(f->href), .urls = urls[n], .size = f->size, .size_max = METADATA_MAX,
                                         .sha256 = streq(f->digest, "sha256") ? f->checksum : NULL, .userdata = (void *) f,
                                         .check = streq(f->digest, "sha256") ? NULL : check_other_digest,
-                                        .hint = "the repository may be in the middle of a change: try again; if it stays so, do not trust this source" };
+                                        .hint = MIRROR_CHANGING_HINT, .absent_hint = MIRROR_CHANGING_HINT };
                 at[n++] = i;
         }
         if (r >= 0)
@@ -303,7 +327,7 @@ const MirrorFile *mirror_source_find(const MirrorSource *s, const char *type) {
 
 static int check_file(const MirrorSource *s, const MirrorFile *f, uint64_t max, char **ret, size_t *ret_size, Error *e) {
         _cleanup_close_ int fd = open(f->path, O_RDONLY | O_CLOEXEC);
-        _cleanup_free_ char *name = path_join(s->url, f->f->href);
+        _cleanup_free_ char *name = path_join(s->places[0], f->f->href);
 
         if (!name)
                 return error_oom(e);
@@ -315,7 +339,7 @@ int mirror_file_text(const MirrorSource *s, const MirrorFile *f, uint64_t max, c
 }
 
 int mirror_source_load(MirrorSource *s, Store *store, int dir_fd, const char *dir, bool fragments, const MirrorOptions *o, Error *e) {
-        _cleanup_free_ char *name = path_join(s->url, "primary.xml");
+        _cleanup_free_ char *name = path_join(s->places[0], "primary.xml");
         const MirrorFile *primary;
         size_t size;
         int r;

@@ -2,6 +2,7 @@
 /* One repository that is copied from: its signed repomd.xml, the metadata it names, the keys that may have signed it. */
 #pragma once
 
+#include "repo/mirror-places.h"
 #include "repo/mirror.h"
 
 /* The pinned keys: each is a keyring of its own, so that it is known which one signed. */
@@ -9,16 +10,23 @@ typedef struct MirrorKeys {
         Keyring **v;
         size_t n;
 } MirrorKeys;
+#define MIRROR_KEY_FILE_MAX (1024u * 1024)
 void mirror_keys_clear(MirrorKeys *k);
 
 /* Reads the key files; with fingerprints only those keys are taken, and every one in the files must be one of them. */
 int mirror_keys_load(MirrorKeys *k, char *const *files, char *const *fingerprints, Error *e);
+/* Of what lies beside a repository: those that have one of the fingerprints are taken, and nothing else is said of the others. name is for messages. */
+int mirror_keys_offer(MirrorKeys *k, const char *text, const char *name, char *const *fingerprints, Error *e);
 bool mirror_keys_have(const MirrorKeys *k, const char *fingerprint);
+bool mirror_keys_have_all(const MirrorKeys *k, char *const *fingerprints);
 /* -EKEYREJECTED/EXIT_UNTRUSTED when none of the fingerprints has a key; url is for messages. Some may be missing: while one key replaces another, both are
  * pinned, and a source has either or both. */
 int mirror_keys_missing(const MirrorKeys *k, const char *url, char *const *fingerprints, Error *e);
-/* Which of the keys signed a package, or NULL/-EKEYREJECTED with the last one's reason. In any thread. */
+/* Which of the keys signed a package; -EKEYREJECTED/EXIT_UNTRUSTED names another signer, or has the last key's reason. In any thread. */
 int mirror_keys_verify_package(const MirrorKeys *k, const RpmFile *f, const char **ret_fingerprint, Error *e);
+
+/* What to do about a file that is not, or not as, repomd.xml says. */
+#define MIRROR_CHANGING_HINT "the repository may be in the middle of a change: try again; if it stays so, do not trust this source"
 
 /* A metadata file of a source, and where its bytes are. */
 typedef struct MirrorFile {
@@ -27,7 +35,8 @@ typedef struct MirrorFile {
 } MirrorFile;
 
 typedef struct MirrorSource {
-        char *url; /* without a slash at its end */
+        char *url;    /* as the user gave it, without a slash at its end */
+        char **places; /* base URLs, the one that repomd.xml is of first */
         char *repomd_text, *signature, *key; /* signature, key: NULL when the source has none */
         size_t repomd_size;
         char repomd_sha256[SHA256_HEX_SIZE];
@@ -45,9 +54,23 @@ void mirror_source_clear(MirrorSource *s);
 /* The URL of a path below a source, its odd characters escaped, owned by the caller; NULL: out of memory. */
 char *mirror_url(const char *url, const char *path) _must_check_;
 
-/* Fetches repomd.xml, its signature and its key, and judges them. Keys that are still missing are taken from beside the repository if their
- * fingerprints are pinned. */
-int mirror_source_open(MirrorSource *s, const char *url, Store *store, MirrorKeys *keys, const MirrorOptions *o, Error *e);
+/* The same below each of its places, in their order; owned by the caller, NULL: out of memory. */
+char **mirror_source_urls(const MirrorSource *s, const char *path) _must_check_;
+
+/* What is needed to open a source. */
+typedef struct MirrorOpening {
+        Store *store;
+        MirrorKeys *keys;
+        const MirrorOptions *o;
+        /* Of several places each is asked whether it will do: 0, or -errno as for mirror(), and the next one is tried; NULL: it is not. */
+        int (*judge)(void *userdata, const MirrorSource *s, Error *e);
+        void *userdata;
+        char ***warnings; /* which places were passed over, and why */
+} MirrorOpening;
+
+/* Finds its places; fetches repomd.xml, its signature and its key from the first of them where all that is as it has to be. Keys that are still missing
+ * are taken from beside the repository if their fingerprints are pinned. */
+int mirror_source_open(MirrorSource *s, const char *url, const MirrorOpening *with, Error *e);
 /* Fetches the metadata files, but for those that dir_fd (a repodata/, or -1; its path is dir) has, checks every one, and reads the packages. With
  * fragments only what can be selected from, and what is passed on whole. */
 int mirror_source_load(MirrorSource *s, Store *store, int dir_fd, const char *dir, bool fragments, const MirrorOptions *o, Error *e);

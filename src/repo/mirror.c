@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/mirror.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
@@ -70,10 +71,20 @@ static bool is_selection(const Mirror *m) {
         return o->packages || o->also || o->excludes || o->arches || o->newest;
 }
 
-static int open_places(Mirror *m, Error *e) {
-        int r = repository_open(m->o->dir, &m->repo, e);
+/* Each run would find that its source has changed: by itself. */
+static int refuse_itself(const Mirror *m, Error *e) {
+        const char *path = startswith(m->o->url, "file://");
+        struct stat a, b;
 
-        if (r < 0)
+        if (!path || stat(path, &a) < 0 || stat(m->o->dir, &b) < 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+                return 0;
+        return error_hint(e, error_set(e, EINVAL, EXIT_USAGE, "%s: it is the very directory that is copied from", m->o->dir), "give another directory");
+}
+
+static int open_places(Mirror *m, Error *e) {
+        int r;
+
+        if ((r = refuse_itself(m, e)) < 0 || (r = repository_open(m->o->dir, &m->repo, e)) < 0)
                 return r;
         if (m->repo->current && !generation_is_mirror(m->repo->current))
                 return error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s: a repository is published there that is no mirror", m->o->dir), "give another directory");
@@ -85,28 +96,8 @@ static int open_places(Mirror *m, Error *e) {
                 return error_errno(e, -r, "%s", m->work);
         if ((r = store_open(m->work, true, &m->store, e)) < 0)
                 return r;
-        return store_lock(m->store, e);
-}
-
-static int open_sources(Mirror *m, Error *e) {
-        int r;
-
-        m->sources = calloc(strv_length(m->o->also) + 1, sizeof(*m->sources));
-        if (!m->sources)
-                return error_oom(e);
-        if ((r = mirror_source_open(&m->sources[m->n_sources++], m->o->url, m->store, &m->keys, m->o, e)) < 0)
-                return r;
-        STRV_FOREACH(s, m->o->also)
-                if ((r = mirror_source_open(&m->sources[m->n_sources++], *s, m->store, &m->keys, m->o, e)) < 0)
-                        return r;
-        STRV_FOREACH(s, m->o->fingerprints)
-                if (!mirror_keys_have(&m->keys, *s)) {
-                        _cleanup_free_ char *warning = format("%s: key %s is not beside it, nor in a --key-file: nothing may be signed by it", m->o->url, *s);
-
-                        if (!warning || strv_append(&m->report.warnings, warning) < 0)
-                                return error_oom(e);
-                }
-        return mirror_keys_missing(&m->keys, m->o->url, m->o->fingerprints, e);
+        /* repository_sync() waits for what is published; a package that was fetched before the power failed is looked at again. */
+        return (r = store_lock(m->store, e)) < 0 ? r : store_scratch(m->store, e);
 }
 
 static int add_lock(Mirror *m, char *lock, Error *e) {
@@ -170,8 +161,7 @@ static bool is_whole_copy(const Generation *g) {
 }
 
 /* Somebody who cannot sign can still serve again what was signed once. */
-static int check_newer(const Mirror *m, Error *e) {
-        const MirrorSource *s = &m->sources[0];
+static int check_newer(const Mirror *m, const MirrorSource *s, Error *e) {
         const Generation *g = m->repo->current;
         _cleanup_(repomd_freep) Repomd *old = NULL;
         /* Not by the name that clients open: see readers.h. */
@@ -196,6 +186,39 @@ static int check_newer(const Mirror *m, Error *e) {
                                        g->revision, m->o->dir), "the source is behind, or an older state is served again; if you mean to go back: --allow-older");
 }
 
+/* One of several places of the first source: what is here already is good enough. */
+static int judge_place(void *userdata, const MirrorSource *s, Error *e) {
+        const Mirror *m = userdata;
+        const Generation *g = m->repo->current;
+        _cleanup_free_ char *lock = format("%s %s", s->repomd_sha256, s->url);
+
+        return !lock ? error_oom(e) : g && strv_contains(g->locks, lock) ? 0 : check_newer(m, s, e);
+}
+
+static int open_sources(Mirror *m, Error *e) {
+        MirrorOpening with = { .store = m->store, .keys = &m->keys, .o = m->o, .judge = judge_place, .userdata = m, .warnings = &m->report.warnings };
+        int r;
+
+        m->sources = calloc(strv_length(m->o->also) + 1, sizeof(*m->sources));
+        if (!m->sources)
+                return error_oom(e);
+        if ((r = mirror_source_open(&m->sources[m->n_sources++], m->o->url, &with, e)) < 0)
+                return r;
+        with.judge = NULL;
+        STRV_FOREACH(s, m->o->also)
+                if ((r = mirror_source_open(&m->sources[m->n_sources++], *s, &with, e)) < 0)
+                        return r;
+        m->report.key_is_missing = !mirror_keys_have_all(&m->keys, m->o->fingerprints);
+        STRV_FOREACH(s, m->o->fingerprints)
+                if (!mirror_keys_have(&m->keys, *s)) {
+                        _cleanup_free_ char *warning = format("%s: key %s is not beside it, nor in a --key-file: nothing may be signed by it", m->o->url, *s);
+
+                        if (!warning || strv_append(&m->report.warnings, warning) < 0)
+                                return error_oom(e);
+                }
+        return mirror_keys_missing(&m->keys, m->o->url, m->o->fingerprints, e);
+}
+
 static int load_sources(Mirror *m, Error *e) {
         _cleanup_close_ int dir = openat(m->repo->fd, "repodata", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         _cleanup_free_ char *path = path_join(m->o->dir, "repodata");
@@ -218,15 +241,26 @@ static int pick_closure(Mirror *m, Error *e) {
         return r < 0 ? error_errno(e, -r, "%s", scratch) : 0;
 }
 
+/* Clients of a signed copy check its signature: without one they would stop, all of them. */
+static int check_signed(const Mirror *m, Error *e) {
+        const Generation *g = m->repo->current;
+
+        if (!g || streq(g->key, "none") || !streq(key_of(m), "none") || m->o->allow_unsigned)
+                return 0;
+        return error_hint(e, error_set(e, EKEYREJECTED, is_selection(m) ? EXIT_USAGE : EXIT_UNTRUSTED, "%s: its metadata are signed by key %s, and %s", m->o->dir, g->key,
+                                       is_selection(m) ? "this run has no --sign-key" : "those of the source are not signed"),
+                          "%s; if its clients are to take it without a signature from now on: --allow-unsigned", is_selection(m) ? "name the key: --sign-key" : "give another directory");
+}
+
 /* One reading of the sources: 1 when they are what is here already. */
 static int read_round(Mirror *m, Error *e) {
         int r;
 
-        if ((r = open_sources(m, e)) < 0 || (r = make_locks(m, e)) < 0)
+        if ((r = open_sources(m, e)) < 0 || (r = check_signed(m, e)) < 0 || (r = make_locks(m, e)) < 0)
                 return r;
         if (is_same(m))
                 return 1;
-        if ((r = check_newer(m, e)) < 0 || (r = load_sources(m, e)) < 0)
+        if ((r = check_newer(m, &m->sources[0], e)) < 0 || (r = load_sources(m, e)) < 0)
                 return r;
         r = m->o->packages ? pick_closure(m, e) : mirror_pick(m->sources, m->n_sources, m->o, &m->picks, &m->n_picks, e);
         m->packages.o = m->o;
@@ -350,51 +384,78 @@ static int take_wanted(Mirror *m, Error *e) {
                 const MirrorPackage *x = &m->packages.v[i];
                 MirrorWanted *w = &report->wanted[report->n_wanted++];
 
-                *w = (MirrorWanted){ .nevra = strdup(x->p->nevra), .href = strdup(x->p->href), .url = strdup(x->source->url), .size = x->p->size, .is_new = !x->old };
+                *w = (MirrorWanted){ .nevra = strdup(x->p->nevra), .href = strdup(x->p->href), .url = strdup(x->source->places[0]), .size = x->p->size, .is_new = !x->old };
                 if (!w->nevra || !w->href || !w->url)
                         return error_oom(e);
         }
         return 0;
 }
 
-/* Nothing but what was there before is left, with what an interrupted run has fetched already. */
-static int try(Mirror *m, Error *e) {
-        bool was_there = access(m->o->dir, F_OK) == 0;
-        _cleanup_free_ char *work = path_join(m->o->dir, WORK), *lock = path_join(m->o->dir, ".lock");
-        bool was_begun;
-        int r;
+/* Whether there is a file of somebody's that would have to be fetched again. */
+static bool holds_downloads(int dir_fd, const char *name) {
+        int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+        bool found = false;
+        struct stat st;
 
-        if (!work || !lock)
-                return error_oom(e);
-        was_begun = access(work, F_OK) == 0;
-        if ((r = open_places(m, e)) >= 0 && (r = read_sources(m, e)) >= 0) {
-                m->report.changed = r == 0;
-                r = m->report.changed ? take_wanted(m, e) : 0;
+        if (!d) {
+                safe_close(fd);
+                return false;
         }
-        if (m->repo && !was_begun)
-                (void) remove_tree(m->repo->fd, WORK);
-        if (m->repo && !was_there) {
-                (void) remove_tree(m->repo->fd, STAGE);
-                (void) unlink(lock);
-                (void) rmdir(m->o->dir);
-        }
-        return r;
+        while (!found && (entry = readdir(d)))
+                if (entry->d_name[0] != '.' && fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                        found = S_ISDIR(st.st_mode) ? holds_downloads(fd, entry->d_name) : S_ISREG(st.st_mode) && st.st_size > 0;
+        (void) closedir(d);
+        return found;
 }
 
-static int run(Mirror *m, Error *e) {
+/* After a run that has not ended well, or was dry: what the next one can go on from stays, and is told of. */
+static void leave_work(Mirror *m, bool was_begun, int r, Error *e) {
+        bool lasts = r < 0 && e && e->code != EXIT_INVALID && e->code != EXIT_UNSOLVABLE && e->code != EXIT_DIFFERS;
+        char *hint;
+
+        if (m->o->dry_run ? was_begun : (was_begun || lasts) && holds_downloads(m->repo->fd, WORK)) {
+                if (r < 0 && e && e->message && !m->o->dry_run &&
+                    (hint = format("%s%swhat was fetched so far is kept in %s, and the next run goes on from there", e->hint ? e->hint : "", e->hint ? "; " : "", m->work))) {
+                        free(e->hint);
+                        e->hint = hint;
+                }
+                return;
+        }
+        (void) remove_tree(m->repo->fd, WORK);
+}
+
+static int copy(Mirror *m, Error *e) {
         int r;
 
-        if (m->o->dry_run)
-                return (r = mirror_keys_load(&m->keys, m->o->key_files, m->o->fingerprints, e)) < 0 ? r : try(m, e);
-        if ((r = mirror_keys_load(&m->keys, m->o->key_files, m->o->fingerprints, e)) < 0 || (r = open_places(m, e)) < 0 || (r = read_sources(m, e)) < 0)
+        if ((r = open_places(m, e)) < 0 || (r = read_sources(m, e)) < 0)
                 return r;
         m->report.changed = r == 0;
+        if (m->o->dry_run)
+                return m->report.changed ? take_wanted(m, e) : 0;
         if ((r = m->report.changed ? make_next(m, e) : metalink_refresh(m->repo, m->repo->current->revision, m->o->mirror_urls, e)) < 0)
                 return r;
         if ((r = repository_clean(m->repo, m->report.changed ? m->next : m->repo->current, m->o->keep, &m->report.removed_packages, e)) < 0)
                 return r;
         r = remove_tree(m->repo->fd, WORK);
         return r < 0 ? error_errno(e, -r, "%s", m->work) : 0;
+}
+
+static int run(Mirror *m, Error *e) {
+        _cleanup_free_ char *work = path_join(m->o->dir, WORK);
+        bool was_begun;
+        int r;
+
+        if (!work)
+                return error_oom(e);
+        if ((r = mirror_keys_load(&m->keys, m->o->key_files, m->o->fingerprints, e)) < 0)
+                return r;
+        was_begun = access(work, F_OK) == 0;
+        r = copy(m, e);
+        if (m->repo && (r < 0 || m->o->dry_run))
+                leave_work(m, was_begun, r, e);
+        return r;
 }
 
 int mirror(const MirrorOptions *o, MirrorReport *ret, Error *e) {

@@ -2,7 +2,7 @@
 /* Copies of other people's repositories: all of one, its metadata byte for byte, or what some packages need over several, with metadata of
  * our own. Whatever happens to a run, clients of the copy see the old state or the new one; the next run continues what was fetched.
  *
- *     DIR/.mirror/   what has come so far; gone when the copy stands
+ *     DIR/.mirror/   what has come so far; gone when the copy stands, and when a run fails that has fetched nothing worth keeping
  *     DIR/...        packages where the source has them, repodata/, generations/, as repository.h says */
 #pragma once
 
@@ -13,8 +13,8 @@
 #include "repo/signer.h"
 
 typedef struct MirrorOptions {
-        const char *url, *dir;
-        char *const *also;          /* URLs: other repositories that a closure may be taken from */
+        const char *url, *dir;      /* url: as mirror_place_kind() reads it */
+        char *const *also;          /* the same: other repositories that a closure may be taken from */
         char *const *packages;      /* names; none: everything that the four below leave */
         char *const *excludes;      /* globs: of names, or of NEVRAs */
         char *const *arches;        /* only these and noarch; none: all. Not for a closure */
@@ -29,8 +29,9 @@ typedef struct MirrorOptions {
         bool no_repo_signature;     /* only packages are signed */
         bool no_signatures;         /* nothing is; there are no pins then */
         bool allow_older;
+        bool allow_unsigned;        /* a copy without a signature may take the place of one that has it */
         const Signers *signers;     /* of metadata of our own; NULL: they are not signed */
-        char *const *mirror_urls;   /* for metalink.xml; none: there is none */
+        char *const *mirror_urls;   /* see metalink_stage() */
         unsigned keep;              /* generations, this one included; at least 1 */
         bool dry_run;               /* find out what would be copied, and leave dir as it was */
         const FetchOptions *fetch;
@@ -51,6 +52,7 @@ typedef struct MirrorReport {
         size_t n_packages, new_packages, removed_packages;
         uint64_t new_bytes;
         char **warnings;
+        bool key_is_missing; /* of those that are pinned: if it signed a package, that is found out when it is fetched */
 } MirrorReport;
 void mirror_report_clear(MirrorReport *r);
 

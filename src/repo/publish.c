@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "repo/publish.h"
+#include "repo/publish-run.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -7,50 +7,14 @@
 
 #include "basic/fs.h"
 #include "repo/comps.h"
-#include "repo/index.h"
-#include "repo/keyring.h"
 #include "repo/metalink.h"
 #include "repo/parallel.h"
-#include "repo/publish-package.h"
 #include "repo/repo-file.h"
 #include "repo/seal.h"
 #include "repo/serials.h"
 #include "repo/vendor-keys.h"
 
-typedef struct PackageJob {
-        const InputPackage *in;
-        size_t number; /* in the order of names */
-        uint64_t size;
-        PublishedPackage *published;
-        PackageOrigin origin;
-} PackageJob;
-
-/* For the proof: see WorldKnown. */
-typedef struct Known {
-        WorldKnown world;
-        bool *gone;
-        char *primary;
-        char **nevras;
-} Known;
-
-typedef struct Publish {
-        const PublishOptions *o;
-        Repository *repo;
-        Inputs *inputs;
-        Keyring *keyring; /* the signers' keys alone */
-        PackageContext packages;
-        PackageJob *jobs; /* one an input, largest first */
-        size_t n_jobs;
-        IndexEntry *entries; /* one a package of next */
-        size_t n_entries;
-        Memo *memo;
-        Index *index;
-        Known known;
-        int64_t started_ns;
-        Generation *next;
-        PublishReport report;
-        char *vendor_keys; /* see vendor_keys_load() */
-} Publish;
+#define REPO_FILE_MAX ((size_t) 64 * 1024)
 
 void publish_report_clear(PublishReport *r) {
         generation_free(r->generation);
@@ -259,44 +223,6 @@ static int index_packages(Publish *p, const char *comps, Error *e) {
         return 0;
 }
 
-static int by_text(const void *a, const void *b) {
-        return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-/* What libsolv need not be told again. */
-static int find_known(Publish *p, Error *e) {
-        size_t n = memo_solv_size(p->memo), n_new = 0;
-        Known *k = &p->known;
-        Text t = {};
-
-        k->gone = calloc(n + 1, sizeof(*k->gone));
-        k->nevras = calloc(p->next->n_packages + 1, sizeof(*k->nevras));
-        if (!k->gone || !k->nevras)
-                return error_oom(e);
-        for (size_t i = 0; i < n; i++)
-                k->gone[i] = true;
-        for (size_t i = 0; i < p->next->n_packages; i++) {
-                const PublishedPackage *q = p->next->packages[i];
-                bool in_it = q->known && q->input->memo->solv >= 0;
-
-                k->nevras[i] = q->nevra;
-                if (in_it)
-                        k->gone[q->input->memo->solv] = false;
-                n_new += !in_it;
-        }
-        qsort(k->nevras, p->next->n_packages, sizeof(*k->nevras), by_text);
-        text_printf(&t, "<metadata xmlns=\"http://linux.duke.edu/metadata/common\" xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\" packages=\"%zu\">\n", n_new);
-        for (size_t i = 0; i < p->next->n_packages; i++)
-                if (!p->next->packages[i]->known || p->next->packages[i]->input->memo->solv < 0)
-                        text_append_n(&t, p->entries[i].xml[INDEX_PRIMARY], p->entries[i].size[INDEX_PRIMARY]);
-        text_append(&t, "</metadata>\n");
-        if (!(k->primary = text_take(&t)))
-                return error_oom(e);
-        k->world = (WorldKnown){ .solv = memo_solv(p->memo), .n = n, .gone = k->gone, .primary = n_new > 0 ? k->primary : NULL,
-                                 .nevras = k->nevras, .n_nevras = p->next->n_packages };
-        return 0;
-}
-
 static int prove_staged(Publish *p, Error *e) {
         _cleanup_free_ char *stage = path_join(p->o->repo, STAGE);
         ProveOptions o = { .readers = &world_readers, .repo = stage, .platforms = p->o->platforms, .beside = p->o->beside, .releases = p->o->releases,
@@ -306,7 +232,7 @@ static int prove_staged(Publish *p, Error *e) {
         if (!stage)
                 return error_oom(e);
         if (memo_solv_size(p->memo) > 0) {
-                if ((r = find_known(p, e)) < 0)
+                if ((r = publish_find_known(p, e)) < 0)
                         return r;
                 o.known = &p->known.world;
         }
@@ -323,14 +249,30 @@ static int write_tops(Publish *p, const char *repo_file, Error *e) {
                 return error_oom(e);
         if ((r = seal_top(p->repo, REPO_KEY_FILE, key, e)) < 0 || (p->vendor_keys && (r = seal_top(p->repo, VENDOR_KEY_FILE, p->vendor_keys, e)) < 0))
                 return r;
-        return seal_top(p->repo, REPO_FILE, repo_file, e);
+        if ((r = seal_top(p->repo, REPO_FILE, repo_file, e)) < 0 || p->vendor_keys)
+                return r;
+        /* Not named any more: whose packages are not there need not be believed. */
+        return unlinkat(p->repo->fd, VENDOR_KEY_FILE, 0) < 0 && errno != ENOENT ? error_errno(e, errno, "%s/" VENDOR_KEY_FILE, p->o->repo) : 0;
+}
+
+/* As it is there now, owned by the caller; NULL: there is none, or a directory that was moved since. */
+static char *published_baseurl(const Publish *p) {
+        _cleanup_free_ char *text = NULL, *url = NULL;
+        const char *path;
+
+        if (read_file(p->repo->fd, REPO_FILE, REPO_FILE_MAX, &text, NULL) < 0 || !(url = repo_file_baseurl(text)))
+                return NULL;
+        path = startswith(url, "file://");
+        return path && access(path, F_OK) < 0 ? NULL : TAKE_PTR(url);
 }
 
 static int render_repo_file(const Publish *p, char **ret, Error *e) {
         _cleanup_free_ char *real = NULL, *url = NULL;
 
-        if (p->o->baseurl)
+        if (p->o->baseurl && *p->o->baseurl)
                 return repo_file_render(p->o->template, p->o->baseurl, NULL, p->vendor_keys, ret, e);
+        if (!p->o->baseurl && (url = published_baseurl(p)))
+                return error_hint(e, repo_file_render(p->o->template, url, NULL, p->vendor_keys, ret, e), "give --baseurl");
         real = realpath(p->o->repo, NULL);
         if (!real)
                 return error_errno(e, errno, "%s", p->o->repo);
@@ -346,6 +288,14 @@ static int check_apart(const PublishOptions *o, Error *e) {
         if (stat(o->workspace, &a) == 0 && stat(o->repo, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
                 return error_set(e, EINVAL, EXIT_USAGE, "%s: the workspace itself cannot be the repository", o->repo);
         return 0;
+}
+
+static int refuse_mirror(const Publish *p, Error *e) {
+        const Generation *g = p->repo->current;
+
+        if (!g || !generation_is_mirror(g))
+                return 0;
+        return error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s: it is a copy of %s", p->o->repo, g->locks[0] + strlen(MIRROR_LOCK)), "give another directory: --repo");
 }
 
 static int next_generation(Publish *p, Error *e) {
@@ -364,23 +314,28 @@ static int next_generation(Publish *p, Error *e) {
 }
 
 static int set_freshness(Publish *p, Error *e) {
+        const Generation *newest = p->repo->n_generations > 0 ? p->repo->generations[p->repo->n_generations - 1] : NULL;
         int64_t now;
         int r;
 
         p->next->freshness.serial = p->next->number;
-        if (p->o->valid_sec == 0)
+        p->next->valid_sec = p->o->valid_sec != 0 ? MAX(p->o->valid_sec, (int64_t) 0) : newest ? newest->valid_sec : 0;
+        if (p->o->valid_sec == 0 && newest && newest->valid_sec == 0 && newest->freshness.expires > 0)
+                return error_hint(e, error_set(e, EINVAL, EXIT_USAGE, "%s: what is published expires, and does not say after how many days", p->o->repo),
+                                  "say for how long the next state is valid: --valid-days (or none)");
+        if (p->next->valid_sec == 0)
                 return 0;
         r = freshness_now(&now, e);
         if (r >= 0)
-                p->next->freshness.expires = now + p->o->valid_sec;
+                p->next->freshness.expires = now + p->next->valid_sec;
         return r;
 }
 
 /* Whether the published date of expiry has to be set anew, though no package has changed: half of its time is over, or the wish is new. */
-static bool is_due(const Generation *current, const Generation *next, int64_t valid_sec) {
-        if (valid_sec == 0 || current->freshness.expires == 0)
-                return (valid_sec == 0) != (current->freshness.expires == 0);
-        return current->freshness.expires < next->freshness.expires - valid_sec / 2 || current->freshness.expires > next->freshness.expires;
+static bool is_due(const Generation *current, const Generation *next) {
+        if (current->valid_sec != next->valid_sec || (next->valid_sec == 0) != (current->freshness.expires == 0))
+                return true;
+        return current->freshness.expires < next->freshness.expires - next->valid_sec / 2 || current->freshness.expires > next->freshness.expires;
 }
 
 /* Signed, written down, and on the disk. */
@@ -409,95 +364,15 @@ static int make_next(Publish *p, const char *comps, Error *e) {
         return repository_link_metadata(p->repo, p->o->keep, e);
 }
 
-/* Which one of base.solv each package is from now on: what stayed in it, then what was new; or all of them, in order. */
-static void number_solv(const Publish *p, MemoItem *items) {
-        size_t n = p->report.proof->known ? memo_solv_size(p->memo) : 0, next = 0;
-        _cleanup_free_ int32_t *moved = calloc(n + 1, sizeof(*moved));
-
-        for (size_t i = 0; i < p->n_entries; i++)
-                items[i].entry.solv = -1;
-        if (!moved)
-                return;
-        for (size_t i = 0; i < n; i++)
-                moved[i] = p->known.gone[i] ? -1 : (int32_t) next++;
-        for (size_t i = 0; i < p->n_entries; i++) {
-                const PublishedPackage *q = p->next->packages[i];
-                int32_t old = n > 0 && q->known ? q->input->memo->solv : -1;
-
-                if (!p->report.proof->written)
-                        items[i].entry.solv = old;
-                else
-                        items[i].entry.solv = old >= 0 ? moved[old] : (int32_t) next++;
-        }
-}
-
-static int by_item_file(const void *a, const void *b) {
-        return strcmp(((const MemoItem *) a)->file, ((const MemoItem *) b)->file);
-}
-
-/* What changed so short a time ago that it could change again without its times telling is not taken for known. */
-static bool is_settled(const Publish *p, const InputPackage *in) {
-        return file_id_is_settled(&in->id, p->started_ns) && file_id_is_settled(&in->record_id, p->started_ns);
-}
-
-/* What was done now need not be done again: not signing, nor reading, nor describing. */
-static void remember(Publish *p) {
-        _cleanup_free_ MemoItem *items = calloc(p->n_entries + 1, sizeof(*items));
-
-        for (size_t i = 0; items && i < p->n_entries; i++) {
-                const PublishedPackage *q = p->next->packages[i];
-                MemoEntry *x = &items[i].entry;
-
-                if (q->staged && q->unsigned_sha256)
-                        signed_store_keep(p->packages.known, q->unsigned_sha256, q->sha256, p->repo->fd, q->href);
-                items[i].file = q->file;
-                items[i].releases = q->releases;
-                items[i].xml = &p->entries[i];
-                items[i].old = q->known ? q->input->memo : NULL;
-                if (is_settled(p, q->input)) {
-                        x->record = q->input->record_id;
-                        x->input = q->input->id;
-                }
-                x->published = q->id;
-                x->build_time = q->build_time;
-                memcpy(x->input_sha256, q->input->sha256, SHA256_HEX_SIZE);
-                memcpy(x->sha256, q->sha256, SHA256_HEX_SIZE);
-        }
-        if (!items || p->n_entries == 0)
-                return;
-        number_solv(p, items);
-        qsort(items, p->n_entries, sizeof(*items), by_item_file);
-        memo_save(p->memo, items, p->n_entries, index_parts(p->index), p->report.proof->written);
-}
-
-/* The lock first: what is remembered is one run's at a time. The inputs are looked at while the kept generations are read. */
-static int load_inputs(void *data, Error *e) {
-        Publish *p = data;
-        int r;
-
-        if ((r = memo_open(p->o->workspace, p->o->repo, p->o->signers->v[0]->fingerprint, &p->memo, e)) < 0)
-                return r;
-        return inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e);
-}
-
-/* What has been published is remembered while what goes is removed. */
-static int remember_or_clean(void *data, size_t i, Error *e) {
-        Publish *p = data;
-
-        if (i > 0)
-                return repository_clean(p->repo, p->report.changed ? p->next : p->repo->current, p->o->keep, &p->report.removed_packages, e);
-        if (p->report.changed)
-                remember(p);
-        return 0;
-}
-
 static int run(Publish *p, Error *e) {
         _cleanup_free_ char *comps = NULL, *repo_file = NULL;
         uint64_t freed = 0;
         int r;
 
         p->started_ns = file_id_now();
-        if ((r = check_apart(p->o, e)) < 0 || (r = repository_open_beside(p->o->repo, load_inputs, p, &p->repo, e)) < 0 ||
+        /* The lock first: what is remembered is one run's at a time. */
+        if ((r = check_apart(p->o, e)) < 0 || (r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = refuse_mirror(p, e)) < 0 ||
+            (r = memo_open(p->o->workspace, p->o->repo, p->o->signers->v[0]->fingerprint, &p->memo, e)) < 0 || (r = inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e)) < 0 ||
             (r = keyring_new_own(p->o->signers, &p->keyring, e)) < 0 ||
             (r = vendor_keys_load(p->o->workspace, p->o->releases, p->o->n_releases, &p->vendor_keys, e)) < 0 ||
             (r = signed_store_open(p->o->workspace, p->o->signers->v[0]->fingerprint, &p->packages.known, e)) < 0 ||
@@ -505,13 +380,17 @@ static int run(Publish *p, Error *e) {
             (r = take_packages(p, e)) < 0 || (r = take_locks(p, e)) < 0 ||
             (r = render_comps(p, &comps, e)) < 0 || (r = find_revision(p, e)) < 0 || (r = set_freshness(p, e)) < 0)
                 return r;
-        p->report.changed = !p->repo->current || !generation_same(p->repo->current, p->next) || is_due(p->repo->current, p->next, p->o->valid_sec);
+        p->report.changed = !p->repo->current || !generation_same(p->repo->current, p->next) || is_due(p->repo->current, p->next);
         if (p->report.changed && ((r = make_next(p, comps, e)) < 0 || (r = repository_switch(p->repo, p->next, e)) < 0))
                 return r;
-        if (!p->report.changed && (r = metalink_refresh(p->repo, p->repo->current->revision, p->o->mirror_urls, e)) < 0)
+        if (p->report.changed)
+                publish_remember(p);
+        else if ((r = metalink_refresh(p->repo, p->repo->current->revision, p->o->mirror_urls, e)) < 0)
                 return r;
         if ((r = serial_remember(p->o->workspace, p->o->repo, (char *[]){ p->next->key, p->next->also, NULL }, p->report.changed ? p->next->number : p->repo->current->number, e)) < 0 ||
-            (r = write_tops(p, repo_file, e)) < 0 || (r = parallel_run(2, remember_or_clean, p, e)) < 0)
+            (r = write_tops(p, repo_file, e)) < 0)
+                return r;
+        if ((r = repository_clean(p->repo, p->report.changed ? p->next : p->repo->current, p->o->keep, &p->report.removed_packages, e)) < 0)
                 return r;
         if (p->report.removed_packages > 0)
                 signed_store_sweep(p->o->workspace, &freed);

@@ -15,10 +15,10 @@ typedef struct PublishOptions {
         const Signers *signers;   /* the first one's packages; the metadata are signed by each */
         char *const *platforms;   /* see prove.h */
         char *const *beside;
-        const char *baseurl;      /* NULL: file:// and the repository's path */
-        char *const *mirror_urls; /* for repodata/metalink.xml; none: there is none */
+        const char *baseurl;      /* NULL: as it is there now; "" or nothing is there: file:// and the repository's path */
+        char *const *mirror_urls; /* see metalink_stage() */
         const char *template;     /* of the .repo file */
-        int64_t valid_sec;        /* after which the published state is not to be believed; 0: never */
+        int64_t valid_sec;        /* after which the published state is not to be believed; 0: as long as the one before it; -1: for ever */
         unsigned keep;            /* generations, this one included; at least 1 */
         bool replace;             /* a package may be published again with other content under the same version */
         Progress *progress;       /* begun and ended here; NULL: none */

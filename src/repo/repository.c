@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "repo/repository.h"
+#include "repo/repository-dir.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -7,194 +7,11 @@
 #include <sys/stat.h>
 
 #include "basic/fs.h"
-#include "repo/parallel.h"
 #include "repo/rpm-file.h"
 #include "repo/sync.h"
 
 #define DEPTH_MAX     16
 #define EXCHANGES_MAX 5
-
-Repository *repository_free(Repository *r) {
-        if (!r)
-                return NULL;
-        /* An unfinished run's staging area is useless; a finished one's is gone already. That it was there tells the next run that it has to clean up. */
-        if (r->staged && remove_tree(r->fd, STAGE) >= 0 && (r->unclean || r->cleaning))
-                (void) mkdirat(r->fd, STAGE, 0755);
-        readers_done(&r->readers);
-        safe_close(r->stage_fd);
-        safe_close(r->lock_fd);
-        safe_close(r->fd);
-        generations_free(r->generations, r->n_generations);
-        free(r->path);
-        free(r);
-        return NULL;
-}
-
-/* Whoever serves the repository must be able to read it, whatever our umask is; a directory that was there keeps its mode. */
-static int make_dir(Repository *r, const char *path, Error *e) {
-        if (mkdirat(r->fd, path, 0755) < 0)
-                return errno == EEXIST ? 0 : error_errno(e, errno, "%s/%s", r->path, path);
-        return fchmodat(r->fd, path, 0755, 0) < 0 ? error_errno(e, errno, "%s/%s", r->path, path) : 0;
-}
-
-static int open_root(Repository *r, Error *e) {
-        bool is_new = access(r->path, F_OK) < 0;
-        int k = mkdir_parents(AT_FDCWD, r->path, 0755);
-
-        if (k < 0)
-                return error_errno(e, -k, "%s", r->path);
-        r->fd = open(r->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (r->fd < 0 || (is_new && fchmod(r->fd, 0755) < 0))
-                return error_errno(e, errno, "%s", r->path);
-        return 0;
-}
-
-static int lock(Repository *r, Error *e) {
-        r->lock_fd = lock_file(r->fd, ".lock");
-        if (r->lock_fd == -EWOULDBLOCK)
-                return error_hint(e, error_set(e, EWOULDBLOCK, EXIT_LOCKED, "%s: somebody else is publishing to it", r->path), "try again when that run has ended, or wait for it: gn8v-tee-repo --lock-timeout=SECONDS");
-        return r->lock_fd < 0 ? error_errno(e, -r->lock_fd, "%s/.lock", r->path) : 0;
-}
-
-/* Moves a generation to the staging area, from where it goes with all the rest: one without its manifest would never go. */
-static int retire(Repository *r, uint64_t number, Error *e) {
-        _cleanup_free_ char *from = format("generations/%" PRIu64, number), *to = format(STAGE "/gone-%" PRIu64, number);
-
-        if (!from || !to)
-                return error_oom(e);
-        return renameat(r->fd, from, r->fd, to) < 0 ? error_errno(e, errno, "%s/%s", r->path, from) : 0;
-}
-
-/* Generations behind the published one were never switched to: they are of a run that was killed. */
-static int find_current(Repository *r, Error *e) {
-        char hex[SHA256_HEX_SIZE];
-        int k;
-
-        k = generations_load(r->fd, r->path, &r->generations, &r->n_generations, e);
-        if (k < 0)
-                return k;
-        k = sha256_file(r->fd, "repodata/repomd.xml", hex);
-        if (k < 0 && k != -ENOENT)
-                return error_errno(e, -k, "%s/repodata/repomd.xml", r->path);
-        r->current = k < 0 ? NULL : generations_current(r->generations, r->n_generations, hex);
-        if (k >= 0 && r->n_generations == 0)
-                return error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s: its metadata was not published by gn8v-tee-repo", r->path),
-                                  "give another directory: --repo");
-        if (!r->current && k >= 0)
-                return 0; /* repomd.xml was changed by somebody: everything is kept, and published anew */
-        while (r->n_generations > 0 && (!r->current || r->generations[r->n_generations - 1]->number > r->current->number)) {
-                r->unclean = true;
-                if ((k = retire(r, r->generations[r->n_generations - 1]->number, e)) < 0)
-                        return k;
-                generations_drop_last(r->generations, &r->n_generations);
-        }
-        return 0;
-}
-
-static int make_stage(Repository *r, Error *e) {
-        static const char *const dirs[] = { STAGE, STAGE "/packages", STAGE "/repodata", STAGE "/generation" };
-        struct stat st;
-        int k;
-
-        /* Of a run that was killed: it may have left package files, too. */
-        r->unclean = fstatat(r->fd, STAGE, &st, AT_SYMLINK_NOFOLLOW) == 0;
-        r->staged = true;
-        if ((k = remove_tree(r->fd, STAGE)) < 0)
-                return error_errno(e, -k, "%s/" STAGE, r->path);
-        if (r->unclean && (k = remove_temporaries(r->fd, ".", NULL)) < 0)
-                return error_errno(e, -k, "%s", r->path);
-        for (size_t i = 0; i < ELEMENTSOF(dirs); i++)
-                if ((k = make_dir(r, dirs[i], e)) < 0)
-                        return k;
-        r->stage_fd = openat(r->fd, STAGE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        return r->stage_fd < 0 ? error_errno(e, errno, "%s/" STAGE, r->path) : 0;
-}
-
-void repository_watch_readers(Repository *r) {
-        readers_done(&r->readers);
-        readers_watch(&r->readers, r->fd);
-}
-
-static bool is_directory(int fd, const struct dirent *d) {
-        struct stat st;
-
-        if (d->d_type != DT_UNKNOWN)
-                return d->d_type == DT_DIR;
-        return fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
-}
-
-static bool holds_files(int fd, const char *name) {
-        DIR *d = NULL;
-        struct dirent *entry;
-        bool found = false;
-        int sub = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-        if (sub >= 0 && !(d = fdopendir(sub)))
-                (void) close(sub);
-        while (d && !found && (entry = readdir(d)))
-                found = !streq(entry->d_name, ".") && !streq(entry->d_name, "..");
-        if (d)
-                (void) closedir(d);
-        return found;
-}
-
-int repository_refuse_foreign(const Repository *r, bool everything, Error *e) {
-        DIR *d = NULL;
-        struct dirent *entry;
-        int fd, k = 0;
-
-        if (r->current || r->unclean || r->n_generations > 0)
-                return 0;
-        fd = openat(r->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 || !(d = fdopendir(fd))) {
-                k = error_errno(e, errno, "%s", r->path);
-                safe_close(fd);
-                return k;
-        }
-        while (k == 0 && (entry = readdir(d))) {
-                bool directory = is_directory(fd, entry) && !strv_contains((char *[]) { (char *) ".", (char *) "..", (char *) STAGE, (char *) ".mirror", NULL }, entry->d_name);
-
-                if (everything ? (directory && holds_files(fd, entry->d_name)) || endswith(entry->d_name, ".rpm")
-                               : directory && streq(entry->d_name, "packages") && holds_files(fd, "packages"))
-                        k = error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s/%s: it was there before, and not published by gn8v-tee-repo", r->path, entry->d_name),
-                                       "give another directory, or an empty one: what no state names is removed there");
-        }
-        (void) closedir(d);
-        return k;
-}
-
-typedef struct Opening {
-        Repository *r;
-        int (*beside)(void *data, Error *e);
-        void *data;
-} Opening;
-
-static int find_or_beside(void *data, size_t i, Error *e) {
-        const Opening *o = data;
-        return i == 0 ? find_current(o->r, e) : o->beside(o->data, e);
-}
-
-int repository_open_beside(const char *path, int (*beside)(void *data, Error *e), void *data, Repository **ret, Error *e) {
-        _cleanup_(repository_freep) Repository *r = calloc(1, sizeof(*r));
-        int k;
-
-        if (!r)
-                return error_oom(e);
-        r->fd = r->lock_fd = r->stage_fd = r->readers.fd = -1;
-        if (!(r->path = strdup(path)))
-                return error_oom(e);
-        if ((k = open_root(r, e)) < 0 || (k = lock(r, e)) < 0 || (k = make_stage(r, e)) < 0 ||
-            (k = parallel_run(beside ? 2 : 1, find_or_beside, &(Opening){ .r = r, .beside = beside, .data = data }, e)) < 0 ||
-            (k = repository_refuse_foreign(r, false, e)) < 0)
-                return k;
-        repository_watch_readers(r);
-        *ret = TAKE_PTR(r);
-        return 0;
-}
-
-int repository_open(const char *path, Repository **ret, Error *e) {
-        return repository_open_beside(path, NULL, NULL, ret, e);
-}
 
 int repository_link_metadata(Repository *r, unsigned keep, Error *e) {
         for (size_t i = 0, first = r->n_generations > keep - 1 ? r->n_generations - (keep - 1) : 0; first + i < r->n_generations; i++) {
@@ -251,11 +68,11 @@ static int make_parents(Repository *r, const char *href, char **ret, Error *e) {
                 return error_oom(e);
         for (char *p = slash ? strchr(dir, '/') : NULL; k >= 0 && p; p = strchr(p + 1, '/')) {
                 *p = '\0';
-                k = make_dir(r, dir, e);
+                k = repository_make_dir(r, dir, e);
                 *p = '/';
         }
         if (k >= 0 && slash)
-                k = make_dir(r, dir, e);
+                k = repository_make_dir(r, dir, e);
         if (k >= 0)
                 *ret = TAKE_PTR(dir);
         return k;
@@ -292,7 +109,7 @@ static int place_generation(Repository *r, const Generation *g, Error *e) {
 
         if (!to)
                 return error_oom(e);
-        if ((k = sync_dir(r, STAGE "/generation", e)) < 0 || (k = sync_dir(r, STAGE "/repodata", e)) < 0 || (k = make_dir(r, "generations", e)) < 0)
+        if ((k = sync_dir(r, STAGE "/generation", e)) < 0 || (k = sync_dir(r, STAGE "/repodata", e)) < 0 || (k = repository_make_dir(r, "generations", e)) < 0)
                 return k;
         /* One of this number is there when an older state is imported again: it stays whole, in the staging area, until all is done. */
         if (renameat2(r->fd, STAGE "/generation", r->fd, to, RENAME_NOREPLACE) < 0 &&
@@ -422,7 +239,7 @@ static int sweep(Repository *r, const Generation *published, size_t first, const
                         continue;
                 if (!(name = *path ? path_join(path, d->d_name) : strdup(d->d_name)))
                         k = error_oom(e);
-                else if (is_directory(fd, d)) {
+                else if (repository_is_directory(fd, d)) {
                         if (depth == DEPTH_MAX || is_reserved(name))
                                 continue;
                         k = sweep(r, published, first, name, depth + 1, removed, e);
@@ -506,7 +323,7 @@ int repository_clean(Repository *r, const Generation *published, unsigned keep, 
         for (size_t i = 0; i < first; i++) {
                 if (r->generations[i]->number == published->number)
                         continue;
-                if ((k = retire(r, r->generations[i]->number, e)) < 0)
+                if ((k = repository_retire(r, r->generations[i]->number, e)) < 0)
                         return k;
                 r->cleaning = true;
         }

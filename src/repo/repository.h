@@ -15,6 +15,8 @@ typedef struct Repository {
         char *path; /* as given */
         int fd, lock_fd, stage_fd;
         Readers readers;
+        char *made;               /* the first directory of path that was not there before; NULL: all were */
+        bool made_lock;           /* there was no .lock before */
         bool staged;              /* the staging area is ours, and to be removed */
         Generation **generations; /* that are on disk and count, by number */
         size_t n_generations;
@@ -28,10 +30,13 @@ Repository *repository_free(Repository *r);
 DEFINE_CLEANUP(Repository, repository_free);
 
 /* Opens (and makes) a repository to publish to: takes the lock (-EWOULDBLOCK/EXIT_LOCKED), clears the staging area, forgets generations
- * that were never switched to. Refuses a directory with metadata that was not published by this program. */
+ * that were never switched to. Refuses a directory with metadata that was not published by this program. Of a run that publishes nothing where
+ * nothing was published before, repository_free() leaves nothing. */
 int repository_open(const char *path, Repository **ret, Error *e);
-/* The same; what else wants its lock is done at the same time, in another thread perhaps. */
-int repository_open_beside(const char *path, int (*beside)(void *data, Error *e), void *data, Repository **ret, Error *e);
+/* The same where something is published: else -ENOENT/EXIT_FAILED, and nothing is written there. */
+int repository_open_published(const char *path, Repository **ret, Error *e);
+/* Says so: -ENOENT/EXIT_FAILED. */
+int repository_is_empty(const char *path, Error *e);
 /* In a directory where nothing was published yet: refuses package files of somebody else, which a first run would take for those that a killed run
  * left, and remove; repository_open() does so below packages/, where everything is ours (a mirror) it is for all of it. */
 int repository_refuse_foreign(const Repository *r, bool everything, Error *e);

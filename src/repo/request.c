@@ -236,6 +236,8 @@ int request_prepare(Transfer *t, Error *e) {
             /* A small file of unknown size must not come drop by drop. */
             curl_easy_setopt(c, CURLOPT_TIMEOUT, t->item->size == 0 && t->item->size_max > 0 && t->item->size_max <= SMALL_MAX ? 10 * timeout : 0L) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_RANGE, range) != CURLE_OK ||
+            /* Of the host that is asked, and of no other: a redirect's target is a request of its own. */
+            curl_easy_setopt(c, CURLOPT_NETRC, (long) CURL_NETRC_OPTIONAL) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_REFERER, referer) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->curl_error) != CURLE_OK ||
             curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) != CURLE_OK ||

@@ -20,8 +20,6 @@ static int no_such(const Repository *r, uint64_t wanted, Error *e) {
 }
 
 static int find_target(const Repository *r, uint64_t wanted, const Generation **ret, Error *e) {
-        if (!r->current)
-                return error_set(e, ENOENT, EXIT_FAILED, "%s: nothing is published there", r->path);
         *ret = NULL;
         for (size_t i = 0; i < r->n_generations; i++)
                 if (wanted != 0 ? r->generations[i]->number == wanted : i + 1 < r->n_generations && r->generations[i + 1] == r->current)
@@ -97,6 +95,10 @@ static int set_also(Generation *g, const Signers *s, Error *e) {
         return 0;
 }
 
+static int64_t valid_sec(const Repository *r, const RollbackOptions *o) {
+        return o->valid_sec != 0 ? MAX(o->valid_sec, (int64_t) 0) : r->current->valid_sec;
+}
+
 static int make_next(Repository *r, const RollbackOptions *o, const Generation *from, Generation **ret, Error *e) {
         _cleanup_(generation_freep) Generation *next = NULL;
         int64_t now;
@@ -112,10 +114,10 @@ static int make_next(Repository *r, const RollbackOptions *o, const Generation *
                 return k;
         next->number = r->generations[r->n_generations - 1]->number + 1;
         next->freshness = (Freshness){ .serial = next->number };
-        if (o->valid_sec > 0) {
+        if ((next->valid_sec = valid_sec(r, o)) > 0) {
                 if ((k = freshness_now(&now, e)) < 0)
                         return k;
-                next->freshness.expires = now + o->valid_sec;
+                next->freshness.expires = now + next->valid_sec;
         }
         free(next->repomd_sha256);
         next->repomd_sha256 = NULL;
@@ -133,14 +135,14 @@ static int is_done(const Repository *r, const RollbackOptions *o, const Generati
         if ((k = copy_generation(from, &like, e)) < 0 || (k = set_also(like, o->signers, e)) < 0)
                 return k;
         *ret = o->generation != 0 && generation_same(c, like) && strv_length(c->metadata) == strv_length(from->metadata) &&
-               (o->valid_sec > 0) == (c->freshness.expires > 0);
+               valid_sec(r, o) == c->valid_sec;
         for (size_t i = 0; *ret && from->metadata && from->metadata[i]; i++)
                 *ret = streq(c->metadata[i], from->metadata[i]);
-        if (!*ret || o->valid_sec == 0)
+        if (!*ret || c->valid_sec == 0)
                 return 0;
         if ((k = freshness_now(&now, e)) < 0)
                 return k;
-        *ret = c->freshness.expires >= now + o->valid_sec / 2;
+        *ret = c->freshness.expires >= now + c->valid_sec / 2;
         return 0;
 }
 
@@ -152,7 +154,7 @@ static int stage_next(Repository *r, const RollbackOptions *o, const Generation 
 
         if ((k = keyring_new_own(o->signers, &keyring, e)) < 0 ||
             (k = make_next(r, o, from, &next, e)) < 0 || (k = link_metadata(r, from, e)) < 0 || (k = stage_repomd(r, from, next, keyring, &repomd, e)) < 0 ||
-            (k = seal_repomd(r, next, o->signers, keyring, repomd, e)) < 0 || (k = metalink_carry(r, repomd, next->revision, o->mirror_urls, e)) < 0 ||
+            (k = seal_repomd(r, next, o->signers, keyring, repomd, e)) < 0 || (k = metalink_stage(r, repomd, next->revision, o->mirror_urls, e)) < 0 ||
             (k = seal_generation(r, next, e)) < 0 || (k = repository_sync(r, e)) < 0 || (k = repository_link_metadata(r, o->keep, e)) < 0)
                 return k;
         *ret = TAKE_PTR(next);
@@ -167,9 +169,7 @@ int rollback(const RollbackOptions *o, Generation **ret, Error *e) {
         bool done;
         int k;
 
-        if (access(o->repo, F_OK) < 0)
-                return error_hint(e, error_errno(e, errno, "%s", o->repo), "name the repository: --repo");
-        if ((k = repository_open(o->repo, &r, e)) < 0 || (k = find_target(r, o->generation, &from, e)) < 0)
+        if ((k = repository_open_published(o->repo, &r, e)) < 0 || (k = find_target(r, o->generation, &from, e)) < 0)
                 return k;
         if (from == r->current)
                 return error_set(e, EALREADY, EXIT_USAGE, "%s: generation %" PRIu64 " is the published one", o->repo, from->number);

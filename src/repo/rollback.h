@@ -9,9 +9,9 @@ typedef struct RollbackOptions {
         const char *workspace, *repo;
         uint64_t generation;  /* to go back to; 0: the one before the published one */
         const Signers *signers; /* one must be the key of that generation */
-        int64_t valid_sec;    /* see publish.h */
+        int64_t valid_sec;    /* see publish.h: of the published state, not of the earlier one */
         unsigned keep;        /* see publish.h */
-        char **mirror_urls;   /* for a metalink; NULL: those of the one that is there */
+        char **mirror_urls;   /* see metalink_stage() */
 } RollbackOptions;
 
 /* A named generation whose packages are what is published already is only finished: what a killed run left to be done is done.

@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <rpm/rpmlib.h>
 #include <rpm/rpmlog.h>
 #include <rpm/rpmmacro.h>
@@ -50,15 +51,18 @@ static int keep_message(rpmlogRec rec, rpmlogCallbackData data) {
 }
 
 int rpm_library_setup(Error *e) {
+        static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
         static bool done;
+        bool is_done;
 
-        if (done)
-                return 0;
-        rpmlogSetCallback(keep_message, NULL);
-        if (rpmReadConfigFiles(NULL, NULL) != 0)
-                return error_set(e, EIO, EXIT_FAILED, "rpm's configuration files cannot be read");
-        done = true;
-        return 0;
+        (void) pthread_mutex_lock(&lock);
+        if (!done) {
+                rpmlogSetCallback(keep_message, NULL);
+                done = rpmReadConfigFiles(NULL, NULL) == 0;
+        }
+        is_done = done;
+        (void) pthread_mutex_unlock(&lock);
+        return is_done ? 0 : error_set(e, EIO, EXIT_FAILED, "rpm's configuration files cannot be read");
 }
 
 static int malformed(const RpmFile *f, Error *e, const char *what) {

@@ -40,5 +40,5 @@ char *rpm_file_canonical_name(const RpmFile *f) _must_check_;
 /* Whether it is a source package: its Requires are what building needs. */
 bool rpm_file_is_source(const RpmFile *f);
 
-/* rpm's messages are kept for errors instead of being printed; the configuration is read. Once per process; later calls do nothing. */
+/* rpm's messages are kept for errors instead of being printed; the configuration is read. Once per process, in any thread; later calls do nothing. */
 int rpm_library_setup(Error *e);

@@ -11,6 +11,7 @@
 #define MODULUS_MAX  ((CK_ULONG) 16384 / 8)
 #define SLOTS_MAX    1024
 #define LABEL_SIZE   32
+#define KEYS_TOLD    16
 
 typedef struct Token {
         CK_FUNCTION_LIST **modules;
@@ -18,6 +19,7 @@ typedef struct Token {
         CK_SLOT_ID slot;
         CK_TOKEN_INFO info;
         char *label;
+        Text others; /* the URIs of tokens that fit, a line each */
         CK_SESSION_HANDLE session;
         bool has_session, asks_each_time;
         CK_OBJECT_HANDLE key;
@@ -38,6 +40,7 @@ static void pkcs11_free(Signer *s) {
         (void) pthread_mutex_destroy(&t->lock);
         secret_free(t->pin);
         free(t->label);
+        text_free(&t->others);
         free(t);
 }
 
@@ -134,13 +137,44 @@ static char *label_of(const CK_TOKEN_INFO *info) {
         return label;
 }
 
+/* A line with the URI that names exactly this token, or, with a label or an id, this object in it. */
+static void add_uri(Text *t, const CK_TOKEN_INFO *info, CK_ATTRIBUTE *label, CK_ATTRIBUTE *id) {
+        P11KitUri *uri = p11_kit_uri_new();
+        char *text = NULL;
+
+        if (uri) {
+                CK_TOKEN_INFO *named = p11_kit_uri_get_token_info(uri);
+
+                memcpy(named->label, info->label, sizeof(named->label));
+                memcpy(named->serialNumber, info->serialNumber, sizeof(named->serialNumber));
+                if (label && label->ulValueLen > 0)
+                        (void) p11_kit_uri_set_attribute(uri, label);
+                if (id && id->ulValueLen > 0)
+                        (void) p11_kit_uri_set_attribute(uri, id);
+                if (p11_kit_uri_format(uri, P11_KIT_URI_FOR_OBJECT_ON_TOKEN, &text) == P11_KIT_URI_OK)
+                        text_printf(t, "\n  %s", text);
+        }
+        free(text);
+        p11_kit_uri_free(uri);
+}
+
+static bool names_token(P11KitUri *uri) {
+        const CK_TOKEN_INFO *info = p11_kit_uri_get_token_info(uri);
+
+        return info->label[0] || info->serialNumber[0];
+}
+
+static bool names_key(P11KitUri *uri) {
+        return p11_kit_uri_get_attribute(uri, CKA_ID) || p11_kit_uri_get_attribute(uri, CKA_LABEL);
+}
+
 static bool signs_rsa(CK_FUNCTION_LIST *module, CK_SLOT_ID slot) {
         CK_MECHANISM_INFO info;
         return module->C_GetMechanismInfo(slot, CKM_RSA_PKCS, &info) == CKR_OK && (info.flags & CKF_SIGN);
 }
 
 static int look_at_slots(Token *t, P11KitUri *uri, CK_FUNCTION_LIST *module, unsigned *n_found, Error *e) {
-        CK_SLOT_ID slots[SLOTS_MAX];
+        CK_SLOT_ID slots[SLOTS_MAX], wanted = p11_kit_uri_get_slot_id(uri);
         CK_ULONG n = ELEMENTSOF(slots);
         CK_INFO about;
 
@@ -149,9 +183,10 @@ static int look_at_slots(Token *t, P11KitUri *uri, CK_FUNCTION_LIST *module, uns
         for (CK_ULONG i = 0; i < n; i++) {
                 CK_TOKEN_INFO info;
 
-                if (module->C_GetTokenInfo(slots[i], &info) != CKR_OK || !(info.flags & CKF_TOKEN_INITIALIZED) || !p11_kit_uri_match_token_info(uri, &info) ||
+                if ((wanted != (CK_SLOT_ID) -1 && wanted != slots[i]) || module->C_GetTokenInfo(slots[i], &info) != CKR_OK || !(info.flags & CKF_TOKEN_INITIALIZED) || !p11_kit_uri_match_token_info(uri, &info) ||
                     !signs_rsa(module, slots[i]))
                         continue;
+                add_uri(&t->others, &info, NULL, NULL);
                 if ((*n_found)++ > 0)
                         continue;
                 t->module = module;
@@ -170,12 +205,17 @@ static int find_token(Token *t, P11KitUri *uri, Error *e) {
         for (size_t i = 0; t->modules[i]; i++)
                 if ((r = look_at_slots(t, uri, t->modules[i], &n, e)) < 0)
                         return r;
-        if (n == 1)
+        if (n == 1 && names_token(uri))
                 return 0;
         if (n == 0)
                 return error_hint(e, error_set(e, ENODEV, EXIT_FAILED, "PKCS#11: no token is there that fits the key's URI and signs with RSA"),
                                   "'p11-kit list-modules' shows the tokens there are; module-path=/MODULE.so in the URI names a module that p11-kit does not know");
-        return error_hint(e, error_set(e, ENOTUNIQ, EXIT_USAGE, "PKCS#11: %u tokens fit the key's URI", n), "add token=LABEL or serial=NUMBER to it");
+        if (t->others.failed)
+                return error_oom(e);
+        /* One that happens to be alone today is not named: tomorrow another one is. */
+        r = n > 1 ? error_set(e, ENOTUNIQ, EXIT_USAGE, "PKCS#11: %u tokens fit the key's URI:%s", n, t->others.data)
+                  : error_set(e, ENOTUNIQ, EXIT_USAGE, "PKCS#11: the key's URI does not say which token; there is:%s", t->others.data);
+        return error_hint(e, r, "add token=LABEL or serial=NUMBER to it");
 }
 
 /* The URI's own source of the PIN is a file; p11-kit's other ways are for programs with windows. */
@@ -228,13 +268,43 @@ static int open_token(Token *t, Signer *s, P11KitUri *uri, const SecretSource *s
         return rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN ? 0 : why_no_login(t, rv, e);
 }
 
+/* An attribute of some length, owned by the caller; NULL: the object does not have it, or does not show it. */
+static unsigned char *attribute(const Token *t, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, size_t *ret_size) {
+        CK_ATTRIBUTE a = { .type = type };
+        _cleanup_free_ unsigned char *value = NULL;
+
+        if (t->module->C_GetAttributeValue(t->session, object, &a, 1) != CKR_OK || a.ulValueLen == 0 || a.ulValueLen > MODULUS_MAX)
+                return NULL;
+        if (!(a.pValue = value = malloc(a.ulValueLen)) || t->module->C_GetAttributeValue(t->session, object, &a, 1) != CKR_OK)
+                return NULL;
+        *ret_size = a.ulValueLen;
+        return TAKE_PTR(value);
+}
+
+/* The keys that fit, as URIs that name one each. */
+static int tell_keys(const Token *t, const CK_OBJECT_HANDLE *keys, CK_ULONG n, char **ret, Error *e) {
+        _cleanup_text_ Text text = {};
+
+        for (CK_ULONG i = 0; i < n; i++) {
+                size_t label_size = 0, id_size = 0;
+                _cleanup_free_ unsigned char *label = attribute(t, keys[i], CKA_LABEL, &label_size), *id = attribute(t, keys[i], CKA_ID, &id_size);
+                CK_ATTRIBUTE a = { CKA_LABEL, label, label_size }, b = { CKA_ID, id, id_size };
+
+                add_uri(&text, &t->info, label ? &a : NULL, id ? &b : NULL);
+        }
+        *ret = text_take(&text);
+        return *ret ? 0 : error_oom(e);
+}
+
 /* What the URI says of the object, but that it is to be a private key, whatever type= says. */
 static int find_key(Token *t, P11KitUri *uri, Error *e) {
         CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
         CK_ATTRIBUTE template[4] = { { CKA_CLASS, &class, sizeof class } }, *wanted;
-        CK_OBJECT_HANDLE found[2];
+        _cleanup_free_ char *keys = NULL;
+        CK_OBJECT_HANDLE found[KEYS_TOLD];
         CK_ULONG n = 0, n_template = 1;
         CK_RV rv;
+        int r;
 
         if ((wanted = p11_kit_uri_get_attribute(uri, CKA_ID)))
                 template[n_template++] = *wanted;
@@ -249,23 +319,15 @@ static int find_key(Token *t, P11KitUri *uri, Error *e) {
                 return failed(t, "its keys cannot be listed", rv, e);
         if (n == 0)
                 return error_hint(e, error_set(e, ENOKEY, EXIT_FAILED, "token %s: no private key in it fits the key's URI", t->label), "object=LABEL or id=%%01 in the URI name one");
-        if (n > 1)
-                return error_hint(e, error_set(e, ENOTUNIQ, EXIT_USAGE, "token %s: more than one private key fits the key's URI", t->label), "add object=LABEL or id=%%01 to it");
-        t->key = found[0];
-        return 0;
-}
-
-/* An attribute of some length, owned by the caller; NULL: the object does not have it, or does not show it. */
-static unsigned char *attribute(const Token *t, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, size_t *ret_size) {
-        CK_ATTRIBUTE a = { .type = type };
-        _cleanup_free_ unsigned char *value = NULL;
-
-        if (t->module->C_GetAttributeValue(t->session, object, &a, 1) != CKR_OK || a.ulValueLen == 0 || a.ulValueLen > MODULUS_MAX)
-                return NULL;
-        if (!(a.pValue = value = malloc(a.ulValueLen)) || t->module->C_GetAttributeValue(t->session, object, &a, 1) != CKR_OK)
-                return NULL;
-        *ret_size = a.ulValueLen;
-        return TAKE_PTR(value);
+        if (n == 1 && names_key(uri)) {
+                t->key = found[0];
+                return 0;
+        }
+        if ((r = tell_keys(t, found, n, &keys, e)) < 0)
+                return r;
+        r = n > 1 ? error_set(e, ENOTUNIQ, EXIT_USAGE, "token %s: more than one private key fits the key's URI:%s", t->label, keys)
+                  : error_set(e, ENOTUNIQ, EXIT_USAGE, "token %s: the key's URI does not say which key; there is:%s", t->label, keys);
+        return error_hint(e, r, "add object=LABEL or id=%%01 to it");
 }
 
 static bool flag(const Token *t, CK_ATTRIBUTE_TYPE type, bool otherwise) {

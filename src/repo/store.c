@@ -2,6 +2,7 @@
 #include "repo/store.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -62,6 +63,61 @@ int store_lock(Store *s, Error *e) {
                 return error_errno(e, -fd, "%s/lock: cannot take the lock", s->path);
         s->lock_fd = fd;
         return 0;
+}
+
+/* Removes the files of one directory whose content is not what they are called. */
+static int check_directory(const Store *s, const char *name, Error *e) {
+        _cleanup_free_ char *path = path_join("sha256", name);
+        struct dirent *entry;
+        int fd, r = 0;
+        DIR *d;
+
+        if (!path)
+                return error_oom(e);
+        fd = openat(s->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || !(d = fdopendir(fd))) {
+                r = error_errno(e, errno, "%s/%s", s->path, path);
+                safe_close(fd);
+                return r;
+        }
+        while (r >= 0 && (entry = readdir(d))) {
+                char hex[SHA256_HEX_SIZE];
+
+                if (entry->d_name[0] != '.' && (sha256_file(dirfd(d), entry->d_name, hex) < 0 || !streq(hex, entry->d_name)) &&
+                    unlinkat(dirfd(d), entry->d_name, 0) < 0)
+                        r = error_errno(e, errno, "%s/%s/%s", s->path, path, entry->d_name);
+        }
+        (void) closedir(d);
+        return r;
+}
+
+static int check_all(const Store *s, Error *e) {
+        for (unsigned i = 0; i < 256; i++) {
+                _cleanup_free_ char *name = format("%02x", i), *path = name ? path_join("sha256", name) : NULL;
+                int r;
+
+                if (!path)
+                        return error_oom(e);
+                if (faccessat(s->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 && (r = check_directory(s, name, e)) < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int store_scratch(Store *s, Error *e) {
+        _cleanup_free_ char *boot = NULL, *known = NULL;
+        int r;
+
+        /* Without a boot's name every file is read again each time. */
+        if (read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 128, &boot, NULL) < 0)
+                return check_all(s, e);
+        s->is_scratch = true;
+        if (read_file(s->fd, ".boot", 128, &known, NULL) >= 0 && streq(known, boot))
+                return 0;
+        if ((r = check_all(s, e)) < 0)
+                return r;
+        r = write_file_atomic(s->fd, ".boot", boot, strlen(boot), 0644);
+        return r < 0 ? error_errno(e, -r, "%s/.boot", s->path) : 0;
 }
 
 static char *name_of(const char *hex) {
@@ -160,10 +216,12 @@ int store_insert(Store *s, const char *name, int fd, const char *hex, Error *e) 
                 return error_oom(e);
         if (mkdirat(s->fd, dir, 0755) < 0 && errno != EEXIST)
                 return error_errno(e, errno, "%s/%s: cannot make this directory", s->path, dir);
-        if (fchmod(fd, 0444) < 0 || fsync(fd) < 0)
+        if (fchmod(fd, 0444) < 0 || (!s->is_scratch && fsync(fd) < 0))
                 return error_errno(e, errno, "%s/%s", s->path, from);
         if (renameat(s->fd, from, s->fd, to) < 0)
                 return error_errno(e, errno, "%s/%s: cannot move it to %s", s->path, from, to);
+        if (s->is_scratch)
+                return 0;
         /* The file's name is in DIR, and DIR's in sha256/: both must survive a crash. */
         r = fsync_parent(s->fd, to);
         if (r >= 0)

@@ -168,6 +168,12 @@ static int set_hint(Transfer *t, const char *hint) {
         return t->hint ? 0 : -ENOMEM;
 }
 
+/* What a URL gave is worse than what another one did not give, and so is what is to be done about it. */
+static int set_untrusted_hint(Transfer *t, const char *hint) {
+        free(TAKE_PTR(t->hint));
+        return set_hint(t, hint);
+}
+
 static int reject(Transfer *t, const char *hex, const char *reason, const char *hint, Error *e) {
         _cleanup_free_ char *path = NULL, *all = NULL;
         int r;
@@ -178,7 +184,7 @@ static int reject(Transfer *t, const char *hex, const char *reason, const char *
         if (r < 0)
                 return r;
         all = format("%s; kept aside as %s", reason, path);
-        if (!all || set_hint(t, hint) < 0)
+        if (!all || set_untrusted_hint(t, hint) < 0)
                 return error_oom(e);
         return fail_url(t, EXIT_UNTRUSTED, all);
 }
@@ -299,16 +305,31 @@ static bool may_pass(CURLcode code, long status) {
         }
 }
 
-/* What a server's answer asks for: it is not the network then. */
-static const char *status_hint(long status) {
-        switch (status) {
-        case 404:
-        case 410:
-                return "The server has no such file (any more): correct URL= in the release file, or add another source";
-        case 401:
-        case 403:
-        case 407:
-                return "The server does not hand it out: does it want a Referer= (release file), a login (.netrc) or a proxy?";
+/* What the answer, or the missing one, asks for; NULL: nothing that is known here. */
+static const char *failure_hint(const FetchItem *item, CURLcode code, long status) {
+        const char *absent = item->absent_hint;
+
+        switch (code) {
+        case CURLE_HTTP_RETURNED_ERROR:
+                if (status == 404 || status == 410)
+                        return absent ? absent : "The server has no such file (any more): correct URL= in the release file, or add another source";
+                if (status == 401 || status == 403 || status == 407)
+                        return absent ? "The server does not hand it out: does it want a login (.netrc), a client's certificate (--client-cert) or a proxy (https_proxy)?"
+                                      : "The server does not hand it out: does it want a Referer= (release file), a login (.netrc) or a proxy?";
+                return may_pass(code, status) ? "The server is in trouble, not the network: run this again later, it continues" : NULL;
+        case CURLE_FILE_COULDNT_READ_FILE:
+                return absent ? absent : "There is no such file: correct URL= in the release file, or add another source";
+        case CURLE_COULDNT_RESOLVE_HOST:
+                return "Is the name right? If it is, check name resolution, or name a proxy (https_proxy)";
+        case CURLE_PEER_FAILED_VERIFICATION:
+        case CURLE_SSL_CACERT_BADFILE:
+                return absent ? "The server's certificate is not to be trusted: --ca-file names who else may have signed it"
+                              : "The server's certificate is not to be trusted: is the clock right, and is its authority known to the system?";
+        case CURLE_SSL_CERTPROBLEM:
+                return "Look at the files of --client-cert and --client-key";
+        case CURLE_URL_MALFORMAT:
+        case CURLE_UNSUPPORTED_PROTOCOL:
+                return "Correct the URL";
         default:
                 return NULL;
         }
@@ -323,8 +344,10 @@ static int finish_failed(Transfer *t, CURLcode code, long status, int64_t now_us
                 t->restart = true;
                 return try_again(t, EXIT_UNREACHABLE, "the file is shorter than what was read of it before", now_us);
         }
+        if (t->worst != EXIT_UNTRUSTED && set_hint(t, failure_hint(t->item, code, status)) < 0)
+                return error_oom(e);
         if (code == CURLE_HTTP_RETURNED_ERROR)
-                reason = set_hint(t, status_hint(status)) < 0 ? NULL : format("HTTP status %ld", status);
+                reason = format("HTTP status %ld", status);
         else if (t->offset > 0 && t->item->size > 0)
                 reason = format("%s (%ju of %ju bytes)", t->curl_error[0] ? t->curl_error : curl_easy_strerror(code), (uintmax_t) t->offset,
                                 (uintmax_t) t->item->size);
@@ -346,7 +369,7 @@ static int finish_refused(Transfer *t, int64_t now_us, Error *e) {
         /* What was written of a refused body is not the file: it must not be continued. */
         if (t->refusal.code == EXIT_UNTRUSTED && t->offset > t->start)
                 t->restart = true;
-        if (t->refusal.code == EXIT_UNTRUSTED && set_hint(t, t->item->hint) < 0)
+        if (t->refusal.code == EXIT_UNTRUSTED && set_untrusted_hint(t, t->item->hint) < 0)
                 return error_oom(e);
         return fail_url(t, t->refusal.code, message);
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/vendor-keys.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/add.h"
+#include "repo/openpgp-key.h"
 #include "repo/resolve.h"
 #include "repo/signer.h"
 
@@ -40,6 +43,48 @@ static int append_key(const char *workspace, const LockedArtifact *l, Text *t, E
         return 0;
 }
 
+static int by_text(const void *a, const void *b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* Those of packages that were added with the signature they had. */
+static int append_added(const char *workspace, char ***seen, Text *t, Error *e) {
+        _cleanup_free_ char *folder = path_join(workspace, "packages");
+        _cleanup_strv_ char **names = NULL;
+        DIR *d = folder ? opendir(folder) : NULL;
+        struct dirent *entry;
+        int r = 0;
+
+        if (!folder)
+                return error_oom(e);
+        if (!d)
+                return errno == ENOENT ? 0 : error_errno(e, errno, "%s", folder);
+        while (r >= 0 && (entry = readdir(d)))
+                if (startswith(entry->d_name, ADDED_KEY))
+                        r = strv_append(&names, entry->d_name);
+        (void) closedir(d);
+        if (r < 0)
+                return error_oom(e);
+        if (names)
+                qsort(names, strv_length(names), sizeof(*names), by_text);
+        STRV_FOREACH(name, names) {
+                _cleanup_(openpgp_key_freep) OpenpgpKey *key = NULL;
+                const char *fingerprint = startswith(*name, ADDED_KEY);
+                _cleanup_free_ char *path = path_join(folder, *name), *armored = NULL;
+
+                if (!path)
+                        return error_oom(e);
+                if (strv_contains(*seen, fingerprint))
+                        continue;
+                if ((r = openpgp_key_load(path, fingerprint, &key, e)) < 0)
+                        return r;
+                if (!(armored = openpgp_armor("PUBLIC KEY BLOCK", key->packets, key->size)) || strv_append(seen, fingerprint) < 0)
+                        return error_oom(e);
+                text_append(t, armored);
+        }
+        return 0;
+}
+
 int vendor_keys_load(const char *workspace, Release *const *releases, size_t n, char **ret, Error *e) {
         _cleanup_strv_ char **seen = NULL;
         _cleanup_text_ Text t = {};
@@ -66,6 +111,8 @@ int vendor_keys_load(const char *workspace, Release *const *releases, size_t n, 
                                 return error_oom(e);
                 }
         }
+        if ((r = append_added(workspace, &seen, &t, e)) < 0)
+                return r;
         if (!seen) {
                 *ret = NULL;
                 return 0;

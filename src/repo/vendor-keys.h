@@ -5,6 +5,6 @@
 #include "release/release.h"
 #include "release/repo-file.h"
 
-/* The key of each signer of the releases' vendor RPMs once, armored, from the store (the digests are the locks'). *ret is owned by the caller;
- * NULL: the releases have no vendor RPM. A key that is not stored is -ENOENT/EXIT_INVALID, with the next action. */
+/* The key of each signer of the releases' vendor RPMs once, armored, from the store (the digests are the locks'), and those of packages that were added (add.h).
+ * *ret is owned by the caller; NULL: there is none. A key that is not stored is -ENOENT/EXIT_INVALID, with the next action. */
 int vendor_keys_load(const char *workspace, Release *const *releases, size_t n, char **ret, Error *e);

@@ -150,7 +150,7 @@ static int check_vendor(Verify *v, const PrimaryPackage *p, const InputPackage *
         if (!path)
                 return error_oom(verify_why(v));
         if (!streq(p->checksum, in->sha256))
-                return verify_untrusted(v, "%s: it is not the vendor's file that the lock has", path);
+                return verify_untrusted(v, "%s: it is not the vendor's file that the lock, or its record, has", path);
         if (!in->signer_key || access(in->signer_key, R_OK) < 0)
                 return verify_unchecked(v, "the vendor's key is not in the store");
         (void) pthread_mutex_lock(v->vendor);

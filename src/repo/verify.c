@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 
+#include "repo/repository.h"
 #include "repo/serials.h"
 
 VerifyReport *verify_report_free(VerifyReport *r) {
@@ -125,6 +126,8 @@ int verify(const VerifyOptions *o, VerifyReport **ret, Error *e) {
         v.repo_fd = open(o->repo, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (v.repo_fd < 0)
                 return error_hint(e, error_errno(e, errno, "%s", o->repo), "publish first, or name the repository: --repo");
+        if (faccessat(v.repo_fd, "repodata", F_OK, 0) < 0 && faccessat(v.repo_fd, "generations", F_OK, 0) < 0)
+                return repository_is_empty(o->repo, e);
         r = follow(&v);
         if (r < 0) {
                 char *detail;

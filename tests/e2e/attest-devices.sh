@@ -144,7 +144,7 @@ ready() {
 
 # Drop-ins and systemctl's words; on a root of our own for what is written.
 gate() {
-        local release
+        local release verb
         unshare -m true || skip_scenario "no mount namespaces"
         release=$(ls "$SOURCE"/repo/releases/multi-*.conf | head -n 1)
         mkdir -p "$SCRATCH/bin" "$SCRATCH/units"
@@ -156,6 +156,9 @@ mount -t tmpfs none /usr/share
 mkdir -p /usr/share/gn8v-tee /etc/systemd/system
 [ "\$1" = nothing ] || cp "$release" /usr/share/gn8v-tee/release.conf
 mount --bind "$SCRATCH/units" /etc/systemd/system
+mkdir -p /run/systemd
+mount -t tmpfs none /run/systemd
+[ -e "$SCRATCH/unbooted" ] || mkdir /run/systemd/system
 shift
 PATH=$SCRATCH/bin:\$PATH exec "$ATTEST" gate "\$@"
 GATE
@@ -164,6 +167,19 @@ GATE
         [ "$(cat "$SCRATCH/systemctl")" = $'enable gn8v-tee-attest.service\ndaemon-reload' ]
         expect 0 unshare -m bash "$SCRATCH/gate" release disable
         [ -z "$(find "$SCRATCH/units" -name '*.conf')" ]
+        # Where systemd does not run, as in a chroot, there is nobody to be told; nor is there below another root.
+        touch "$SCRATCH/unbooted"
+        mkdir -p "$SCRATCH/image/usr/share/gn8v-tee"
+        cp "$release" "$SCRATCH/image/usr/share/gn8v-tee/release.conf"
+        for verb in enable disable; do
+                : > "$SCRATCH/systemctl"
+                expect 0 unshare -m bash "$SCRATCH/gate" release $verb
+                expect 0 unshare -m bash "$SCRATCH/gate" nothing --root="$SCRATCH/image" $verb
+                [ "$(cat "$SCRATCH/systemctl")" = "$verb gn8v-tee-attest.service"$'\n'"$verb gn8v-tee-attest.service --root=$SCRATCH/image" ]
+                find "$SCRATCH/units" "$SCRATCH/image/etc" -name 90-gn8v-tee-attest.conf >> "$SCRATCH/found"
+        done
+        [ "$(wc -l < "$SCRATCH/found")" = 2 ]
+        rm "$SCRATCH/unbooted"
         # A unit that cannot be enabled leaves persistenced as it was.
         touch "$SCRATCH/fails"
         expect 1 unshare -m bash "$SCRATCH/gate" release enable

@@ -167,6 +167,16 @@ bundle() {
         expect 0 "$ATTEST" fetch --config "$SCRATCH/attest.conf" "$SCRATCH/bundle" "$SIM"/gpu_evidence.json "$SIM"/switch_evidence.json
         said '^NV_GPU_DRIVER_GH100_1.2.3 .* signed until 20'
         said '^answers on revocation .* 18 of 18, good until 20'
+        "$ATTEST" fetch --json --config "$SCRATCH/attest.conf" "$SCRATCH/bundle2" "$SIM"/gpu_evidence.json "$SIM"/switch_evidence.json > "$SCRATCH/fetched"
+        python3 - "$SCRATCH" << 'PY'
+import hashlib, json, os, sys
+d = json.load(open(sys.argv[1] + "/fetched"))
+assert d["dir"] == sys.argv[1] + "/bundle2" and d["revocation"]["asked"] == d["revocation"]["answered"] == 18 and d["revocation"]["good_until"].startswith("20"), d
+assert len(d["manifests"]) >= 3, d
+for m in d["manifests"]:
+    assert m["state"] == "trusted" and m["reason"] is None and m["not_after"].startswith("20") and m["source"].startswith("http"), m
+    assert m["file"] == "%s/%s.xml" % (d["dir"], m["id"]) and hashlib.sha256(open(m["file"], "rb").read()).hexdigest() == m["sha256"], m
+PY
         requests > /dev/null
         judge 0 --bundle "$SCRATCH/bundle"
         said '18 of them stored'
@@ -179,6 +189,8 @@ bundle() {
         # A release's driver has no manifest here: told by its name.
         expect 11 "$ATTEST" fetch --config "$SCRATCH/attest.conf" --release "$(ls "$SOURCE"/repo/releases/single-*.conf | head -n 1)" "$SCRATCH/other"
         said '^NV_GPU_DRIVER_GH100_[0-9.]+ .* not there'
+        expect 11 "$ATTEST" fetch --json --config "$SCRATCH/attest.conf" --release "$(ls "$SOURCE"/repo/releases/single-*.conf | head -n 1)" "$SCRATCH/other"
+        said '"state": "missing"'
         expect 2 "$ATTEST" fetch "$SCRATCH/other"
         expect 2 "$ATTEST" fetch
 }

@@ -108,7 +108,7 @@ outcomes() {
         judge 6 --report "$SCRATCH/noise" --chain "$SCRATCH/noise"
         judge 0 - "${all[1]}" < "${all[0]}"
         judge 6 - - < "${all[0]}"
-        for at in 2025-06-15T15:06:40.123Z 2025-06-15T23:06:40+08:00 '2025-06-15 15:06:40z' 2025-06-15; do judge 0 --at "$at" "${all[@]}"; done
+        for at in 2025-06-15T15:06:40.123Z 2025-06-15T23:06:40+08:00 '2025-06-15 15:06:40z' 2025-06-15 2025-06-15T15:06:60Z; do judge 0 --at "$at" "${all[@]}"; done
 }
 
 files() {
@@ -125,11 +125,41 @@ PYTHON
         for f in report.bin report.hex; do
                 judge 0 --report "$SCRATCH/$f" --chain "$SCRATCH/chain.pem" --nonce "$(cat "$SIM/nonce")"
         done
-        for f in flipped.bin short.bin; do
-                judge 5 --report "$SCRATCH/$f" --chain "$SCRATCH/chain.pem"
+        judge 5 --report "$SCRATCH/flipped.bin" --chain "$SCRATCH/chain.pem"
+        # What cannot be read has one code, whatever it is and wherever that shows.
+        for f in short.bin chain.pem /dev/null; do judge 6 --report "$(cd "$SCRATCH" && realpath "$f")" --chain "$SCRATCH/chain.pem"; done
+        judge 6 --report "$SCRATCH/report.bin" --chain "$SCRATCH/report.hex"
+        said 'not trusted: DEVICE-0: certificates: .*not a PEM certificate chain'
+        judge 6 --report "$SCRATCH/report.bin" --chain /dev/null
+}
+
+# judge_each < STATUS FILE lines: evidence, or a chain for the simulation's first GPU, or its driver's manifest, by the name's end.
+judge_each() {
+        local status file
+        while read -r status file; do
+                case $file in
+                *.json) judge "$status" --gpus 1 --switches 0 "$file" ;;
+                *.report) judge "$status" --report "$file" --chain "$SIM/devices/gpu-0.chain" ;;
+                *.chain) judge "$status" --report "$SIM/devices/gpu-0.report" --chain "$file" ;;
+                *) judge "$status" --rim-dir "$file" --offline --report "$SIM/devices/gpu-0.report" --chain "$SIM/devices/gpu-0.chain"
+                   # The verb that judges manifests alone says the same.
+                   if [ "$status" != 11 ]; then expect "$status" "$ATTEST" rim --at "$WHEN" "$file"/NV_GPU_DRIVER_*.xml; fi ;;
+                esac
         done
-        judge 6 --report "$SCRATCH/chain.pem" --chain "$SCRATCH/chain.pem"
-        judge 5 --report "$SCRATCH/report.bin" --chain "$SCRATCH/report.hex"
+}
+# As editors, mail programs, other systems and ill will leave files.
+odd_files() {
+        local status file
+        mkdir "$SCRATCH/odd-files"
+        python3 "$SOURCE/tests/attest/odd.py" "$SIM" "$SCRATCH/odd-files" > "$SCRATCH/expected"
+        [ "$(wc -l < "$SCRATCH/expected")" -gt 40 ]
+        judge_each < "$SCRATCH/expected"
+        # A system with one device too many, one too few, one that is there twice.
+        for file in "${all[0]}" "$SCRATCH/odd-files/plain.json"; do judge 5 "${all[@]}" "$file"; done
+        judge 5 --gpus 8 --switches 3 "${all[@]}"
+        judge 5 --gpus 0 "${all[@]}"
+        # A device that cannot be read is not hidden by what follows from it, nor by one that is not trusted.
+        judge 6 --gpus 8 --switches 4 "${all[@]}" "$SCRATCH/odd-files/cut.json"
 }
 
 POLICY='{"version":"3.0","authorization-rules":{"type":"JWT","overall-claims":{"iss":"LOCAL_%s_VERIFIER","x-nvidia-overall-att-result":true,"x-nvidia-ver":"2.0"},
@@ -218,6 +248,7 @@ scenario release release
 scenario pinned pinned
 scenario outcomes outcomes
 scenario files files
+scenario "odd files" odd_files
 scenario policies policies
 scenario claims claims
 scenario vectors vectors

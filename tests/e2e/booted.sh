@@ -165,6 +165,60 @@ taken_away() {
         fine
 }
 
+# The simulated system's verifier, devices and manifests: the verifier's package wants libraries that this root does not have. Its devices answer
+# with one nonce for ever, so that it is given in the unit, as are the manifests; the unit is the shipped one for the rest.
+verifier() {
+        local sim=$ROOT/opt/sim lib
+        "$BUILD/tests/attest-sim" --now "$sim"
+        install -m755 "$BUILD/tests/gn8v-tee-attest-sim" "$ROOT/usr/bin/gn8v-tee-attest"
+        ldd "$ROOT/usr/bin/gn8v-tee-attest" | awk '$3 ~ "^/" { print $3 }' | while read -r lib; do
+                [ -e "$ROOT/usr/lib/x86_64-linux-gnu/${lib##*/}" ] || cp -L "$lib" "$ROOT/usr/lib/x86_64-linux-gnu/"
+        done
+        gcc -w -O1 -D_GNU_SOURCE -shared -fPIC -fvisibility=hidden -o "$sim/nscq" "$SOURCE/tests/vendor/src/nscq.c"
+        cp "$sim/nscq" "$(realpath "$ROOT"/usr/lib64/libnvidia-nscq.so.2)"
+        echo evidence=/opt/sim/devices > "$ROOT/usr/lib64/libnvidia-nscq.conf"
+        install -m644 "$SOURCE/systemd/gn8v-tee-attest.service" "$ROOT/usr/lib/systemd/system/"
+        mkdir -p "$ROOT/etc/systemd/system/gn8v-tee-attest.service.d"
+        printf '[Service]\nEnvironment=GN8V_SIM_ROOTS=/opt/sim/roots\nExecStart=\nExecStart=/usr/bin/gn8v-tee-attest run --set-ready --offline --rim-dir=/opt/sim/rims --nonce=%s\n' \
+                "$(cat "$sim/nonce")" > "$ROOT/etc/systemd/system/gn8v-tee-attest.service.d/sim.conf"
+        # The administrator's client that must not even start without.
+        printf '[Unit]\nAfter=gn8v-tee-attest.service\nRequires=gn8v-tee-attest.service\n' > "$ROOT/etc/systemd/system/nobody-knows.service.d/gpu.conf"
+}
+gated() {
+        local unit rims=$SCRATCH/roots/gate/opt/sim/rims
+        again gate "${EIGHT[@]}" evidence=/opt/sim/devices
+        verifier
+        expect 0 env GN8V_SIM_ROOTS=/opt/sim/roots chroot "$ROOT" /usr/bin/gn8v-tee-attest gate enable
+        NO_WAIT=1 boot "$ROOT"
+        expect 0 inside timeout 60 gn8v-tee status --wait
+        said ', gn8v-tee-attest (activating|waits|inactive)'
+        is_active gn8v-tee-attest
+        before "$(when 'nvidia-persistenced: ready')" "$(when 'libnvidia-ml: ready state set')" "the ready state was set before persistenced had the GPUs"
+        for unit in docker nobody-knows; do
+                is_active $unit
+                before "$(when 'libnvidia-ml: ready state set')" "$(stamp $unit ExecMainStartTimestampMonotonic)" "$unit began too early"
+        done
+        ! events | grep -E 'nvidia-smi: ready state set|cannot attach' || die "somebody else set it"
+        fine
+        row 'attestation .* trusted, .* 8 GPUs .*4 NVSwitches .* ok$'
+        # A genuine manifest, but not that of this driver.
+        cp "$rims"/NV_GPU_VBIOS_*.xml "$rims"/NV_GPU_DRIVER_*.xml
+        shut "$ROOT"
+        NO_WAIT=1 boot "$ROOT"
+        expect 3 inside timeout 60 gn8v-tee status --wait
+        said 'gave up waiting: gn8v-tee-attest.service failed: exit-code'
+        is_active nvidia-persistenced
+        is_not_active gn8v-tee-attest
+        inside journalctl -b --no-pager -u gn8v-tee-attest | has 'not trusted: GPU-0: driver-rim-version' || die "it does not say why"
+        ! events | grep 'ready state set' || die "the GPUs are ready"
+        is_not_active docker
+        [ "$(stamp nobody-knows ExecMainStartTimestampMonotonic)" = 0 ] || die "the client started"
+        status 3 'gn8v-tee attest: it tells what is wrong'
+        row 'attestation .* not trusted, .*fail$'
+        row 'ready state .* not ready: attestation comes first .*fail$'
+        ! grep -e '-srs' "$SCRATCH/output" || die "the gate's way around is told"
+}
+
 too_early() {
         again early "${EIGHT[@]}"
         printf '[Unit]\nDefaultDependencies=no\nBefore=nvidia-fabricmanager.service\n[Service]\nType=oneshot\nExecStart=\nExecStart=/usr/bin/nvidia-smi -L\n' > "$ROOT/etc/systemd/system/nobody-knows.service.d/gpu.conf"
@@ -244,6 +298,7 @@ scenario "the session is lost when persistenced restarts" lost
 scenario "FabricManager of another driver" mismatch
 scenario "the ready state cannot be set" not_ready
 scenario "the ready state was taken away" taken_away
+scenario "attestation gates the GPUs" gated
 scenario "a client opens the GPUs too early" too_early
 scenario "an upgrade touches no running session" upgrade
 scenario "first boot of an image" first_boot

@@ -100,6 +100,13 @@ next() {
                 --baseurl http://a.example/repo --mirror-url http://a.example/repo --keep 2
 }
 back() { everywhere rollback three '{}' "${PROGRAM[@]}" rollback "${sign_words[@]}" --keep 3 2; }
+adds() {
+        local file
+        file=$(basename "$SCRATCH"/helpers/gn8v-tee-helper-1.2*.rpm)
+        mkdir -p "$SCRATCH/memory/adding/packages"
+        cp "$SCRATCH/helpers/$file" "$SCRATCH/memory/adding/"
+        everywhere add adding "{\"repo\": null, \"watch\": [\"packages/$file\"], \"may_stay\": \"store\"}" "${PROGRAM[@]}" add "$file"
+}
 prunes() { everywhere prune two '{}' "${PROGRAM[@]}" prune --keep 1; }
 exports() { everywhere export exporting '{"repo": null, "watch": ["b.tar"]}' "${PROGRAM[@]}" export "${sign_words[@]}" b.tar; }
 imports() { everywhere import importing '{"repo": "inside"}' "${PROGRAM[@]}" import delta.tar --repo inside --keep 1; }
@@ -157,6 +164,7 @@ prepare make_signer make_workspace make_copies
 scenario 'a first publish' first
 scenario 'a publish' next
 scenario 'a rollback' back
+scenario 'a package that is added' adds
 scenario 'a prune' prunes
 scenario 'an export' exports
 scenario 'an import' imports

@@ -98,7 +98,7 @@ huge_log() {
         { entry kernel 'usb 1-1: new high-speed USB device'; } > "$SCRATCH/one"
         for _ in $(seq 12); do cat "$SCRATCH/one" "$SCRATCH/one" > "$SCRATCH/two"; mv "$SCRATCH/two" "$SCRATCH/one"; done
         journalctl "for i in \$(seq 400); do cat '$SCRATCH/one'; done; printf '%s\n' '$(entry kernel "$LKCA")'"
-        if "$NODE" --version > /dev/null 2>&1 && (ulimit -v 60000; "$NODE" --version > /dev/null 2>&1); then ulimit -v 60000; fi
+        limit_memory 60000
         expect 3 diagnose --timeout 60
         said '1638401 lines'
         [ $((SECONDS - started)) -lt 30 ] || die "took $((SECONDS - started)) s"

@@ -22,6 +22,7 @@ import time
 PROGRAM, PACKAGE, SCRATCH = sys.argv[1:4]
 PATTERN = sys.argv[4] if len(sys.argv) > 4 else "*"
 SECONDS, MEGABYTES = 20, 400
+SLOWER = 10 if "GN8V_SANITIZED" in os.environ else 1
 NS = 'xmlns="http://linux.duke.edu/metadata/common" xmlns:rpm="http://linux.duke.edu/metadata/rpm"'
 
 
@@ -212,7 +213,7 @@ def mirror(url, copy, options):
     started = time.monotonic()
     p = subprocess.Popen([PROGRAM, "-q", "mirror", "--no-signatures", *options, url, copy], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                          stderr=subprocess.PIPE, preexec_fn=None if "GN8V_SANITIZED" in os.environ else limits)
-    timer = threading.Timer(60, p.kill)
+    timer = threading.Timer(60 * SLOWER, p.kill)
     timer.start()
     message = p.stderr.read().decode("utf-8", "replace")
     _, status, usage = os.wait4(p.pid, 0)
@@ -246,7 +247,7 @@ def main():
             problems.append("not one clean error")
         if "Sanitizer" in message:
             problems.append("a sanitizer spoke")
-        if seconds > SECONDS or (megabytes > MEGABYTES and "GN8V_SANITIZED" not in os.environ):
+        if seconds > SECONDS * SLOWER or (megabytes > MEGABYTES and "GN8V_SANITIZED" not in os.environ):
             problems.append("too long, or too much memory")
         if tree(copy) != before or os.path.exists(os.path.join(target, ".stage")) or os.path.exists(os.path.join(SCRATCH, "selection/repodata")):
             problems.append("the copy was changed, or something was left behind")

@@ -17,8 +17,15 @@ mkdir -p "$LOGS" "$CACHE"
 # shellcheck disable=SC2034  # for those who source this
 REPO=$BUILD/gn8v-tee-repo NODE=$BUILD/gn8v-tee
 export LC_ALL=C.UTF-8 TZ=UTC
-# Sanitizers have to fail the program, and a leak in somebody else's library is not ours.
-export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0} LSAN_OPTIONS=suppressions=$SOURCE/tests/e2e/leaks.supp:print_suppressions=0
+# Of a sanitized build every report counts, whatever the scenario thought of the program's exit status: they go to files, which finish() looks for.
+# A leak in somebody else's library is not ours.
+rm -f "$LOGS"/sanitizer.*
+SANITIZERS=log_path=$LOGS/sanitizer:exitcode=121
+export ASAN_OPTIONS=$SANITIZERS:${ASAN_OPTIONS:-detect_leaks=1} UBSAN_OPTIONS=$SANITIZERS:halt_on_error=1:print_stacktrace=1
+export LSAN_OPTIONS=$SANITIZERS:suppressions=$SOURCE/tests/e2e/leaks.supp:print_suppressions=0
+# ThreadSanitizer knows malloc(), and not the allocator that GLib has of its own.
+export TSAN_OPTIONS=$SANITIZERS:suppressions=$SOURCE/tests/e2e/races.supp
+if grep -q fsanitize= "$BUILD/compile_commands.json" 2> /dev/null; then export G_SLICE=always-malloc GN8V_SANITIZED=1; fi
 
 cleanup() {
         local i pid home mount
@@ -76,7 +83,13 @@ scenario() {
         esac
 }
 # The last line of every script.
-finish() { [ "$FAILED" = 0 ]; }
+finish() {
+        local report
+        for report in "$LOGS"/sanitizer.*; do
+                [ ! -e "$report" ] || fail "$SUITE: a sanitizer spoke" "$(grep -a -m 1 -E 'ERROR|WARNING|runtime error' "$report"); log: $report"
+        done
+        [ "$FAILED" = 0 ]
+}
 
 # prepare COMMAND...: what the scenarios need, in this shell; when one of them fails, the script ends, and says so.
 prepare() {
@@ -107,6 +120,8 @@ refuses() {
 }
 # ... | has [GREP-OPTIONS] PATTERN: reads all, where "grep -q" would end at the first hit and, by pipefail, take a writer's SIGPIPE for a failure.
 has() { [ "$(grep -c "$@")" != 0 ]; }
+# A sanitizer's memory is not the program's.
+limit_memory() { [ -n "${GN8V_SANITIZED:-}" ] || ulimit -v "$1"; } # KiB
 said() { grep -q -E -e "$1" "$SCRATCH/output" || die "did not say '$1'"; }
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }

@@ -174,16 +174,30 @@ expired() {
         whole
         SOURCE_DATE_EPOCH=$(($(date +%s) + 11 * 86400)) expect 3 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/repo"
         expect 0 publish --valid-days 19
-        said 'generation 2 is up to date'
-        expect 0 publish --valid-days 21
         said 'generation 3, 12 packages: 0 signed'
-        expect 0 publish --valid-days 20
-        said 'generation 4, '
+        # It is said once: the next state is valid as long, from its own day on; also one that is published again.
         expect 0 publish
-        said 'generation 5, '
+        said 'generation 3 is up to date'
+        SOURCE_DATE_EPOCH=$(($(date +%s) + 10 * 86400)) expect 0 publish
+        said 'generation 4, '
+        grep -q "<content>gn8v-tee:expires=$(date -u -d '29 days' +%F)" repo/repodata/repomd.xml
+        expect 0 rollback
+        grep -q "<content>gn8v-tee:expires=$(date -u -d '19 days' +%F)" repo/repodata/repomd.xml
+        expect 0 publish --valid-days none
+        said 'generation 6, '
+        if grep -q expires repo/repodata/repomd.xml; then die "expires though nobody said so"; fi
+        expect 0 publish
+        said 'generation 6 is up to date'
         if grep -q expires repo/repodata/repomd.xml; then die "expires though nobody said so"; fi
         publish --valid-days 1
         expect 2 publish --valid-days 0
+        # Made and signed later than now, as this machine's clock has it, which then cannot tell what has expired; the signature is good.
+        cp -a repo early && rm -r early/generations
+        sed -i 's|<revision>.*<|<revision>4102444800<|; s|expires=[^<]*|expires=2100-01-02T00:00:00Z|' early/repodata/repomd.xml
+        gpg --homedir "$KEYS" --batch --yes --armor --faked-system-time 20991231T000000 --local-user "$KEY" --detach-sign --output early/repodata/repomd.xml.asc early/repodata/repomd.xml
+        expect 11 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/early"
+        said '^ok +signature'
+        said "^unchecked +freshness +.*: this machine's clock is behind"
         # Tags that are no serial, well signed.
         for tag in serial=0 serial=x expires=yesterday 'serial=2</content><content>gn8v-tee:serial=3'; do
                 sed "s|<content>gn8v-tee:${tag%%=*}=.*|<content>gn8v-tee:$tag</content>|" -i repo/repodata/repomd.xml
@@ -244,6 +258,10 @@ PY
         [ "$(grep documentNamespace one.json)" != "$(grep documentNamespace later.json)" ]
         expect 0 tee_repo sbom --generation 1 --output again.json --baseurl http://m.example/r multi-$OLD
         cmp one.json again.json
+        "$REPO" --releases releases sbom --json --output again.json multi-$OLD > told
+        python3 -c 'import json, os; d = json.load(open("told")); assert d["file"] == "again.json" and d["size"] == os.path.getsize("again.json"), d'
+        expect 1 tee_repo sbom --output releases multi-$OLD
+        said 'releases: Is a directory'
         expect 2 tee_repo sbom
         expect 2 tee_repo sbom multi-$OLD multi-$NEW
         expect 1 tee_repo sbom nothing-1

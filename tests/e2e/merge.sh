@@ -223,7 +223,7 @@ hostile() {
         # Aliases are not followed: nine levels of nine would be a gigabyte. They are passed on as they came.
         { echo '---'; echo 'a0: &a0 [x, x, x, x, x, x, x, x, x]'; for i in {1..9}; do p='*a'$((i - 1)); echo "a$i: &a$i [$p, $p, $p, $p, $p, $p, $p, $p, $p]"; done; } >> two.modules.yaml
         index two
-        (ulimit -v 2000000; expect 0 mirror $URL/one copy --also $URL/two --package tool)
+        (limit_memory 2000000; expect 0 mirror $URL/one copy --also $URL/two --package tool)
         gzip -dc copy/repodata/*-modules.yaml.gz | has '^a9: &a9'
 }
 

@@ -147,6 +147,29 @@ refused_bundles() {
         expect 6 "$REPO" import /dev/null --repo inside
         expect 1 "$REPO" import nowhere.tar --repo inside
         [ "$(state_of inside)" = "$before" ]
+        # What no digest covers, headers and the room between members, has one right value; also of the state that is there already.
+        for at in $(python3 - bundle2.tar 8 <<'PY'
+import random, sys, tarfile
+places, end = [], 0
+with tarfile.open(sys.argv[1]) as t:
+    for m in t:
+        end = m.offset_data + (m.size + 511) // 512 * 512
+        places += [*range(m.offset, m.offset_data), *range(m.offset_data + m.size, end)]
+random.seed(4)
+print(*random.sample(places, int(sys.argv[2])), random.randrange(end, end + 1024))
+PY
+        ); do
+                cp bundle2.tar bit.tar
+                python3 -c 'import sys; f = open("bit.tar", "r+b"); at = int(sys.argv[1]); f.seek(at); b = f.read(1)[0]; f.seek(at); f.write(bytes([b ^ 4]))' "$at"
+                expect 6 "$REPO" import bit.tar --repo inside
+                [ "$(state_of inside)" = "$before" ] || die "the repository has changed: byte $at"
+        done
+        cp bundle1.tar bit.tar
+        printf x | dd of=bit.tar bs=1 seek=$(($(stat -c %s bit.tar) - 1)) conv=notrunc status=none
+        expect 6 "$REPO" import bit.tar --repo inside
+        printf '%10240s' '' >> bundle1.tar
+        expect 6 "$REPO" import bundle1.tar --repo inside
+        truncate -s -10240 bundle1.tar
         # What the exporter signed has to hold by itself: a bundle made of two generations, signed anew by the same key.
         for swap in 'x = find("repomd.xml"); x[1] = open("repo/repodata/repomd.xml", "rb").read()' \
                 'x = find("generation.json"); x[1] = x[1].replace(b"\"generation\": 2", b"\"generation\": 7")' \
@@ -188,6 +211,48 @@ refused_exports() {
         expect 0 export_repo --generation 1 out.tar
         cmp out.tar bundle1.tar
         expect 1 export_repo --generation 1 /nowhere/out.tar
+        mkdir folder
+        for name in . folder folder/; do
+                expect 2 export_repo --generation 1 "$name"
+                said 'is a directory'
+        done
+        [ -z "$(ls -A folder)" ]
+        expect 1 export_repo --generation 99999999999999999999 out2.tar
+        said 'has no generation 99999999999999999999'
+        expect 1 tee_repo diff 99999999999999999999
+        said 'there are: 1, 2, 3'
+}
+
+# Packages that keep their vendor's signature: its key lies beside the repository, and a signer who is not named is told.
+vendors_in_copies() {
+        gap
+        expect 5 "$REPO" mirror --key "$KEY" "file://$PWD/repo" copy
+        said "signed by key $VENDOR, not by $KEY"
+        said 'what was fetched so far is kept in copy/.mirror'
+        [ "$(ls -A copy)" = .mirror ] || die "$(ls -A copy)"
+        expect 1 tee_repo verify --key "$KEY" --repo copy
+        said 'nothing is published there'
+        expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" --dry-run "file://$PWD/repo" copy
+        expect 11 "$REPO" mirror --key "$KEY" --key "${VENDOR//[0-4]/5}" --dry-run "file://$PWD/repo" copy
+        expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" "file://$PWD/repo" copy
+        cmp copy/repodata/repomd.xml repo/repodata/repomd.xml
+        # A copy is neither published to nor copied to itself, and no password is told to whoever reads it.
+        expect 1 publish --repo copy
+        said "it is a copy of file://$PWD/repo"
+        expect 1 import_repo --repo copy --allow-older bundle3.tar
+        expect 2 "$REPO" mirror --key "$KEY" --key "$VENDOR" "file://$PWD/copy/" copy
+        expect 2 publish --baseurl http://somebody:secret@a.example/repo
+        if grep -q '^gn8v-tee-repo:.*secret' "$SCRATCH/output"; then die 'a password was told'; fi
+        # What is no UTF-8 is told in JSON even so.
+        expect 0 "$REPO" --json export --key "$KEY" --gnupghome "$KEYS" --repo repo "$(printf 'n\377.tar')"
+        said '"file": "n[?].tar"'
+        # Of a run that has fetched nothing worth keeping nothing is left.
+        expect 7 "$REPO" mirror --key "$KEY" "file://$PWD/nowhere" deep/er/copy
+        expect 10 "$REPO" mirror --key "$KEY" --key "$VENDOR" --package no-such-package "file://$PWD/repo" deep/er/copy
+        expect 5 "$REPO" mirror --key "$VENDOR" "file://$PWD/repo" deep/er/copy
+        expect 5 "$REPO" import --key "$VENDOR" --repo deep/er/copy bundle1.tar
+        expect 1 import_repo --repo deep/er/copy delta3.tar
+        [ ! -e deep ] || die "$(find deep)"
 }
 
 full_disks() {
@@ -302,7 +367,7 @@ mirrors_everything() {
                 echo own > "theirs/$file"
                 expect 1 mirror $URL/main theirs
                 said 'it was there before'
-                [ "$(find theirs -type f ! -name .lock)" = "theirs/$file" ] || die "$(find theirs)"
+                [ "$(find theirs -type f)" = "theirs/$file" ] || die "$(find theirs)"
         done
         expect 0 mirror $URL/main copy
         said '4 packages, 4 of them new .*signed by '"$VENDOR"
@@ -582,12 +647,37 @@ PY
         sed -i '/\/copy\/repodata/d' copy/repodata/metalink.xml
         rm -rf client
         refuses client "metalink=$URL/copy/repodata/metalink.xml" repoquery app
+        # It stays one until somebody wants none, and so does the signature.
+        expect 2 mirror $URL/main copy --exclude nothing
+        said 'metadata are signed by key'
+        expect 0 mirror $URL/main copy --exclude nothing --allow-unsigned
+        [ "$(grep -c '<url ' copy/repodata/metalink.xml)" = 1 ]
+        expect 0 mirror $URL/main copy --exclude nothing --mirror-url none
+        [ ! -e copy/repodata/metalink.xml ]
+        expect 0 mirror $URL/main copy
+        cp -a main unsigned && rm unsigned/repodata/repomd.xml.asc
+        expect 5 mirror $URL/unsigned copy --no-repo-signature
         # A publisher's own.
         gap
         publish --baseurl $URL/this/repo --mirror-url http://m.example/a --mirror-url "http://m.example/b?c&d"
         grep -q '<url protocol="http" type="http" preference="99">http://m.example/b?c&amp;d/repodata/repomd.xml</url>' repo/repodata/metalink.xml
         grep -q "$(digest repo/repodata/repomd.xml)" repo/repodata/metalink.xml
         expect 2 publish --mirror-url 'http://m.example/"'
+        # Neither these nor the place have to be said again, until somebody wants none.
+        package gn8v-tee-helper 1.4
+        publish
+        grep -q "$(digest repo/repodata/repomd.xml)" repo/repodata/metalink.xml
+        [ "$(grep -c '<url protocol="http".*>http://m.example/' repo/repodata/metalink.xml)" = 2 ]
+        grep -q "^baseurl=$URL/this/repo$" repo/gn8v-tee.repo
+        expect 2 publish --mirror-url http://m.example/a --mirror-url none
+        publish --mirror-url none --baseurl none
+        grep -q "^baseurl=file://$PWD/repo$" repo/gn8v-tee.repo
+        rm packages/gn8v-tee-helper-1.4*
+        publish
+        [ ! -e repo/repodata/metalink.xml ]
+        mv repo moved
+        publish --repo moved
+        grep -q "^baseurl=file://$PWD/moved$" moved/gn8v-tee.repo
 }
 
 # Clients that read all the while: from the publisher and from its mirror, each time from the beginning. GN8V_PUBLISHES: how often there is something new.
@@ -610,7 +700,7 @@ readers() {
         reader() { # NAME
                 mkdir -p "reader-$1"
                 cd "reader-$1"
-                while [ ! -e ../stop ]; do
+                while [ ! -e ../stop ] && kill -0 $$; do # nor longer than the script
                         rm -rf client/cache client/root got
                         if client "baseurl=$URL/$1" install --downloadonly --downloaddir="$PWD/got" gn8v-tee-helper > log 2>&1 && ls got/gn8v-tee-helper-1.[34]-1.noarch.rpm > /dev/null; then
                                 echo >> good
@@ -641,6 +731,7 @@ prepare make_template make_air_gap make_upstream
 scenario 'a state crosses an air gap, whole or as a difference' air_gap
 scenario 'bundles that are not what was exported are refused' refused_bundles
 scenario 'exports of what is not there as it was are refused' refused_exports
+scenario 'vendors sign packages of copies, and a first run that fails leaves nothing' vendors_in_copies
 scenario 'full disks leave the old state' full_disks
 scenario 'everything is copied, byte for byte, and only once' mirrors_everything
 scenario 'what a package needs is copied, from several places' mirrors_selection

@@ -150,7 +150,7 @@ bad_inputs() {
         same_state "$before"
         # A release without a lock, and one that was edited after it.
         mv locks/single-$SINGLE.lock x
-        expect 1 publish
+        expect 3 publish
         said 'gn8v-tee-repo lock'
         mv x locks/single-$SINGLE.lock
         echo '# edited' >> releases/single-$SINGLE.conf
@@ -459,7 +459,20 @@ locked() {
         mkdir -p theirs/packages own/packages && : > theirs/packages/a.rpm
         expect 1 publish --repo theirs
         said 'theirs/packages: it was there before'
-        [ -e theirs/packages/a.rpm ] && [ ! -e theirs/.stage ] || die "their file is gone, or ours is left"
+        expect 1 tee_repo prune --keep 1 --repo theirs
+        [ "$(find theirs foreign -name '.*')" = '' ] && [ -e theirs/packages/a.rpm ] || die "their file is gone, or ours is left"
+        # Of a first run that is refused nothing is left, wherever it stops.
+        for words in '--baseurl ftp://a.example/' '--platform no-such-file' "--key $VENDOR --key-valid-for 36500 --gnupghome /nowhere"; do
+                # shellcheck disable=SC2086
+                refuses publish --repo no/such/place $words
+                [ ! -e no ] || die "left behind by publish $words: $(find no)"
+        done
+        echo '%dkms' > empty.provides
+        mkdir there
+        expect 10 tee_repo publish --key "$KEY" --gnupghome "$KEYS" --platform empty.provides --repo there
+        [ -z "$(ls -A there)" ] || die "left behind: $(ls -A there)"
+        expect 1 tee_repo verify --key "$KEY" --repo there
+        said 'nothing is published there'
         publish --repo own
         expect 8 sh -c '"$@" > /dev/full' sh "$REPO" -C . --releases releases generations --repo own
 }
@@ -532,6 +545,58 @@ chain_holds() {
         said '^unchecked +lock'
         said '^ok +signature'
 }
+# Packages that were not built here: unsigned ones get our signature, others keep theirs, and clients get that key.
+others() {
+        local file=team-signed-1.0-1.noarch.rpm
+        chain
+        mkdir team theirs && cd team
+        package team-tool 1.0
+        package team-signed 1.0
+        package team-needs 1.0 'Requires: what-nobody-has'
+        cd ..
+        mv team/packages/*.rpm theirs/
+        cp theirs/$file unsigned.rpm
+        rpmsign --addsign --define "__gpg $(command -v gpg)" --define "_gpg_path $KEYS" --define "_gpg_name $VENDOR" --define '_gpg_digest_algo sha256' theirs/$file
+        gpg --homedir "$KEYS" --batch --armor --export "$KEY" > ours.pub
+        # What is refused leaves nothing, and all are added or none.
+        expect 5 tee_repo add theirs/team-tool-1.0-1.noarch.rpm theirs/$file
+        said 'whose key that is was not said'
+        expect 5 tee_repo add --key-file ours.pub theirs/$file
+        expect 5 tee_repo add --key-file "$WWW/vendor.pub" --key "$KEY" theirs/$file
+        head -c 6000 unsigned.rpm > cut.rpm
+        cp unsigned.rpm flipped.rpm && flip flipped.rpm
+        mkfifo pipe
+        for bad in cut.rpm:6 flipped.rpm:5 pipe:6 ours.pub:6 theirs:6 nowhere.rpm:1; do expect "${bad#*:}" timeout 10 "$REPO" -C . add "${bad%:*}"; done
+        expect 3 tee_repo add "$(driver packages)"
+        expect 1 tee_repo remove "$(basename "$(driver packages)")"
+        [ -z "$(find packages -name 'team*' -o -name 'RPM-GPG*' -o -name '.*.tmp')" ] || die 'something was left'
+        # Both ways.
+        expect 0 tee_repo add --key-file "$WWW/vendor.pub" --key "$VENDOR" theirs/team-tool-1.0-1.noarch.rpm theirs/$file
+        expect 0 tee_repo add theirs/team-tool-1.0-1.noarch.rpm
+        said 'nothing to do'
+        expect 3 tee_repo add unsigned.rpm
+        tee_repo list | has 'team-tool-1.0-1.noarch.rpm  *added .* no$'
+        publish --platform "$SOURCE/repo/platform/el8.provides"
+        cmp theirs/$file repo/packages/$file
+        expect 0 verify
+        said "^ok +package +team-tool-1.0-1.noarch.rpm"
+        gpg --show-keys --with-colons repo/RPM-GPG-KEY-gn8v-tee-vendor | has "$VENDOR"
+        grep -q '^gpgkey=.*RPM-GPG-KEY-gn8v-tee-vendor' repo/gn8v-tee.repo
+        expect 0 publish --platform "$SOURCE/repo/platform/el8.provides"
+        said 'nothing to publish'
+        tee_repo sbom "$(basename releases/single-*.conf .conf)" | python3 -c 'import json, sys; assert {"team-tool", "team-signed"} <= {p["name"] for p in json.load(sys.stdin)["packages"]}'
+        flip packages/$file && broken record 5 && flip packages/$file
+        # What does not install is not published; what was removed is gone with the next state, its key, too.
+        expect 0 tee_repo add theirs/team-needs-1.0-1.noarch.rpm
+        expect 10 publish --platform "$SOURCE/repo/platform/el8.provides"
+        said 'nothing provides what-nobody-has'
+        expect 0 tee_repo remove team-needs $file team-tool-1.0-1.noarch
+        publish --platform "$SOURCE/repo/platform/el8.provides"
+        [ -z "$(find packages -name 'team*' -o -name 'RPM-GPG*')" ]
+        [ ! -e repo/RPM-GPG-KEY-gn8v-tee-vendor ]
+        expect 0 verify
+}
+
 chain_of_workspace() {
         local file
         # What was built since, and a release that was not published.
@@ -657,6 +722,7 @@ scenario 'the proof does not depend on how metadata is written' whatever_form
 scenario 'locked, foreign and nonsensical repositories' locked
 scenario 'a full disk' full_disk
 scenario 'the chain holds' chain_holds
+scenario 'packages of others are added and removed' others
 scenario 'broken links in the workspace are named' chain_of_workspace
 scenario 'broken packages are named' chain_of_packages
 scenario 'broken metadata, signatures and keys are named' chain_of_metadata

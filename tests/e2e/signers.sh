@@ -78,7 +78,7 @@ a_token_signs() {
         {
                 key=$(key_of $(token))
                 [ "$key" = "$(key_of $(pem new))" ] || die "the token's key is another than the file's"
-                expect 0 strace -f -qq -s 4096 -e trace=execve -o trace "$REPO" -C . --releases releases publish --platform platform.provides $(token) --key "$key"
+                expect 0 env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -s 4096 -e trace=execve -o trace "$REPO" -C . --releases releases publish --platform platform.provides $(token) --key "$key"
                 ! grep -q $PIN trace || die "the PIN was an argument"
                 all_good repo "$key"
                 expect 0 tee_publish $(token)
@@ -125,6 +125,34 @@ not an absolute path|2|$TOKEN?pin-source=%7Ccat
 No such file|1|$TOKEN --passphrase-file $SCRATCH/no-such-file
 a directory|6|$TOKEN --passphrase-file $SCRATCH
 TABLE
+        said_keys_and_tokens
+        lone_token
+}
+# What fits is listed, and what is listed fits: each line is a URI that is taken.
+said_keys_and_tokens() {
+        expect 2 tee_publish $options --key-file "pkcs11:token=builder" --passphrase-file "$SCRATCH/pin"
+        [ "$(grep -c '^  pkcs11:.*token=builder;id=' "$SCRATCH/output")" = 3 ] || die "three keys are there"
+        grep -q 'object=small' "$SCRATCH/output" || die "one of the keys is not told"
+        expect 2 tee_publish $options --key-file "pkcs11:object=release" --passphrase-file "$SCRATCH/pin"
+        [ "$(grep -c '^  pkcs11:.*token=' "$SCRATCH/output")" = 2 ] || die "two tokens are there"
+        same_state "$before"
+}
+# One token, one key: also then they are named.
+lone_token() {
+        local uri
+        mkdir "$SCRATCH/lone"
+        printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' "$SCRATCH/lone" > "$SCRATCH/lone.conf"
+        (
+                export SOFTHSM2_CONF=$SCRATCH/lone.conf
+                softhsm2-util --init-token --free --label lone --so-pin 99$PIN --pin $PIN
+                softhsm2-util --import "$SCRATCH/pem/new.pem" --token lone --label "the key" --id 07 --pin $PIN
+                expect 2 tee_publish $options --key-file "pkcs11:" --passphrase-file "$SCRATCH/pin"
+                said 'does not say which token'
+                expect 2 tee_publish $options --key-file "pkcs11:token=lone" --passphrase-file "$SCRATCH/pin"
+                said 'does not say which key'
+                uri=$(sed -n 's/^  \(pkcs11:.*\)/\1/p' "$SCRATCH/output")
+                tee_publish $options --key-file "$uri" --passphrase-file "$SCRATCH/pin"
+        )
 }
 
 # The token is pulled at one operation after the other: whatever was to be signed then, nothing has changed, and the next run finishes.

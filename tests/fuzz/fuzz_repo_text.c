@@ -1,10 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small files of a repository and of a workspace: metalink, .repo file, a platform's list; and somebody else's repomd.xml. */
+/* Small files of a repository and of a workspace: metalink, mirror list, .repo file, a platform's list; and somebody else's repomd.xml. */
 #include "basic/fs.h"
 #include "release/repo-file.h"
 #include "repo/metalink.h"
+#include "repo/mirror-places.h"
 #include "repo/platform.h"
 #include "repo/rpmmd.h"
+
+/* What a list names is read from nowhere else than from web servers. */
+static void places(MirrorPlaceKind kind, const uint8_t *data, size_t size) {
+        _cleanup_(mirror_places_clear) MirrorPlaces p = {};
+        _cleanup_error_ Error e = ERROR_INIT;
+
+        if (mirror_places_parse(kind, (const char *) data, size, "https://a.example/list", &p, &e) >= 0) {
+                if (!p.urls || !p.urls[0] || strv_length(p.urls) > MIRROR_PLACES_MAX || !p.sha256 != (kind == MIRROR_AT_LIST))
+                        abort();
+                STRV_FOREACH(url, p.urls)
+                        if (!startswith(*url, "https://") && (kind == MIRROR_AT_LIST || !startswith(*url, "http://")))
+                                abort();
+        } else if (!e.message)
+                abort();
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -15,6 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         if (!text)
                 return 0;
+        places(MIRROR_AT_LIST, data, size);
+        places(MIRROR_AT_METALINK, data, size);
         (void) metalink_check((const char *) data, size, "fuzz", "x", 1, &e);
         error_clear(&e);
         if (platform_parse("fuzz", text, &p, &e) < 0 && !e.message)

@@ -33,29 +33,101 @@ START_TEST(test_gpu_claims_2_0) {
                 "x-nvidia-gpu-driver-rim-measurements-available", "x-nvidia-gpu-vbios-rim-fetched", "x-nvidia-gpu-vbios-rim-schema-validated",
                 "x-nvidia-gpu-vbios-rim-cert-validated", "x-nvidia-gpu-vbios-rim-signature-verified", "x-nvidia-gpu-vbios-rim-measurements-available",
                 "x-nvidia-gpu-vbios-index-no-conflict", "secboot", "dbgstat", "eat_nonce", "hwmodel", "ueid", "oemid", "iss", "nbf", "exp", "iat", "jti",
+                "x-gn8v-tee-fwid-compared", "x-gn8v-tee-verdict-time", "x-gn8v-tee-revocation-checked",
         };
         _cleanup_(verdict_freep) Verdict *v = judge_system(true);
-        json_t *claims = claims_of_device(&v->devices[0], CLAIMS_2_0, ISSUED), *value;
+        json_t *claims = claims_of_device(v, &v->devices[0], CLAIMS_2_0, ISSUED), *value;
         const char *name;
         size_t i = 0;
 
         json_object_foreach(claims, name, value) {
                 ck_assert_uint_lt(i, ELEMENTSOF(names));
                 ck_assert_str_eq(name, names[i++]);
-                ck_assert_msg(!json_is_false(value) && !json_is_null(value), "%s", name);
+                /* Nobody was asked whether a certificate was revoked: that is claimed, too. */
+                ck_assert_msg((json_is_false(value) && streq(name, "x-gn8v-tee-revocation-checked")) || (!json_is_false(value) && !json_is_null(value)), "%s", name);
         }
         ck_assert_uint_eq(i, ELEMENTSOF(names));
         ck_assert_str_eq(json_string_value(json_object_get(claims, "oemid")), "5703");
         ck_assert_str_eq(json_string_value(json_object_get(claims, "hwmodel")), "GH100 A01 GSP BROM");
-        ck_assert_int_eq(json_integer_value(json_object_get(claims, "nbf")), ISSUED - 120);
-        ck_assert_int_eq(json_integer_value(json_object_get(claims, "exp")), ISSUED + 3600);
+        ck_assert_int_eq(json_integer_value(json_object_get(claims, "nbf")), MAKER_TIME - 120);
+        ck_assert_int_eq(json_integer_value(json_object_get(claims, "exp")), MAKER_TIME + 3600);
         json_decref(claims);
+}
+END_TEST
+
+/* When it was written, and for when it is a verdict: an old one that is written again is no token of today, one of the future is never one. */
+START_TEST(test_times) {
+        for (int version = 0; version < _CLAIMS_VERSION_MAX; version++)
+                for (int64_t written = MAKER_TIME - 86400; written <= MAKER_TIME + 86400; written += 86400) {
+                        _cleanup_(verdict_freep) Verdict *v = judge_system(true);
+                        json_t *all[] = { claims_of_device(v, &v->devices[0], (ClaimsVersion) version, written), claims_overall(v, DEVICE_SWITCH, (ClaimsVersion) version, written) };
+
+                        for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+                                ck_assert_int_eq(json_integer_value(json_object_get(all[i], "iat")), written);
+                                ck_assert_int_eq(json_integer_value(json_object_get(all[i], "x-gn8v-tee-verdict-time")), MAKER_TIME);
+                                ck_assert_int_eq(json_integer_value(json_object_get(all[i], "nbf")), MAKER_TIME - 120);
+                                ck_assert_int_eq(json_integer_value(json_object_get(all[i], "exp")), MIN(written, (int64_t) MAKER_TIME) + 3600);
+                                json_decref(all[i]);
+                        }
+                }
+}
+END_TEST
+
+static bool claims_revocation(Verdict *v, size_t device) {
+        json_t *one = claims_of_device(v, &v->devices[device], CLAIMS_2_0, ISSUED), *all = claims_overall(v, v->devices[device].kind, CLAIMS_3_0, ISSUED);
+        bool checked = json_is_true(json_object_get(one, "x-gn8v-tee-revocation-checked"));
+
+        ck_assert_int_eq(json_is_true(json_object_get(all, "x-gn8v-tee-revocation-checked")), checked);
+        json_decref(one);
+        json_decref(all);
+        return checked;
+}
+
+/* Every certificate of every device was asked about, or it is not claimed. */
+START_TEST(test_revocation_checked) {
+        static const CheckId ids[] = { CHECK_CHAIN_STATUS, CHECK_VBIOS_RIM_STATUS, CHECK_DRIVER_RIM_STATUS };
+
+        for (size_t i = 0; i <= ELEMENTSOF(ids); i++) {
+                _cleanup_(verdict_freep) Verdict *v = judge_system(true);
+
+                ck_assert(!claims_revocation(v, 0) && !claims_revocation(v, 8));
+                for (size_t k = 0; k < v->n; k++)
+                        for (size_t j = 0; j < ELEMENTSOF(ids); j++)
+                                if (j != i)
+                                        check_set(v->devices[k].checks, ids[j], CHECK_OK, "%s", "");
+                /* A switch has no driver of its own. */
+                ck_assert_int_eq(claims_revocation(v, 0), i == ELEMENTSOF(ids));
+                ck_assert_int_eq(claims_revocation(v, 8), i >= 2);
+                if (i == 0)
+                        check_set(v->devices[0].checks, CHECK_CHAIN_STATUS, CHECK_UNCHECKED, "no answer");
+                ck_assert_int_eq(claims_revocation(v, 0), i == ELEMENTSOF(ids));
+        }
+}
+END_TEST
+
+/* NVIDIA's claim is true where there is nothing to be compared; ours tells which it is. */
+START_TEST(test_fwid_compared) {
+        static const struct { CheckState state; bool match, compared; } cases[] = {
+                { CHECK_OK, true, true }, { CHECK_SKIPPED, true, false }, { CHECK_UNCHECKED, false, false }, { CHECK_FAILED, false, true },
+        };
+        _cleanup_(verdict_freep) Verdict *v = judge_system(true);
+
+        ck_assert_int_eq(v->devices[8].checks[CHECK_FWID].state, CHECK_SKIPPED);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                json_t *claims;
+
+                check_set(v->devices[0].checks, CHECK_FWID, cases[i].state, "%s", "");
+                claims = claims_of_device(v, &v->devices[0], CLAIMS_3_0, ISSUED);
+                ck_assert_int_eq(json_is_true(json_object_get(claims, "x-nvidia-gpu-attestation-report-cert-chain-fwid-match")), cases[i].match);
+                ck_assert_int_eq(json_is_true(json_object_get(claims, "x-gn8v-tee-fwid-compared")), cases[i].compared);
+                json_decref(claims);
+        }
 }
 END_TEST
 
 START_TEST(test_switch_claims) {
         _cleanup_(verdict_freep) Verdict *v = judge_system(true);
-        json_t *claims = claims_of_device(&v->devices[8], CLAIMS_2_0, ISSUED), *value;
+        json_t *claims = claims_of_device(v, &v->devices[8], CLAIMS_2_0, ISSUED), *value;
         const char *name;
         size_t n = 0;
 
@@ -90,12 +162,12 @@ START_TEST(test_claims_follow_checks) {
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
                 for (int version = 0; version < _CLAIMS_VERSION_MAX; version++) {
                         _cleanup_(verdict_freep) Verdict *v = judge_system(true);
-                        json_t *right = claims_of_device(&v->devices[0], (ClaimsVersion) version, ISSUED), *wrong, *value;
+                        json_t *right = claims_of_device(v, &v->devices[0], (ClaimsVersion) version, ISSUED), *wrong, *value;
                         const char *expected = version == CLAIMS_2_0 ? cases[i].two : cases[i].three, *name;
                         size_t n = 0;
 
                         check_set(v->devices[0].checks, cases[i].id, CHECK_FAILED, "made");
-                        wrong = claims_of_device(&v->devices[0], (ClaimsVersion) version, ISSUED);
+                        wrong = claims_of_device(v, &v->devices[0], (ClaimsVersion) version, ISSUED);
                         ck_assert_uint_eq(json_object_size(right), json_object_size(wrong));
                         json_object_foreach(right, name, value) {
                                 /* What is only told of an authentic report goes with its signature. */
@@ -113,7 +185,7 @@ END_TEST
 
 START_TEST(test_not_reached) {
         _cleanup_(verdict_freep) Verdict *v = judge_system(false);
-        json_t *two = claims_of_device(&v->devices[0], CLAIMS_2_0, ISSUED), *three = claims_of_device(&v->devices[0], CLAIMS_3_0, ISSUED),
+        json_t *two = claims_of_device(v, &v->devices[0], CLAIMS_2_0, ISSUED), *three = claims_of_device(v, &v->devices[0], CLAIMS_3_0, ISSUED),
                *overall = claims_overall(v, DEVICE_GPU, CLAIMS_2_0, ISSUED);
 
         ck_assert_int_eq(v->result, CHECK_UNCHECKED);
@@ -478,6 +550,9 @@ int main(void) {
 
         tcase_add_unchecked_fixture(tc, sim_setup, sim_teardown);
         tcase_add_test(tc, test_gpu_claims_2_0);
+        tcase_add_test(tc, test_times);
+        tcase_add_test(tc, test_revocation_checked);
+        tcase_add_test(tc, test_fwid_compared);
         tcase_add_test(tc, test_switch_claims);
         tcase_add_test(tc, test_claims_follow_checks);
         tcase_add_test(tc, test_not_reached);

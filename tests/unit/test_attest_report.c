@@ -458,11 +458,25 @@ START_TEST(test_forged_issuer) {
 }
 END_TEST
 
+#define PEM_END "-----END CERTIFICATE-----\n"
+
+/* A new string with every such part replaced. */
+static char *replaced_all(const char *s, const char *from, const char *to) {
+        _cleanup_text_ Text t = {};
+
+        for (const char *p; (p = strstr(s, from)); s = p + strlen(from))
+                text_printf(&t, "%.*s%s", (int) (p - s), s, to);
+        text_append(&t, s);
+        return text_take(&t);
+}
+
 START_TEST(test_pem) {
         static const char *const wrong[] = { "", "x", "-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
                                              "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----" };
         _cleanup_(cert_pool_freep) CertPool *pool = cert_pool_new();
-        _cleanup_free_ char *text = format("%s trailing words", sim.gpus[0].chain), *nul = NULL;
+        _cleanup_free_ char *text = format("%s-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", sim.gpus[0].chain), *nul = NULL,
+                            *around = format("Certificate:\n    Version: 3 (0x2)\n%s trailing words\n", sim.gpus[0].chain),
+                            *windows = replaced_all(sim.gpus[0].chain, "\n", "\r\n"), *between = replaced_all(sim.gpus[0].chain, PEM_END, PEM_END "s: Made\ni: Root\n");
         size_t size = strlen(sim.gpus[0].chain);
 
         for (size_t i = 0; i <= ELEMENTSOF(wrong); i++) {
@@ -472,6 +486,15 @@ START_TEST(test_pem) {
 
                 ck_assert_int_eq(cert_chain_from_pem(pool, "made", pem, strlen(pem), &c, &e), -EBADMSG);
                 ck_assert_int_eq(e.code, EXIT_INVALID);
+        }
+        /* What openssl writes beside certificates, and what Windows makes of lines. */
+        for (size_t i = 0; i < 3; i++) {
+                _cleanup_error_ Error e = ERROR_INIT;
+                _cleanup_(cert_chain_freep) CertChain *c = NULL;
+                const char *pem = i == 0 ? around : i == 1 ? windows : between;
+
+                ck_assert_int_eq(cert_chain_from_pem(pool, "made", pem, strlen(pem), &c, &e), 0);
+                ck_assert_int_eq(cert_chain_verify(pool, c, "made", maker.roots.device, DEVICE_CHAIN_LENGTH, MAKER_TIME, &e), 0);
         }
         /* NUL bytes at the end are counted by some interfaces; something behind them is not. */
         nul = calloc(1, size + 3);

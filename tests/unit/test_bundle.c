@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The small parts of copying repositories: an export's manifest, foreign metadata, a .repo file's new place, metalink.xml, URLs. */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "basic/fs.h"
 #include "basic/strings.h"
 #include "release/repo-file.h"
+#include "repo/bundle-tar.h"
 #include "repo/bundle.h"
 #include "repo/metalink.h"
 #include "repo/mirror-source.h"
@@ -44,6 +49,106 @@ START_TEST(manifest_is_refused) {
         ck_assert_int_eq(bundle_manifest_from_json(bad_manifests[_i], strlen(bad_manifests[_i]), "m", &m, &e), -EBADMSG);
         ck_assert_int_eq(e.code, EXIT_INVALID);
         ck_assert_ptr_null(m);
+}
+END_TEST
+
+/* Three members, one of them with a name that takes a header of its own. */
+static const char *tar_names[] = { BUNDLE_MANIFEST, NULL, "packages/b.rpm" };
+static const char *const tar_texts[] = { "what is signed\n", "", "some bytes" };
+
+static void append_member(Text *t, const char *name, const char *text) {
+        static const char zeros[BUNDLE_TAR_RECORD];
+        _cleanup_free_ char *header = NULL;
+        size_t n;
+
+        ck_assert_int_eq(bundle_tar_header(name, strlen(text), 1700000000, &header, &n), 0);
+        text_append_n(t, header, n);
+        text_append(t, text);
+        text_append_n(t, zeros, bundle_tar_padding(strlen(text)));
+}
+
+static char *make_tar(size_t *ret_size) {
+        static const char zeros[2 * BUNDLE_TAR_RECORD];
+        static char name[200];
+        _cleanup_text_ Text t = {};
+
+        memset(name, 'a', 160);
+        memcpy(name, "packages/", 9);
+        memcpy(name + 160, ".rpm", 5);
+        tar_names[1] = name;
+        for (size_t i = 0; i < ELEMENTSOF(tar_names); i++)
+                append_member(&t, tar_names[i], tar_texts[i]);
+        text_append_n(&t, zeros, bundle_tar_ending(t.size));
+        ck_assert_uint_eq(t.size % BUNDLE_TAR_RECORD, 0);
+        *ret_size = t.size;
+        return text_take(&t);
+}
+
+static int gather(void *userdata, const void *data, size_t size, Error *e) {
+        text_append_n(userdata, data, size);
+        return 0;
+}
+
+/* 1: read to its end, and its members were those; 0: to its end, and others; -errno. */
+static int read_tar(int fd, size_t size, Error *e) {
+        _cleanup_(bundle_tar_close) BundleTar t = {};
+        uint64_t first;
+        bool same = true;
+        int r;
+
+        if ((r = bundle_tar_open(&t, "b", fd, size, NULL, e)) < 0 || (r = bundle_tar_peek(&t, tar_names[0], &first, e)) < 0)
+                return r;
+        for (size_t i = 0; i < ELEMENTSOF(tar_names); i++) {
+                uint64_t n = i == 0 ? first : strlen(tar_texts[i]);
+                _cleanup_text_ Text got = {};
+
+                if ((r = bundle_tar_next(&t, tar_names[i], n, e)) < 0 || (r = bundle_tar_data(&t, tar_names[i], n, gather, &got, e)) < 0)
+                        return r;
+                same = same && got.size == strlen(tar_texts[i]) && memcmp(got.data ? got.data : "", tar_texts[i], got.size) == 0;
+        }
+        r = bundle_tar_end(&t, e);
+        return r < 0 ? r : same;
+}
+
+/* Digests cover the data, and nothing else has a second value: a changed bit is found in whatever byte. */
+START_TEST(each_byte_of_a_bundle_counts) {
+        size_t size, refused = 0, other = 0;
+        _cleanup_free_ char *tar = make_tar(&size);
+        _cleanup_close_ int fd = memfd_create("bundle", MFD_CLOEXEC);
+
+        ck_assert_int_eq(write_all(fd, tar, size), 0);
+        for (size_t i = 0; i < size; i++) {
+                char changed = (char) (tar[i] ^ 1 << i % 8);
+                _cleanup_error_ Error e = ERROR_INIT;
+                int r;
+
+                if (i == 0)
+                        ck_assert_int_eq(read_tar(fd, size, &e), 1);
+                ck_assert_int_eq(pwrite(fd, &changed, 1, (off_t) i), 1);
+                r = read_tar(fd, size, &e);
+                ck_assert_msg(r == 0 || r == -EBADMSG, "byte %zu, bit %zu: %d", i, i % 8, r);
+                ck_assert_int_eq(pwrite(fd, tar + i, 1, (off_t) i), 1);
+                refused += r < 0;
+                other += r == 0;
+        }
+        ck_assert_uint_eq(other, strlen(tar_texts[0]) + strlen(tar_texts[2]));
+        for (size_t n = 0; n < size; n += 1021) {
+                _cleanup_error_ Error e = ERROR_INIT;
+                ck_assert_int_eq(read_tar(fd, n, &e), -EBADMSG);
+        }
+}
+END_TEST
+
+START_TEST(large_members_have_room) {
+        _cleanup_free_ char *header = NULL;
+        size_t n;
+
+        ck_assert_int_eq(bundle_tar_header("packages/a.rpm", UINT64_C(1) << 33, -1, &header, &n), 0);
+        ck_assert_uint_eq(n, 3 * BUNDLE_TAR_BLOCK);
+        ck_assert_int_eq(memcmp(header + BUNDLE_TAR_BLOCK, "19 size=8589934592\n", 20), 0);
+        ck_assert_uint_eq(bundle_tar_ending(0), BUNDLE_TAR_RECORD);
+        ck_assert_uint_eq(bundle_tar_ending(9216), 1024);
+        ck_assert_uint_eq(bundle_tar_ending(9728), 512 + BUNDLE_TAR_RECORD);
 }
 END_TEST
 
@@ -144,6 +249,8 @@ int main(void) {
 
         tcase_add_test(t, manifest_comes_back);
         tcase_add_loop_test(t, manifest_is_refused, 0, (int) ELEMENTSOF(bad_manifests));
+        tcase_add_test(t, each_byte_of_a_bundle_counts);
+        tcase_add_test(t, large_members_have_room);
         tcase_add_test(t, foreign_metadata_are_read);
         tcase_add_loop_test(t, foreign_metadata_are_refused, 0, (int) ELEMENTSOF(bad_primaries));
         tcase_add_test(t, repo_file_moves);

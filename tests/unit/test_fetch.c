@@ -426,6 +426,28 @@ START_TEST(tells_every_reason) {
 }
 END_TEST
 
+/* What is advised is about what failed, and worst of all is a wrong file, from whichever URL it came. */
+START_TEST(advises) {
+        static const struct {
+                const char *const urls[3], *absent, *hint, *advice;
+        } v[] = {
+                { { "/none" }, NULL, NULL, "URL= in the release file" },
+                { { "/none" }, "look there", NULL, "look there" },
+                { { "file:///nonexistent/file" }, "look there", NULL, "look there" },
+                { { "http://127.0.0.1:1/x" }, "look there", NULL, "Check the network" },
+                { { "/none", "/file" }, "look there", "do this", "do this" },
+                { { "/file", "/none" }, "look there", NULL, "not what is pinned" },
+        };
+        char wrong[SHA256_HEX_SIZE];
+        _cleanup_result_ Result x = {};
+
+        ck_assert_int_eq(sha256_buffer("x", 1, wrong), 0);
+        attempts = 1;
+        x = get(((FetchItem){ .sha256 = wrong, .hint = v[_i].hint, .absent_hint = v[_i].absent }), v[_i].urls);
+        ck_assert_ptr_nonnull(strstr(x.e.hint, v[_i].advice));
+}
+END_TEST
+
 START_TEST(referer_stays_with_its_host) {
         _cleanup_free_ char *with_port = format("127.0.0.1:%u http://vendor.example/", port);
         char *const wrong[] = { (char *) "127.0.0.1.example http://vendor.example/", (char *) "7.0.0.1 http://vendor.example/", NULL };
@@ -505,6 +527,7 @@ int main(void) {
         tcase_add_test(t, mismatch);
         tcase_add_test(t, goes_on_to_the_next_url);
         tcase_add_test(t, tells_every_reason);
+        tcase_add_loop_test(t, advises, 0, 6);
         tcase_add_loop_test(t, referer_stays_with_its_host, 0, 4);
         tcase_add_test(t, check_keeps_it_out);
         tcase_add_test(t, one_failure_does_not_stop_the_others);

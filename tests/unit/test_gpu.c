@@ -204,6 +204,20 @@ START_TEST(rows_multi) {
         has_row(&c, "NVLink fabric", ROW_PENDING, "7 of 8");
         has_row(&c, "persistence mode", ROW_FAIL, "partly");
         DONE(c);
+        /* Where they become ready once they were attested, nobody is told to do it by hand. */
+        for (int gate = 0; gate < 2; gate++) {
+                if (gate)
+                        scratch_put("/" RELEASE_GATE_DROP_IN, "[Service]\nExecStartPost=\n");
+                c = rows_of(&r, "multi-gpu 1\nready 0\n" EIGHT GPU(7), 0, NULL);
+                has_row(&c, "ready state", ROW_FAIL, gate ? "attestation comes first" : "not ready");
+                for (size_t i = 0; i < c.status.n; i++)
+                        if (streq(c.status.rows[i].name, "ready state"))
+                                ck_assert_ptr_nonnull(strstr(c.status.rows[i].next, gate ? "gn8v-tee attest --set-ready" : "nvidia-smi conf-compute -srs 1"));
+                DONE(c);
+                c = rows_of(&r, "multi-gpu 1\nready 1\n" EIGHT GPU(7), 0, NULL);
+                has_row(&c, "ready state", ROW_OK, "ready");
+                DONE(c);
+        }
         c = rows_of(&r, "multi-gpu 1\nready 0\n" EIGHT "gpu 7\nfabric 3\nfabric-status 999\nfailed nvmlDeviceGetUUID 15\nfailed nvmlDeviceGetName 15\n", 0, NULL);
         has_row(&c, "NVLink fabric", ROW_FAIL, "1 failed");
         has_row(&c, "GPU 7", ROW_FAIL, "nvmlDeviceGetUUID: GPU is lost (15)");

@@ -108,16 +108,16 @@ START_TEST(repo_file_is_filled) {
         _cleanup_free_ char *path = path_join(getenv("GN8V_TEST_SOURCE"), "repo/" REPO_TEMPLATE), *text = NULL, *installed = NULL;
         _cleanup_error_ Error e = ERROR_INIT;
 
-        ck_assert_msg(repo_file_render(path, "https://a.example/el8//", NULL, false, &text, &e) == 0, "%s", e.message);
-        ck_assert_ptr_nonnull(strstr(text, "\nbaseurl=https://a.example/el8\n"));
-        ck_assert_ptr_nonnull(strstr(text, "\ngpgkey=https://a.example/el8/" REPO_KEY_FILE "\n"));
+        ck_assert_msg(repo_file_render(path, "https://someone@a.example:443/el8//", NULL, false, &text, &e) == 0, "%s", e.message);
+        ck_assert_ptr_nonnull(strstr(text, "\nbaseurl=https://someone@a.example:443/el8\n"));
+        ck_assert_ptr_nonnull(strstr(text, "\ngpgkey=https://someone@a.example:443/el8/" REPO_KEY_FILE "\n"));
         ck_assert_ptr_nonnull(strstr(text, "\ngpgcheck=1\nrepo_gpgcheck=1\n"));
         ck_assert_int_eq(repo_file_render(path, "file:///srv/repo", REPO_KEY_INSTALLED_URL, false, &installed, &e), 0);
         ck_assert_ptr_nonnull(strstr(installed, "\ngpgkey=" REPO_KEY_INSTALLED_URL "\n"));
 }
 END_TEST
 
-static const char *const bad_urls[] = { "", "ftp://a", "file://relative", "https://a b", "https://a\nenabled=0", "https://a\"", "javascript:x" };
+static const char *const bad_urls[] = { "", "ftp://a", "file://relative", "https://a b", "https://a\nenabled=0", "https://a\"", "javascript:x", "https://a:b@c/" };
 START_TEST(bad_urls_are_refused) {
         _cleanup_free_ char *path = path_join(getenv("GN8V_TEST_SOURCE"), "repo/" REPO_TEMPLATE), *text = NULL;
         _cleanup_error_ Error e = ERROR_INIT;

@@ -134,6 +134,43 @@ START_TEST(says_where_there_is_none) {
 }
 END_TEST
 
+static char *inserted(const char *name, const char *text, char hex[static SHA256_HEX_SIZE]) {
+        _cleanup_close_ int fd = partial(name, text, hex);
+        char *path = store_path(store, hex);
+
+        ck_assert_int_eq(store_insert(store, name, fd, hex, NULL), 0);
+        ck_assert_ptr_nonnull(path);
+        return path;
+}
+
+/* As a power failure leaves a file whose blocks had not been written. */
+static void lose(const char *path) {
+        ck_assert_int_eq(chmod(path, 0644), 0);
+        ck_assert_int_eq(truncate(path, 2), 0);
+}
+
+/* Of this boot what is there is taken at its word; of another one it is read. */
+START_TEST(scratch_outlives_a_boot) {
+        char hex[SHA256_HEX_SIZE], other[SHA256_HEX_SIZE];
+        _cleanup_free_ char *path = NULL, *second = NULL;
+
+        ck_assert_int_eq(store_scratch(store, NULL), 0);
+        path = inserted("p", "hello", hex);
+        second = inserted("q", "world", other);
+        lose(path);
+        ck_assert_int_eq(store_scratch(store, NULL), 0);
+        ck_assert(store_has(store, hex));
+        ck_assert_int_eq(write_file_atomic(store->fd, ".boot", "another", 7, 0644), 0);
+        ck_assert_int_eq(store_scratch(store, NULL), 0);
+        ck_assert(!store_has(store, hex));
+        ck_assert(store_has(store, other));
+        lose(second);
+        ck_assert_int_eq(unlinkat(store->fd, ".boot", 0), 0);
+        ck_assert_int_eq(store_scratch(store, NULL), 0);
+        ck_assert(!store_has(store, other));
+}
+END_TEST
+
 int main(void) {
         Suite *s = suite_create("store");
         TCase *t = tcase_create("store");
@@ -146,6 +183,7 @@ int main(void) {
         tcase_add_test(t, does_not_follow_links);
         tcase_add_test(t, locks);
         tcase_add_test(t, says_where_there_is_none);
+        tcase_add_test(t, scratch_outlives_a_boot);
         suite_add_tcase(s, t);
         return run_suite(s);
 }

@@ -452,6 +452,14 @@ EXPORT int nvmlSystemSetConfComputeGpusReadyState(unsigned ready) {
                 fprintf(f, "%u\n", ready);
                 fclose(f);
         }
+        if (r == SUCCESS && simulated) {
+                char mode[64];
+                int was;
+
+                if (!state(mode, &was) || gpu_set_state(mode, ready != 0) < 0)
+                        return 999;
+                gpu_event(ready ? "ready state set" : "ready state taken away");
+        }
         return r;
 }
 

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* publish: what is known from the last time, and what is remembered for the next. */
+#include "repo/publish-run.h"
+
+static int by_text(const void *a, const void *b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+int publish_find_known(Publish *p, Error *e) {
+        size_t n = memo_solv_size(p->memo), n_new = 0;
+        Known *k = &p->known;
+        Text t = {};
+
+        k->gone = calloc(n + 1, sizeof(*k->gone));
+        k->nevras = calloc(p->next->n_packages + 1, sizeof(*k->nevras));
+        if (!k->gone || !k->nevras)
+                return error_oom(e);
+        for (size_t i = 0; i < n; i++)
+                k->gone[i] = true;
+        for (size_t i = 0; i < p->next->n_packages; i++) {
+                const PublishedPackage *q = p->next->packages[i];
+                bool in_it = q->known && q->input->memo->solv >= 0;
+
+                k->nevras[i] = q->nevra;
+                if (in_it)
+                        k->gone[q->input->memo->solv] = false;
+                n_new += !in_it;
+        }
+        qsort(k->nevras, p->next->n_packages, sizeof(*k->nevras), by_text);
+        text_printf(&t, "<metadata xmlns=\"http://linux.duke.edu/metadata/common\" xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\" packages=\"%zu\">\n", n_new);
+        for (size_t i = 0; i < p->next->n_packages; i++)
+                if (!p->next->packages[i]->known || p->next->packages[i]->input->memo->solv < 0)
+                        text_append_n(&t, p->entries[i].xml[INDEX_PRIMARY], p->entries[i].size[INDEX_PRIMARY]);
+        text_append(&t, "</metadata>\n");
+        if (!(k->primary = text_take(&t)))
+                return error_oom(e);
+        k->world = (WorldKnown){ .solv = memo_solv(p->memo), .n = n, .gone = k->gone, .primary = n_new > 0 ? k->primary : NULL,
+                                 .nevras = k->nevras, .n_nevras = p->next->n_packages };
+        return 0;
+}
+
+/* Which one of base.solv each package is from now on: what stayed in it, then what was new; or all of them, in order. */
+static void number_solv(const Publish *p, MemoItem *items) {
+        size_t n = p->report.proof->known ? memo_solv_size(p->memo) : 0, next = 0;
+        _cleanup_free_ int32_t *moved = calloc(n + 1, sizeof(*moved));
+
+        for (size_t i = 0; i < p->n_entries; i++)
+                items[i].entry.solv = -1;
+        if (!moved)
+                return;
+        for (size_t i = 0; i < n; i++)
+                moved[i] = p->known.gone[i] ? -1 : (int32_t) next++;
+        for (size_t i = 0; i < p->n_entries; i++) {
+                const PublishedPackage *q = p->next->packages[i];
+                int32_t old = n > 0 && q->known ? q->input->memo->solv : -1;
+
+                if (!p->report.proof->written)
+                        items[i].entry.solv = old;
+                else
+                        items[i].entry.solv = old >= 0 ? moved[old] : (int32_t) next++;
+        }
+}
+
+static int by_item_file(const void *a, const void *b) {
+        return strcmp(((const MemoItem *) a)->file, ((const MemoItem *) b)->file);
+}
+
+/* What changed so short a time ago that it could change again without its times telling is not taken for known. */
+static bool is_settled(const Publish *p, const InputPackage *in) {
+        return file_id_is_settled(&in->id, p->started_ns) && file_id_is_settled(&in->record_id, p->started_ns);
+}
+
+void publish_remember(Publish *p) {
+        _cleanup_free_ MemoItem *items = calloc(p->n_entries + 1, sizeof(*items));
+
+        for (size_t i = 0; items && i < p->n_entries; i++) {
+                const PublishedPackage *q = p->next->packages[i];
+                MemoEntry *x = &items[i].entry;
+
+                if (q->staged && q->unsigned_sha256)
+                        signed_store_keep(p->packages.known, q->unsigned_sha256, q->sha256, p->repo->fd, q->href);
+                items[i].file = q->file;
+                items[i].releases = q->releases;
+                items[i].xml = &p->entries[i];
+                items[i].old = q->known ? q->input->memo : NULL;
+                if (is_settled(p, q->input)) {
+                        x->record = q->input->record_id;
+                        x->input = q->input->id;
+                }
+                x->published = q->id;
+                x->build_time = q->build_time;
+                memcpy(x->input_sha256, q->input->sha256, SHA256_HEX_SIZE);
+                memcpy(x->sha256, q->sha256, SHA256_HEX_SIZE);
+        }
+        if (!items || p->n_entries == 0)
+                return;
+        number_solv(p, items);
+        qsort(items, p->n_entries, sizeof(*items), by_item_file);
+        memo_save(p->memo, items, p->n_entries, index_parts(p->index), p->report.proof->written);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of one publish share: publish.c does it, publish-known.c knows what need not be done again. */
+#pragma once
+
+#include "repo/index.h"
+#include "repo/keyring.h"
+#include "repo/publish-package.h"
+#include "repo/publish.h"
+
+typedef struct PackageJob {
+        const InputPackage *in;
+        size_t number; /* in the order of names */
+        uint64_t size;
+        PublishedPackage *published;
+        PackageOrigin origin;
+} PackageJob;
+
+/* For the proof: see WorldKnown. */
+typedef struct Known {
+        WorldKnown world;
+        bool *gone;
+        char *primary;
+        char **nevras;
+} Known;
+
+typedef struct Publish {
+        const PublishOptions *o;
+        Repository *repo;
+        Inputs *inputs;
+        Keyring *keyring; /* the signers' keys alone */
+        PackageContext packages;
+        PackageJob *jobs; /* one an input, largest first */
+        size_t n_jobs;
+        IndexEntry *entries; /* one a package of next */
+        size_t n_entries;
+        Memo *memo;
+        Index *index;
+        Known known;
+        int64_t started_ns;
+        Generation *next;
+        PublishReport report;
+        char *vendor_keys; /* see vendor_keys_load() */
+} Publish;
+
+/* What libsolv need not be told again: p->known. */
+int publish_find_known(Publish *p, Error *e);
+/* What was done now need not be done again: not signing, nor reading, nor describing. */
+void publish_remember(Publish *p);
