@@ -187,6 +187,18 @@ static int find_own(Pool *p, char ***ret, Error *e) {
         return strv_append(ret, newest) < 0 ? error_oom(e) : 0;
 }
 
+/* Without its record a package is nobody's. */
+static void take_back(const Pool *p, char *const *files) {
+        STRV_FOREACH(file, files) {
+                _cleanup_free_ char *path = path_join(p->packages, *file), *record = path ? format("%s.json", path) : NULL;
+
+                if (!record)
+                        return;
+                (void) unlink(record);
+                (void) unlink(path);
+        }
+}
+
 static int build_job(Pool *p, size_t i, Error *e) {
         const BuildJob *job = &p->plan->jobs[i];
         BuildOutcome *outcome = &p->outcomes[i];
@@ -195,12 +207,14 @@ static int build_job(Pool *p, size_t i, Error *e) {
 
         options.own_repo = job->kind == BUILD_PROGRAMS || job->kind == BUILD_REPOSITORY ? NULL : p->own_repo;
         r = rpmbuild_run(&options, job, p->packages, &outcome->files, e);
-        if (r < 0)
-                return r;
-        outcome->fresh = true;
-        r = remove_superseded(p, job, outcome->files, e);
         if (r >= 0)
                 r = save_records(p, job, outcome->files, e);
+        if (r < 0) {
+                take_back(p, outcome->files);
+                return r;
+        }
+        outcome->fresh = true;
+        r = remove_superseded(p, job, outcome->files, e);
         if (r >= 0 && p->own_repo && job->kind == BUILD_PROGRAMS)
                 r = make_own_repo(p, outcome->files, e);
         return r;
@@ -358,6 +372,9 @@ static int skip_finished(Pool *p, Error *e) {
                 if (r == 0)
                         continue;
                 p->states[i] = JOB_DONE;
+                /* A run that was killed may have made these, and not removed the older ones. */
+                if ((r = remove_superseded(p, &p->plan->jobs[i], outcome->files, e)) < 0)
+                        return r;
                 tell(p, BUILD_UP_TO_DATE, &p->plan->jobs[i], 0);
                 if (p->own_repo && p->plan->jobs[i].kind == BUILD_PROGRAMS && (r = make_own_repo(p, outcome->files, e)) < 0)
                         return r;
@@ -366,15 +383,17 @@ static int skip_finished(Pool *p, Error *e) {
 }
 
 /* Leftovers of runs that were killed; the lock is held, so that they are nobody's. */
-static void remove_stale(const char *workspace) {
+static int remove_stale(const char *workspace, Error *e) {
         DIR *d = opendir(workspace);
         struct dirent *entry;
+        int r = 0;
 
-        while (d && (entry = readdir(d)))
-                if (startswith(entry->d_name, RPMBUILD_DIR_PREFIX))
-                        (void) remove_tree(dirfd(d), entry->d_name);
+        while (d && r >= 0 && (entry = readdir(d)))
+                if (startswith(entry->d_name, RPMBUILD_DIR_PREFIX) && (r = remove_tree(dirfd(d), entry->d_name)) < 0)
+                        r = error_errno(e, -r, "%s/%s: what a run that was killed has left cannot be removed", workspace, entry->d_name);
         if (d)
                 (void) closedir(d);
+        return r;
 }
 
 static int lock_packages(const char *packages, Error *e) {
@@ -501,7 +520,8 @@ int build_run(const BuildOptions *o, Release *const *releases, size_t n, BuildRe
         lock = lock_packages(packages, e);
         if (lock < 0)
                 return lock;
-        remove_stale(workspace);
+        if ((r = remove_stale(workspace, e)) < 0)
+                return r;
         if ((r = remove_temporaries(AT_FDCWD, packages, NULL)) < 0)
                 return error_errno(e, -r, "%s", packages);
         r = make_plan(&options, program, releases, n, &plan, e);

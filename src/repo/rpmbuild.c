@@ -290,7 +290,7 @@ static int build_in(const RpmbuildOptions *o, const BuildJob *job, const char *t
 
 int rpmbuild_run(const RpmbuildOptions *o, const BuildJob *job, const char *packages, char ***ret, Error *e) {
         _cleanup_free_ char *prefix = format("%s%s-", RPMBUILD_DIR_PREFIX, job->packages[0]), *top = NULL;
-        int r;
+        int r, k;
 
         if (!prefix)
                 return error_oom(e);
@@ -298,6 +298,6 @@ int rpmbuild_run(const RpmbuildOptions *o, const BuildJob *job, const char *pack
         if (r < 0)
                 return error_errno(e, -r, "%s: cannot make a directory to build in", o->workspace);
         r = build_in(o, job, top, packages, ret, e);
-        (void) remove_tree(AT_FDCWD, top);
-        return r;
+        k = remove_tree(AT_FDCWD, top);
+        return r >= 0 && k < 0 ? error_errno(e, -k, "%s: it cannot be removed", top) : r;
 }
