@@ -122,7 +122,6 @@ selects() {
 fetches() { everywhere fetch fetching '{"repo": null, "watch": [], "may_stay": "store"}' "${PROGRAM[@]}" fetch --timeout 5; }
 # Of an archive's look-alike all is built but the metapackage.
 builds() {
-        [ "$EVERY" = 1 ] || skip_scenario "a package is built each time: only with GN8V_EVERY=1"
         mkdir -p "$SCRATCH/memory/building/real"
         cd "$SCRATCH/memory/building"
         cp "$(ls "$SOURCE"/repo/releases/single-*.conf | tail -1)" real/
