@@ -9,10 +9,10 @@
 
 #include "basic/fs.h"
 #include "basic/process.h"
+#include "repo/build-keep.h"
 #include "repo/build-record.h"
 #include "repo/interrupt.h"
 #include "repo/repo-file.h"
-#include "repo/rims-package.h"
 #include "repo/rpmbuild.h"
 #include "repo/vendor-keys.h"
 
@@ -56,90 +56,6 @@ static double now(void) {
 static void tell(Pool *p, BuildEvent event, const BuildJob *job, double seconds) {
         if (p->o->tell)
                 p->o->tell(p->o->userdata, event, job, seconds);
-}
-
-/* Digest, size and seal: see BuildRecord. What was written to while it was read gets none. */
-static int take_digest(const char *path, BuildRecord *r, Error *e) {
-        _cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-        struct stat before, after;
-        FileId first, id;
-        int k;
-
-        if (fd < 0 || fstat(fd, &before) < 0)
-                return error_errno(e, errno, "%s", path);
-        if ((k = sha256_fd(fd, r->sha256)) < 0)
-                return error_errno(e, -k, "%s", path);
-        if (fstat(fd, &after) < 0)
-                return error_errno(e, errno, "%s", path);
-        id = file_id(&after);
-        r->size = id.size;
-        first = file_id(&before);
-        if (file_id_same(&first, &id) && file_id_is_settled(&id, file_id_now()))
-                r->seal = id;
-        return 0;
-}
-
-static int save_records(const Pool *p, const BuildJob *job, char **files, Error *e) {
-        STRV_FOREACH(file, files) {
-                BuildRecord record = { .package = *file, .artifact = job->artifact, .releases = job->releases, .together = files };
-                _cleanup_free_ char *path = path_join(p->packages, *file);
-                int r;
-
-                if (!path)
-                        return error_oom(e);
-                memcpy(record.artifact_sha256, job->artifact_sha256, SHA256_HEX_SIZE);
-                memcpy(record.inputs, job->inputs, SHA256_HEX_SIZE);
-                if ((r = take_digest(path, &record, e)) < 0 || (r = build_record_save(p->packages, &record, e)) < 0)
-                        return r;
-        }
-        return 0;
-}
-
-/* Of manifests there is one package in a workspace: one that was locked before is not published beside it.
- * The same version that another way of building has made under another file name (a distribution's tag, or none) must not be published beside
- * this one. Its record goes first: without it a package counts for nothing. */
-static int remove_superseded(const Pool *p, const BuildJob *job, char **files, Error *e) {
-        const char *version = job->name + strlen(job->packages[0]); /* "-VERSION-REVISION" */
-        bool only_one = job->kind == BUILD_RIMS;
-        _cleanup_strv_ char **old = NULL;
-        DIR *d = opendir(p->packages);
-        struct dirent *entry;
-        int r = d ? 0 : error_errno(e, errno, "%s", p->packages);
-
-        while (r >= 0 && d && (entry = readdir(d)))
-                STRV_FOREACH(name, job->packages) {
-                        const char *rest = startswith(entry->d_name, *name);
-
-                        if (rest && only_one)
-                                rest = rest[0] == '-' && rest[1] >= '0' && rest[1] <= '9' ? strrchr(rest, '.') : NULL;
-                        else
-                                rest = rest ? startswith(rest, version) : NULL;
-                        if (rest && rest[0] == '.' && endswith(rest, ".rpm") && !strv_contains(files, entry->d_name) &&
-                            strv_append(&old, entry->d_name) < 0)
-                                r = error_oom(e);
-                }
-        if (d)
-                (void) closedir(d);
-        STRV_FOREACH(file, old) {
-                _cleanup_free_ char *path = path_join(p->packages, *file), *record = path ? format("%s.json", path) : NULL;
-
-                if (!record)
-                        return error_oom(e);
-                if ((unlink(record) < 0 && errno != ENOENT) || unlink(path) < 0)
-                        return error_errno(e, errno, "%s", path);
-        }
-        return r;
-}
-
-/* No release wants manifests any more, or they were locked without: what an earlier run has built is not published. */
-static int remove_rims(const Pool *p, Error *e) {
-        char *names[] = { (char *) RIMS_PACKAGE, NULL };
-        const BuildJob none = { .kind = BUILD_RIMS, .name = (char *) RIMS_PACKAGE, .packages = names };
-
-        for (size_t i = 0; i < p->plan->n_jobs; i++)
-                if (p->plan->jobs[i].kind == BUILD_RIMS)
-                        return 0;
-        return remove_superseded(p, &none, NULL, e);
 }
 
 /* The wrapping packages are built in mock with our own gn8v-tee-repo, from a repository that holds only that. */
@@ -187,18 +103,6 @@ static int find_own(Pool *p, char ***ret, Error *e) {
         return strv_append(ret, newest) < 0 ? error_oom(e) : 0;
 }
 
-/* Without its record a package is nobody's. */
-static void take_back(const Pool *p, char *const *files) {
-        STRV_FOREACH(file, files) {
-                _cleanup_free_ char *path = path_join(p->packages, *file), *record = path ? format("%s.json", path) : NULL;
-
-                if (!record)
-                        return;
-                (void) unlink(record);
-                (void) unlink(path);
-        }
-}
-
 static int build_job(Pool *p, size_t i, Error *e) {
         const BuildJob *job = &p->plan->jobs[i];
         BuildOutcome *outcome = &p->outcomes[i];
@@ -207,14 +111,14 @@ static int build_job(Pool *p, size_t i, Error *e) {
 
         options.own_repo = job->kind == BUILD_PROGRAMS || job->kind == BUILD_REPOSITORY ? NULL : p->own_repo;
         r = rpmbuild_run(&options, job, p->packages, &outcome->files, e);
-        if (r >= 0)
-                r = save_records(p, job, outcome->files, e);
         if (r < 0) {
-                take_back(p, outcome->files);
+                build_take_back(p->packages, outcome->files);
                 return r;
         }
+        if ((r = build_keep(p->packages, job, outcome->files, e)) < 0)
+                return r;
         outcome->fresh = true;
-        r = remove_superseded(p, job, outcome->files, e);
+        r = build_supersede(p->packages, job, outcome->files, e);
         if (r >= 0 && p->own_repo && job->kind == BUILD_PROGRAMS)
                 r = make_own_repo(p, outcome->files, e);
         return r;
@@ -373,7 +277,7 @@ static int skip_finished(Pool *p, Error *e) {
                         continue;
                 p->states[i] = JOB_DONE;
                 /* A run that was killed may have made these, and not removed the older ones. */
-                if ((r = remove_superseded(p, &p->plan->jobs[i], outcome->files, e)) < 0)
+                if ((r = build_supersede(p->packages, &p->plan->jobs[i], outcome->files, e)) < 0)
                         return r;
                 tell(p, BUILD_UP_TO_DATE, &p->plan->jobs[i], 0);
                 if (p->own_repo && p->plan->jobs[i].kind == BUILD_PROGRAMS && (r = make_own_repo(p, outcome->files, e)) < 0)
@@ -538,7 +442,7 @@ int build_run(const BuildOptions *o, Release *const *releases, size_t n, BuildRe
         };
         (void) pthread_mutex_init(&pool.mutex, NULL);
         (void) pthread_cond_init(&pool.changed, NULL);
-        r = n > 0 ? remove_rims(&pool, e) : 0;
+        r = n > 0 ? build_remove_rims(packages, plan, e) : 0;
         if (r >= 0)
                 r = run_plan(&options, &pool, ret, e);
         (void) pthread_cond_destroy(&pool.changed);
