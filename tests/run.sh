@@ -47,11 +47,14 @@ suites=${GN8V_SUITES:-}
 wanted() { [ -z "$suites" ] || [[ " $suites " == *" $1 "* ]]; }
 
 if wanted unit && [ -e "$sanitized/build.ninja" ]; then run_script unit unit; fi
-if wanted fuzz; then FUZZ_SECONDS=${FUZZ_SECONDS:-3} run_script fuzz tests/fuzz/run.sh; fi
-for script in tests/style/*; do
-        name=style-$(basename "$script")
-        [ -x "$script" ] && wanted "$name" && run_script "$name" "$script"
-done
+fuzz_and_style() {
+        local script name
+        if wanted fuzz; then FUZZ_SECONDS=${FUZZ_SECONDS:-3} run_script fuzz tests/fuzz/run.sh; fi
+        for script in tests/style/*; do
+                name=style-$(basename "$script")
+                if [ -x "$script" ] && wanted "$name"; then run_script "$name" "$script"; fi
+        done
+}
 # Executable ones are tests; the others are sourced by these. Those with "real" in their name need something that is not here.
 # Two rows side by side: those that share the cached root and workspace, and those that have everything of their own.
 row() { # shared|own
@@ -65,6 +68,7 @@ row() { # shared|own
         done
 }
 row shared & shared=$!
+fuzz_and_style
 row own
 wait $shared
 

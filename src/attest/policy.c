@@ -22,11 +22,30 @@ Policy *policy_free(Policy *p) {
         return NULL;
 }
 
+/* A rule behind a name that nobody looks at would pass unasked. */
+static int check_names(const char *path, json_t *object, const char *const *known, Error *e) {
+        const char *name;
+        json_t *value;
+
+        json_object_foreach(object, name, value) {
+                _cleanup_free_ char *what = NULL;
+
+                if (strv_contains((char *const *) known, name))
+                        continue;
+                what = format("it has \"%s\", which would not be asked about", name);
+                return what ? malformed(e, path, what) : error_oom(e);
+        }
+        return 0;
+}
+
 static int read_rules(Policy *p, Error *e) {
+        static const char *const outer[] = { "version", "authorization-rules", NULL }, *const inner[] = { "type", "overall-claims", "detached-claims", NULL };
         json_t *rules = json_object_get(p->root, "authorization-rules"), *type = json_object_get(rules, "type"), *version, *issuer;
 
         if (!json_is_object(rules))
                 return malformed(e, p->path, "it has no \"authorization-rules\"");
+        if (check_names(p->path, p->root, outer, e) < 0 || check_names(p->path, rules, inner, e) < 0)
+                return -EBADMSG;
         if (type && (!json_is_string(type) || !streq(json_string_value(type), "JWT")))
                 return malformed(e, p->path, "its \"type\" is not \"JWT\"");
         p->overall = json_object_get(rules, "overall-claims");
@@ -37,7 +56,9 @@ static int read_rules(Policy *p, Error *e) {
         if (json_object_size(p->overall) + json_object_size(p->detached) == 0)
                 return malformed(e, p->path, "it has no rule");
         version = json_object_get(p->root, "version");
-        if (json_is_string(version) && streq(json_string_value(version), "4.0"))
+        if (version && !json_is_string(version))
+                return malformed(e, p->path, "its \"version\" is not a string");
+        if (version && streq(json_string_value(version), "4.0"))
                 p->version = CLAIMS_3_0;
         version = json_object_get(p->overall, "x-nvidia-ver");
         if (json_is_string(version)) {

@@ -80,6 +80,7 @@ static void load(WantedRim *w, const RimSource *source, CertPool *pool, const Tr
         }
         r = source->get(source->userdata, w->id, &name, &data, &size, &e);
         if (r < 0) {
+                w->not_found = r;
                 set(w, RIM_FOUND, e.code == EXIT_INVALID ? CHECK_FAILED : CHECK_UNCHECKED, &e);
                 return;
         }

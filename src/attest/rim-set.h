@@ -24,6 +24,7 @@ typedef struct WantedRim {
         char *id;
         Rim *rim;     /* verified, or NULL */
         bool expired; /* its chain is right, but for the time */
+        int not_found; /* why the source did not give it: -ENOENT, there is none; -EBADMSG, not this one; another -errno, it could not be asked; 0 */
         Check checks[_RIM_CHECK_MAX];
         OcspResult ocsp; /* the worst of its chain */
 } WantedRim;

@@ -55,7 +55,6 @@ int devices_nonce(uint8_t ret[static NONCE_SIZE], Error *e) {
 
 static int write_text(const char *path, char *text, Error *e) {
         _cleanup_free_ char *owned = text;
-        int r;
 
         if (!text)
                 return error_oom(e);
@@ -63,8 +62,7 @@ static int write_text(const char *path, char *text, Error *e) {
                 output_told();
         if (!path)
                 return puts(text) == EOF || fflush(stdout) != 0 ? error_errno(e, errno, "standard output") : 0;
-        r = write_file_atomic(AT_FDCWD, path, text, strlen(text), 0644);
-        return r < 0 ? error_errno(e, -r, "%s", path) : 0;
+        return write_output(path, text, e);
 }
 
 /* files gets the names of those that were written: none, where it is standard output. */

@@ -53,14 +53,14 @@ static int store_manifest(const char *dir, RimSource *source, const WantedRim *w
 
 static void tell_manifest(const Telling *telling, const WantedRim *w, CheckState sum, const char *why, json_t *row) {
         _cleanup_free_ char *until = w->rim && sum != CHECK_FAILED ? time_to_text(w->rim->chain->not_after) : NULL;
-        const char *state = !w->rim ? "missing" : sum == CHECK_FAILED ? "untrusted" : sum == CHECK_UNCHECKED ? "unchecked" : "trusted";
+        const char *state = w->not_found == -ENOENT ? "missing" : w->not_found == -EBADMSG ? "malformed" : w->not_found < 0 ? "unreachable" : sum == CHECK_FAILED ? "untrusted" : sum == CHECK_UNCHECKED ? "unchecked" : "trusted";
 
         if (row) {
                 (void) json_object_set_new(row, "state", json_string(state));
                 (void) json_object_set_new(row, "not_after", json_text(until));
                 (void) json_object_set_new(row, "reason", json_text(sum == CHECK_FAILED || sum == CHECK_UNCHECKED ? why : NULL));
         } else if (!telling->quiet)
-                printf("%-48s  %s%s\n", w->id, !w->rim ? "not there" : sum == CHECK_FAILED ? "NOT TRUSTED" : "signed until ", or_empty(until));
+                printf("%-48s  %s%s\n", w->id, w->not_found == -ENOENT ? "not there" : w->not_found < 0 && sum != CHECK_FAILED ? "could not be asked for" : sum == CHECK_FAILED ? "NOT TRUSTED" : "signed until ", or_empty(until));
 }
 
 /* Those that are not right are not kept. The worst of what was wrong is in e. */

@@ -12,6 +12,7 @@
 #define UNIT    RELEASE_GATE_UNIT
 #define FOLDER  RELEASE_GATE_FOLDER
 #define DROP_IN RELEASE_GATE_DROP_IN
+#define LINK    "etc/systemd/system/multi-user.target.wants/" UNIT
 #define BOOTED  "/run/systemd/system" /* sd_booted(3) */
 
 /* The system that is meant: this one, or the one below a directory. */
@@ -72,6 +73,7 @@ static int reload(const Gate *g, Error *e) {
 }
 
 static int enable(const Gate *g, Error *e) {
+        bool was_enabled = faccessat(g->fd, LINK, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
         int r;
 
         r = check_release(g, e);
@@ -79,6 +81,8 @@ static int enable(const Gate *g, Error *e) {
                 return r;
         /* Last: until here a failure leaves GPUs that become ready as they did before. */
         r = write_drop_in(g, e);
+        if (r < 0 && !was_enabled)
+                (void) systemctl(g, "disable", NULL);
         return r < 0 ? r : reload(g, e);
 }
 
@@ -97,6 +101,7 @@ int verb_attest_gate(Attest *attest, int argc, char *argv[], Error *e) {
         enum { ARG_ROOT = 256 };
         static const Option options[] = { { "root", ARG_ROOT, "DIR" }, {} };
         _cleanup_close_ int fd = -1;
+        _cleanup_free_ char *root = NULL;
         Gate g = { .root = "/" };
         bool on;
         int c, r;
@@ -114,6 +119,10 @@ int verb_attest_gate(Attest *attest, int argc, char *argv[], Error *e) {
         if (!streq(argv[optind], "enable") && !streq(argv[optind], "disable"))
                 return verb_usage("gate", "%s: neither enable nor disable", argv[optind]);
         on = streq(argv[optind], "enable");
+        /* systemctl does not take ".." in it. */
+        if (!(root = realpath(g.root, NULL)))
+                return error_errno(e, errno, "%s", g.root);
+        g.root = root;
         g.fd = fd = open(g.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return error_errno(e, errno, "%s", g.root);

@@ -246,8 +246,7 @@ static int write_token(const JudgeArguments *a, const Verdict *v, Error *e) {
                 return r;
         if (streq(a->token, "-"))
                 return puts(token) == EOF || fflush(stdout) != 0 ? error_errno(e, errno, "standard output") : 0;
-        r = write_file_atomic(AT_FDCWD, a->token, token, strlen(token), 0644);
-        return r < 0 ? error_errno(e, -r, "%s", a->token) : 0;
+        return write_output(a->token, token, e);
 }
 
 /* What stands on standard output: the table, or one document. A token is written whatever the verdict: it says what it is. */

@@ -28,7 +28,7 @@ static void help(void) {
                "      --json             one JSON array on standard output\n"
                "  -h, --help             this text\n\n"
                "Exit codes: 0 all are right; 1 failed; 5 one is not to be trusted; 6 one is\n"
-               "malformed; 7 a server could not be reached; 11 one could not be had.\n");
+               "malformed; 11 one could not be had, or its server not be reached.\n");
 }
 
 typedef struct RimArguments {

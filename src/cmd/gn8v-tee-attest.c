@@ -76,17 +76,22 @@ static bool is_flags(const char *word) {
         return word[0] == '-' && word[1] && strspn(word + 1, "qv") == strlen(word + 1);
 }
 
+/* Of a long option, which may be shortened. */
+static bool is_begin_of(const char *option, const char *word) {
+        return strlen(word) > 2 && startswith(option, word);
+}
+
 /* Options that are not for all verbs, and no verb: they are those of run. argv gets one word more; it must have room for it. */
 static bool insert_run(int argc, char *argv[]) {
         static const char *const alone[] = { "--version", "-h", "--help" };
         int at = 1;
 
-        while (at < argc && (streq(argv[at], "--json") || streq(argv[at], "--quiet") || streq(argv[at], "--verbose") || is_flags(argv[at])))
+        while (at < argc && (is_begin_of("--json", argv[at]) || is_begin_of("--quiet", argv[at]) || is_begin_of("--verbose", argv[at]) || is_flags(argv[at])))
                 at++;
         if (at == argc || *argv[at] != '-')
                 return false;
         for (size_t i = 0; i < ELEMENTSOF(alone); i++)
-                if (streq(argv[at], alone[i]))
+                if (streq(argv[at], alone[i]) || is_begin_of(alone[i], argv[at]))
                         return false;
         memmove(argv + at + 1, argv + at, (size_t) (argc - at + 1) * sizeof(char *));
         argv[at] = (char *) "run";

@@ -2,9 +2,11 @@
 #include "cmd/output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "basic/fs.h"
 #include "basic/log.h"
 #include "basic/strings.h"
 
@@ -72,6 +74,15 @@ void print_table(const char *const *cells, size_t rows, size_t columns) {
                 fit(width, columns, w.ws_col);
         for (size_t i = 0; i < rows; i++)
                 print_row(cells + i * columns, width, columns);
+}
+
+int write_output(const char *path, const char *text, Error *e) {
+        int r;
+
+        if (is_special(AT_FDCWD, path))
+                return error_hint(e, error_set(e, EEXIST, EXIT_USAGE, "%s: it is a device, or a pipe", path), "name a file that is to be made; standard output is -, where it is taken");
+        r = write_file_atomic(AT_FDCWD, path, text, strlen(text), 0644);
+        return r < 0 ? error_errno(e, -r, "%s", path) : 0;
 }
 
 int print_json(json_t *document, Error *e) {

@@ -17,6 +17,9 @@ int output_done(int r, Error *e);
 /* Rows of cells, by rows: left-aligned columns (at most 8), as wide as their widest cell; on a terminal no wider than it, with cells of
  * several lines. */
 void print_table(const char *const *cells, size_t rows, size_t columns);
+/* Writes a file that --output or --token names, atomically. What is there and is no file is not replaced: EXIT_USAGE. */
+int write_output(const char *path, const char *text, Error *e);
+
 /* Prints document (NULL: out of memory) on standard output, sorted, and drops the reference. */
 int print_json(json_t *document, Error *e);
 

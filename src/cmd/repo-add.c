@@ -18,7 +18,8 @@ static void help_add(void) {
                "      --json           one JSON document on standard output\n"
                "  -h, --help           this text\n\n"
                "Exit codes: 0 added, or there already; 3 other bytes are there under this name;\n"
-               "5 damaged, or another's signature; 6 no package; 9 another run is at work.\n");
+               "5 a digest or a signature is wrong; 6 no package, or a part of one; 9 another\n"
+               "run is at work.\n");
 }
 
 static void help_remove(void) {

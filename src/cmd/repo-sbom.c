@@ -41,11 +41,8 @@ static int write_out(const Repo *repo, const char *output, const char *text, Err
         int r;
 
         if (output) {
-                if (is_special(AT_FDCWD, output))
-                        return error_hint(e, error_set(e, EEXIST, EXIT_USAGE, "%s: it is a device, or a pipe", output), "name a file that is to be made, or leave out --output");
-                r = write_file_atomic(AT_FDCWD, output, text, strlen(text), 0644);
-                if (r < 0)
-                        return error_errno(e, -r, "%s", output);
+                if ((r = write_output(output, text, e)) < 0)
+                        return r;
                 return repo->json ? print_json(json_pack("{s:o, s:I}", "file", json_text(output), "size", (json_int_t) strlen(text)), e) : 0;
         }
         output_told();

@@ -23,7 +23,7 @@ static void help(void) {
                "                        must leave the pins alone; may be repeated\n"
                "      --json            one JSON document on standard output\n"
                "  -h, --help            this text\n\n"
-               "Exit codes: 0 proven; 1 there are no packages, or no such repository; 3 a lock\n"
+               "Exit codes: 0 proven; 1 no packages, no such repository or platform; 3 a lock\n"
                "is missing or stale; 6 malformed; 10 something is not proven.\n");
 }
 

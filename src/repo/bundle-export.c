@@ -12,6 +12,7 @@
 #include "repo/keyring.h"
 #include "repo/repo-file.h"
 #include "repo/vendor-keys.h"
+#include "repo/vendor-keys.h"
 
 #define CHUNK      (1024 * 1024)
 #define REPOMD_MAX (4 * 1024 * 1024)
@@ -130,6 +131,8 @@ static int collect(Export *x, Error *e) {
         char hex[SHA256_HEX_SIZE];
         int r;
 
+        if ((r = vendor_keys_cover(x->state.repo_fd, x->o->repo, g, e)) < 0)
+                return r;
         x->key = signers_public_keys(x->o->signers);
         if (!x->key || sha256_buffer(x->key, strlen(x->key), hex) < 0)
                 return error_oom(e);

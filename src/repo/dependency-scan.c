@@ -61,8 +61,8 @@ static bool is_plain_declaration(const DependencyScan *s) {
 static void end(DependencyScan *s) {
         bool mixed = s->kinds & (s->kinds - 1);
 
-        if (s->is_declaration)
-                s->is_bad = s->is_bad || !is_plain_declaration(s);
+        if (s->is_declaration && !is_plain_declaration(s))
+                s->is_bad = s->is_markup = true;
         if (!s->is_rich)
                 return;
         end_word(s);
@@ -122,7 +122,7 @@ static void take_markup(DependencyScan *s, char c) {
                 s->has_begun = s->has_begun || c == '<';
                 break;
         case SCAN_OPENED:
-                s->is_bad = c == '!';
+                s->is_bad = s->is_markup = c == '!';
                 s->is_declaration = c == '?';
                 s->state = c == '>' ? SCAN_TEXT : SCAN_TAG;
                 break;
@@ -190,7 +190,10 @@ FILE *dependency_scan_open(DependencyScan *s, FILE *f) {
         return stream;
 }
 
-int dependency_scan_error(const char *name, Error *e) {
+int dependency_scan_error(const DependencyScan *s, const char *name, Error *e) {
+        if (s->is_markup)
+                return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: it has a comment, a CDATA section, a document type, a processing instruction, or an encoding but UTF-8", name),
+                                  "metadata have no such, by whichever tool they were made: find out who made it");
         return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: a dependency in it is too long, too deep or too complex to be solved", name),
                           "no package of a distribution has such: find out who made it");
 }

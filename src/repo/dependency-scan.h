@@ -15,6 +15,7 @@ typedef struct DependencyScan {
         char word[8];
         size_t word_length;
         bool is_rich, is_bad; /* bad: once set, it stays */
+        bool is_markup;       /* bad because of what no metadata have */
         /* Of XML. */
         enum { SCAN_TEXT, SCAN_OPENED, SCAN_TAG, SCAN_VALUE } state;
         bool has_begun, is_declaration;
@@ -31,5 +32,5 @@ bool dependency_scan_xml(DependencyScan *s, const char *data, size_t size);
 /* A stream that ends with an error where the scan refuses; it takes f, and closes it. s outlives it. NULL: out of memory, and f is closed. */
 FILE *dependency_scan_open(DependencyScan *s, FILE *f) _must_check_;
 
-/* -EBADMSG/EXIT_INVALID; name is the file's. */
-int dependency_scan_error(const char *name, Error *e);
+/* Why it refused: -EBADMSG/EXIT_INVALID; name is the file's. */
+int dependency_scan_error(const DependencyScan *s, const char *name, Error *e);

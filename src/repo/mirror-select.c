@@ -42,7 +42,7 @@ static int write_unpacked(const MirrorSource *s, const char *type, const char *d
                 return r;
         /* It is looked for again when that file is read; here the message names whose it is. */
         if (!dependency_scan_xml(&scan, text, size))
-                return (name = path_join(s->url, f->f->href)) ? dependency_scan_error(name, e) : error_oom(e);
+                return (name = path_join(s->url, f->f->href)) ? dependency_scan_error(&scan, name, e) : error_oom(e);
         r = write_file_new(AT_FDCWD, path, text, size, 0644);
         return r < 0 ? error_errno(e, -r, "%s", path) : 0;
 }

@@ -75,7 +75,7 @@ static int open_root(Repository *r, Error *e) {
 
         r->made = first_missing(r->path);
         if ((k = mkdir_parents(AT_FDCWD, r->path, 0755)) == -EEXIST || k == -ENOTDIR)
-                return error_hint(e, error_set(e, -k, EXIT_FAILED, "%s: it cannot be made: a file, or a link that leads nowhere, is in its place", r->path), "give another directory: --repo");
+                return error_hint(e, error_set(e, -k, EXIT_FAILED, "%s: it cannot be made: a file, or a link that leads nowhere, is in its place", r->path), "give another directory");
         if (k < 0)
                 return error_errno(e, -k, "%s", r->path);
         r->fd = open(r->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -133,7 +133,7 @@ int repository_refuse_foreign(const Repository *r, bool everything, Error *e) {
 }
 
 static int not_ours(const Repository *r, Error *e) {
-        return error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s: its metadata was not published by gn8v-tee-repo", r->path), "give another directory: --repo");
+        return error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s: its metadata was not published by gn8v-tee-repo", r->path), "give another directory");
 }
 
 static bool has(const Repository *r, const char *name) {

@@ -10,6 +10,7 @@
 #include "repo/rpmmd.h"
 #include "repo/seal.h"
 #include "repo/serials.h"
+#include "repo/vendor-keys.h"
 
 #define REPOMD_MAX (4 * 1024 * 1024)
 
@@ -108,7 +109,7 @@ static int make_next(Repository *r, const RollbackOptions *o, const Generation *
                 return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: generation %" PRIu64 " is of key %s, not %s%s%s", r->path, from->number,
                                                from->key, o->signers->v[0]->fingerprint, *signers_also(o->signers) ? " or " : "", signers_also(o->signers)),
                                   "publish its packages again instead; while both keys are published, --also-key names the other one");
-        if ((k = check_packages(r, from, e)) < 0 || (k = copy_generation(from, &next, e)) < 0)
+        if ((k = check_packages(r, from, e)) < 0 || (k = vendor_keys_cover(r->fd, r->path, from, e)) < 0 || (k = copy_generation(from, &next, e)) < 0)
                 return k;
         if ((k = set_also(next, o->signers, e)) < 0)
                 return k;

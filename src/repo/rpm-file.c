@@ -229,7 +229,7 @@ static int check_dependencies(const RpmFile *f, Error *e) {
                         (void) dependency_scan_name(&scan, name);
                 rpmtdFreeData(&td);
         }
-        return scan.is_bad ? dependency_scan_error(f->path, e) : 0;
+        return scan.is_bad ? dependency_scan_error(&scan, f->path, e) : 0;
 }
 
 /* Keeps a pointer into the signature header, which lives as long as f. */

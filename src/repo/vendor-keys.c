@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/vendor-keys.h"
 
-#include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 
 #include "basic/fs.h"
 #include "basic/strings.h"
 #include "repo/add.h"
+#include "repo/keyring.h"
 #include "repo/openpgp-key.h"
 #include "repo/resolve.h"
 #include "repo/signer.h"
@@ -43,44 +44,68 @@ static int append_key(const char *workspace, const LockedArtifact *l, Text *t, E
         return 0;
 }
 
-static int by_text(const void *a, const void *b) {
-        return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-/* Those of packages that were added with the signature they had. */
+/* Those of packages that were added with the signature they had; a key that a broken off run has left signed none. */
 static int append_added(const char *workspace, char ***seen, Text *t, Error *e) {
-        _cleanup_free_ char *folder = path_join(workspace, "packages");
-        _cleanup_strv_ char **names = NULL;
-        DIR *d = folder ? opendir(folder) : NULL;
-        struct dirent *entry;
-        int r = 0;
+        _cleanup_(added_packages_clear) AddedPackages added = {};
+        int r = packages_added(workspace, &added, e);
 
-        if (!folder)
-                return error_oom(e);
-        if (!d)
-                return errno == ENOENT ? 0 : error_errno(e, errno, "%s", folder);
-        while (r >= 0 && (entry = readdir(d)))
-                if (startswith(entry->d_name, ADDED_KEY))
-                        r = strv_append(&names, entry->d_name);
-        (void) closedir(d);
-        if (r < 0)
-                return error_oom(e);
-        if (names)
-                qsort(names, strv_length(names), sizeof(*names), by_text);
-        STRV_FOREACH(name, names) {
+        for (size_t i = 0; r >= 0 && i < added.n; i++) {
+                const char *fingerprint = added.v[i].signer;
                 _cleanup_(openpgp_key_freep) OpenpgpKey *key = NULL;
-                const char *fingerprint = startswith(*name, ADDED_KEY);
-                _cleanup_free_ char *path = path_join(folder, *name), *armored = NULL;
+                _cleanup_free_ char *path = NULL, *armored = NULL;
 
-                if (!path)
-                        return error_oom(e);
-                if (strv_contains(*seen, fingerprint))
+                if (!fingerprint || strv_contains(*seen, fingerprint))
                         continue;
+                if (!(path = format("%s/packages/" ADDED_KEY "%s", workspace, fingerprint)))
+                        return error_oom(e);
                 if ((r = openpgp_key_load(path, fingerprint, &key, e)) < 0)
                         return r;
                 if (!(armored = openpgp_armor("PUBLIC KEY BLOCK", key->packets, key->size)) || strv_append(seen, fingerprint) < 0)
                         return error_oom(e);
                 text_append(t, armored);
+        }
+        return r;
+}
+
+/* The fingerprints in a file of armored keys, one behind the other. */
+static int read_fingerprints(const char *text, const char *name, char ***ret, Error *e) {
+        static const char end[] = "-----END PGP PUBLIC KEY BLOCK-----";
+        _cleanup_strv_ char **all = NULL;
+
+        for (const char *at = text, *behind; (behind = strstr(at, end)); at = behind) {
+                _cleanup_(keyring_freep) Keyring *k = NULL;
+                int r;
+
+                behind += strlen(end);
+                if ((r = keyring_new(at, (size_t) (behind - at), name, &k, e)) < 0)
+                        return r;
+                STRV_FOREACH(s, keyring_fingerprints(k))
+                        if (strv_append(&all, *s) < 0)
+                                return error_oom(e);
+        }
+        *ret = TAKE_PTR(all);
+        return 0;
+}
+
+int vendor_keys_cover(int repo_fd, const char *repo, const Generation *g, Error *e) {
+        _cleanup_free_ char *name = path_join(repo, VENDOR_KEY_FILE), *text = NULL;
+        _cleanup_strv_ char **given = NULL;
+        size_t size;
+        int r;
+
+        if (!name)
+                return error_oom(e);
+        r = read_file(repo_fd, VENDOR_KEY_FILE, KEY_MAX, &text, &size);
+        if (r < 0 && r != -ENOENT)
+                return error_errno(e, -r, "%s", name);
+        if (r >= 0 && (r = read_fingerprints(text, name, &given, e)) < 0)
+                return r;
+        for (size_t i = 0; i < g->n_packages; i++) {
+                const PublishedPackage *p = g->packages[i];
+
+                if (p->vendor && p->signer && !strv_contains(given, p->signer))
+                        return error_hint(e, error_set(e, ENOKEY, EXIT_UNTRUSTED, "%s: key %s, which signed %s of generation %" PRIu64 ", is not in it any more", name, p->signer,
+                                                       p->href, g->number), "clients could not check that package: add it again (gn8v-tee-repo add --key-file), and publish");
         }
         return 0;
 }

@@ -4,7 +4,12 @@
 
 #include "release/release.h"
 #include "release/repo-file.h"
+#include "repo/generation.h"
 
 /* The key of each signer of the releases' vendor RPMs once, armored, from the store (the digests are the locks'), and those of packages that were added (add.h).
  * *ret is owned by the caller; NULL: there is none. A key that is not stored is -ENOENT/EXIT_INVALID, with the next action. */
 int vendor_keys_load(const char *workspace, Release *const *releases, size_t n, char **ret, Error *e);
+
+/* Whether the keys that a repository gives its clients have signed what others signed in a generation: of an earlier one a key may have gone since.
+ * -ENOKEY/EXIT_UNTRUSTED if not. */
+int vendor_keys_cover(int repo_fd, const char *repo, const Generation *g, Error *e);

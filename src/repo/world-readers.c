@@ -74,7 +74,7 @@ static int add_metadata(Repo *repo, const char *dir, const char *type, int flags
         if (!f)
                 return error_oom(e);
         if (repo_add_rpmmd(repo, f, NULL, flags) != 0 || scan.is_bad)
-                r = scan.is_bad ? dependency_scan_error(path, e) :
+                r = scan.is_bad ? dependency_scan_error(&scan, path, e) :
                     error_set(e, EBADMSG, EXIT_INVALID, "%s: malformed: %s", path, pool_errstr(repo->pool));
         (void) fclose(f);
         return r;

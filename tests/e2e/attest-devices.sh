@@ -180,6 +180,11 @@ GATE
         done
         [ "$(wc -l < "$SCRATCH/found")" = 2 ]
         rm "$SCRATCH/unbooted"
+        # And a drop-in that cannot be written, nothing enabled. The root may be named in a roundabout way.
+        touch "$SCRATCH/image/etc/systemd/system/nvidia-persistenced.service.d"
+        : > "$SCRATCH/systemctl"
+        expect 1 unshare -m bash "$SCRATCH/gate" nothing --root="$SCRATCH/image/../image" enable
+        [ "$(cat "$SCRATCH/systemctl")" = "enable gn8v-tee-attest.service --root=$SCRATCH/image"$'\n'"disable gn8v-tee-attest.service --root=$SCRATCH/image" ]
         # A unit that cannot be enabled leaves persistenced as it was.
         touch "$SCRATCH/fails"
         expect 1 unshare -m bash "$SCRATCH/gate" release enable

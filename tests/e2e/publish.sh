@@ -595,6 +595,16 @@ others() {
         [ -z "$(find packages -name 'team*' -o -name 'RPM-GPG*')" ]
         [ ! -e repo/RPM-GPG-KEY-gn8v-tee-vendor ]
         expect 0 verify
+        # A state whose packages clients could not check any more is neither brought back nor carried on; a key that signed nothing is given to nobody.
+        expect 5 tee_repo rollback --key "$KEY" --gnupghome "$KEYS"
+        said "key $VENDOR, which signed packages/$file of generation [0-9]+, is not in it any more"
+        expect 5 tee_repo export --key "$KEY" --gnupghome "$KEYS" --generation previous old.tar
+        cp "$WWW/vendor.pub" "packages/RPM-GPG-KEY-$VENDOR"
+        expect 0 publish --platform "$SOURCE/repo/platform/el8.provides"
+        [ ! -e repo/RPM-GPG-KEY-gn8v-tee-vendor ]
+        expect 0 tee_repo add --key-file "$WWW/vendor.pub" theirs/$file
+        publish --platform "$SOURCE/repo/platform/el8.provides"
+        expect 0 tee_repo rollback --key "$KEY" --gnupghome "$KEYS"
 }
 
 chain_of_workspace() {

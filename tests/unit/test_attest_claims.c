@@ -387,6 +387,9 @@ START_TEST(test_policy_malformed) {
                 "", "{", "[]", "{}", "{\"authorization-rules\":1}", "{\"authorization-rules\":{}}", "{\"authorization-rules\":{\"overall-claims\":[]}}",
                 "{\"authorization-rules\":{\"type\":\"REGO\",\"overall-claims\":{\"a\":1}}}", "{\"authorization-rules\":{\"overall-claims\":{},\"detached-claims\":{}}}",
                 "{\"authorization-rules\":{\"overall-claims\":{\"a\":1,\"a\":2}}}",
+                /* A rule behind a misspelt name, or in another place, would not be asked about. */
+                "{\"authorization-rules\":{\"overall-claims\":{\"a\":1},\"detached-claim\":{\"b\":1}}}", "{\"authorization-rules\":{\"overall-claims\":{\"a\":1}},\"detached-claims\":{\"b\":1}}",
+                "{\"version\":4.0,\"authorization-rules\":{\"overall-claims\":{\"a\":1}}}",
         };
         _cleanup_(verdict_freep) Verdict *v = judge_system(true);
 
