@@ -395,7 +395,7 @@ rotation() {
         "$REPO" -q mirror --key "$old" "$BASEURL" copy2
         # Who pins the new one alone believes the metadata, and no package yet.
         expect 5 "$REPO" -q mirror --key "$new" "$BASEURL" copy3
-        said 'rpm: not signed by key'
+        said 'rpm: signed by key .*, not by'
         "$REPO" -q mirror $both "$BASEURL" copy
         expect 5 "$REPO" -q mirror --key "$third" "$BASEURL" copy4
 
