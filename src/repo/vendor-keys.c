@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/vendor-keys.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 
@@ -44,11 +45,32 @@ static int append_key(const char *workspace, const LockedArtifact *l, Text *t, E
         return 0;
 }
 
+/* Of ten thousand packages the records are read only if one of them was added with its signature. */
+static int has_added_keys(const char *workspace, bool *ret, Error *e) {
+        _cleanup_free_ char *folder = path_join(workspace, "packages");
+        DIR *d = folder ? opendir(folder) : NULL;
+        struct dirent *entry;
+
+        *ret = false;
+        if (!folder)
+                return error_oom(e);
+        if (!d)
+                return errno == ENOENT ? 0 : error_errno(e, errno, "%s", folder);
+        while (!*ret && (entry = readdir(d)))
+                *ret = startswith(entry->d_name, ADDED_KEY);
+        (void) closedir(d);
+        return 0;
+}
+
 /* Those of packages that were added with the signature they had; a key that a broken off run has left signed none. */
 static int append_added(const char *workspace, char ***seen, Text *t, Error *e) {
         _cleanup_(added_packages_clear) AddedPackages added = {};
-        int r = packages_added(workspace, &added, e);
+        bool any;
+        int r = has_added_keys(workspace, &any, e);
 
+        if (r < 0 || !any)
+                return r;
+        r = packages_added(workspace, &added, e);
         for (size_t i = 0; r >= 0 && i < added.n; i++) {
                 const char *fingerprint = added.v[i].signer;
                 _cleanup_(openpgp_key_freep) OpenpgpKey *key = NULL;
