@@ -330,13 +330,14 @@ static int make_plan(const BuildOptions *o, const char *program, Release *const 
         BuildPlanOptions plan = { .workspace = o->workspace, .specs_dir = o->specs_dir, .builder = builder, .source = o->source,
                                   .baseurl = o->baseurl, .revision = o->revision ?: "1" };
         Release **all = NULL;
+        bool added;
         int r;
 
         if (!builder)
                 return error_errno(e, ENOENT, "%s", program);
         if (o->key) {
                 if ((r = repo_data_path(o->releases_dir, REPO_TEMPLATE, &template, e)) < 0 ||
-                    (r = vendor_keys_load(o->workspace, releases, n, &vendor_keys, e)) < 0 ||
+                    (r = vendor_keys_added(o->workspace, &added, e)) < 0 || (r = vendor_keys_load(o->workspace, releases, n, added, &vendor_keys, e)) < 0 ||
                     (r = repo_file_render(template, o->baseurl, vendor_keys ? REPO_KEY_INSTALLED_URL " " VENDOR_KEY_INSTALLED_URL : REPO_KEY_INSTALLED_URL,
                                           false, &repo_file, e)) < 0)
                         return r;

@@ -4,8 +4,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 
 #include "basic/fs.h"
+#include "basic/sort.h"
 #include "repo/parallel.h"
 
 #define MANIFEST_MAX (64 * 1024 * 1024)
@@ -83,39 +85,44 @@ static size_t hash(const char *s) {
         return (size_t) (h ^ (h >> 32));
 }
 
-static int make_table(Generation *g, Error *e) {
+/* NULL: out of memory. */
+static PublishedPackage **make_table(Generation *g) {
         size_t size = 16;
+        PublishedPackage **table;
 
         while (size < 2 * g->n_packages)
                 size *= 2;
-        free(g->by_file);
-        g->by_file = calloc(size, sizeof(*g->by_file));
-        if (!g->by_file)
-                return error_oom(e);
+        table = calloc(size, sizeof(*table));
+        if (!table)
+                return NULL;
         g->by_file_mask = size - 1;
         for (size_t i = 0; i < g->n_packages; i++) {
                 size_t at = hash(g->packages[i]->file) & g->by_file_mask;
 
-                while (g->by_file[at])
+                while (table[at])
                         at = (at + 1) & g->by_file_mask;
-                g->by_file[at] = g->packages[i];
+                table[at] = g->packages[i];
         }
-        return 0;
+        return table;
 }
 
-/* A manifest is sorted already. */
-static void sort(PublishedPackage **v, size_t n, int (*compare)(const void *, const void *)) {
-        size_t i = 1;
+/* Made by who needs it first: mostly nobody does. */
+static PublishedPackage **table_of(Generation *g) {
+        static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+        PublishedPackage **table = __atomic_load_n(&g->by_file, __ATOMIC_ACQUIRE);
 
-        while (i < n && compare(&v[i - 1], &v[i]) <= 0)
-                i++;
-        if (i < n)
-                qsort(v, n, sizeof(*v), compare);
+        if (table)
+                return table;
+        (void) pthread_mutex_lock(&making);
+        if (!(table = g->by_file) && (table = make_table(g)))
+                __atomic_store_n(&g->by_file, table, __ATOMIC_RELEASE);
+        (void) pthread_mutex_unlock(&making);
+        return table;
 }
 
-int generation_sort(Generation *g, Error *e) {
-        sort(g->packages, g->n_packages, by_href);
-        return make_table(g, e);
+void generation_sort(Generation *g) {
+        sort(g->packages, g->n_packages, sizeof(*g->packages), by_href);
+        free(TAKE_PTR(g->by_file));
 }
 
 const PublishedPackage *generation_find_href(const Generation *g, const char *href) {
@@ -125,12 +132,30 @@ const PublishedPackage *generation_find_href(const Generation *g, const char *hr
         return found ? *found : NULL;
 }
 
-const PublishedPackage *generation_find_file(const Generation *g, const char *file) {
+static PublishedPackage *find_in_table(Generation *g, const char *file) {
+        PublishedPackage **table = table_of(g);
         size_t at = hash(file) & g->by_file_mask;
 
-        while (g->by_file[at] && !streq(g->by_file[at]->file, file))
+        if (!table) {
+                for (at = 0; at < g->n_packages && !streq(g->packages[at]->file, file); at++)
+                        ;
+                return at < g->n_packages ? g->packages[at] : NULL;
+        }
+        while (table[at] && !streq(table[at]->file, file))
                 at = (at + 1) & g->by_file_mask;
-        return g->by_file[at];
+        return table[at];
+}
+
+#define NEAR 2 /* what was added or removed since moves a name by so much, mostly */
+
+PublishedPackage *generation_find_file(Generation *g, const char *file, size_t guess) {
+        for (size_t i = 0; i <= NEAR; i++) {
+                if (guess + i < g->n_packages && streq(g->packages[guess + i]->file, file))
+                        return g->packages[guess + i];
+                if (i > 0 && guess >= i && guess - i < g->n_packages && streq(g->packages[guess - i]->file, file))
+                        return g->packages[guess - i];
+        }
+        return find_in_table(g, file);
 }
 
 const PublishedPackage *generation_walk_href(const Generation *g, size_t *at, const char *href) {

@@ -29,8 +29,8 @@ typedef struct PublishedPackage {
         const struct InputPackage *input; /* not written: what it was made from in this run */
 } PublishedPackage;
 PublishedPackage *published_package_free(PublishedPackage *p);
-/* What is written of a package, with other releases; NULL: out of memory. */
-PublishedPackage *published_package_copy(const PublishedPackage *p, char *const *releases) _must_check_;
+/* What is written of a package, with these releases: the same package, if those are its own already; NULL: out of memory. */
+PublishedPackage *published_package_keep(PublishedPackage *p, char *const *releases) _must_check_;
 DEFINE_CLEANUP(PublishedPackage, published_package_free);
 
 typedef struct Generation {
@@ -45,7 +45,7 @@ typedef struct Generation {
         char **metadata;     /* names of the hashed files in repodata/ */
         char **locks;        /* "RELEASE SHA256", sorted */
         PublishedPackage **packages; /* sorted by href: see generation_sort() */
-        PublishedPackage **by_file;  /* the same, hashed by file; made by generation_sort() */
+        PublishedPackage **by_file;  /* the same, hashed by file; NULL: nobody has asked for it yet */
         size_t by_file_mask;
         char *text;                  /* the manifest, of the one of a repository that was read first; or NULL */
         size_t n_packages;
@@ -66,10 +66,11 @@ bool href_is_safe(const char *s);
 bool generation_is_mirror(const Generation *g);
 
 /* To be called when all are added; the two below need it. */
-int generation_sort(Generation *g, Error *e);
+void generation_sort(Generation *g);
 /* NULL: there is none. */
 const PublishedPackage *generation_find_href(const Generation *g, const char *href);
-const PublishedPackage *generation_find_file(const Generation *g, const char *file);
+/* The same by file name, in any thread; guess: where it may be, as when names are asked for in order. */
+PublishedPackage *generation_find_file(Generation *g, const char *file, size_t guess);
 
 /* generation_find_href() for many in sorted order: *at begins at 0. */
 const PublishedPackage *generation_walk_href(const Generation *g, size_t *at, const char *href);

@@ -195,13 +195,13 @@ static void writing_done(Writing *w) {
 }
 
 static bool ends_part(const IndexEntry *x) {
-        unsigned v = 0;
-
-        (void) sscanf(x->sha256, "%2x", &v);
-        return (v & ((1u << PART_BITS) - 1)) == 0;
+        const char first[] = { x->sha256[0], x->sha256[1], '\0' };
+        return (strtoul(first, NULL, 16) & ((1u << PART_BITS) - 1)) == 0;
 }
 
-static int make_key(const Writing *w, Part *part, Error *e) {
+static int make_key(void *data, size_t number, Error *e) {
+        const Writing *w = data;
+        Part *part = &w->parts[number];
         _cleanup_(digest_freep) Digest *d = digest_new("sha256");
         _cleanup_free_ char *hex = NULL;
         int r = d ? 0 : -ENOMEM;
@@ -253,8 +253,6 @@ static bool take_old(Writing *w, size_t stream, const char *key, GzipPart *ret) 
 }
 
 static int divide(Writing *w, Error *e) {
-        int r;
-
         w->parts = calloc(w->n + 1, sizeof(*w->parts));
         if (!w->parts)
                 return error_oom(e);
@@ -262,8 +260,6 @@ static int divide(Writing *w, Error *e) {
                 if (ends_part(&w->entries[i]) || i + 1 == w->n) {
                         w->parts[w->n_parts++] = (Part){ .first = first, .n = i + 1 - first };
                         first = i + 1;
-                        if ((r = make_key(w, &w->parts[w->n_parts - 1], e)) < 0)
-                                return r;
                 }
         for (size_t i = 0; i < INDEX_STREAMS; i++) {
                 w->head[i] = format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<%s%s packages=\"%zu\">\n", kinds[i].element, kinds[i].attributes, w->n);
@@ -272,7 +268,7 @@ static int divide(Writing *w, Error *e) {
                 if (!w->head[i] || !w->tail[i] || !w->packed[i])
                         return error_oom(e);
         }
-        return 0;
+        return parallel_run(w->n_parts, make_key, w, e);
 }
 
 static int digest_open(Writing *w, size_t stream, Error *e) {

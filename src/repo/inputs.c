@@ -8,6 +8,7 @@
 
 #include "basic/digest.h"
 #include "basic/fs.h"
+#include "basic/sort.h"
 #include "basic/strings.h"
 #include "repo/add.h"
 #include "repo/openpgp-read.h"
@@ -19,9 +20,6 @@
 static InputPackage *input_package_free(InputPackage *p) {
         if (!p)
                 return NULL;
-        free(p->file);
-        free(p->path);
-        free(p->sha256);
         free(p->artifact);
         free(p->artifact_sha256);
         strv_free(p->releases);
@@ -31,6 +29,22 @@ static InputPackage *input_package_free(InputPackage *p) {
         return NULL;
 }
 DEFINE_CLEANUP(InputPackage, input_package_free);
+
+/* Its bytes are folder/name; file: what it is called, NULL: name. NULL: out of memory. */
+static InputPackage *input_package_new(const char *folder, const char *name, const char *file) {
+        size_t a = strlen(folder), b = strlen(name) + 1, c = file ? strlen(file) + 1 : 0;
+        InputPackage *p = calloc(1, sizeof(*p) + a + 1 + b + c);
+        char *to;
+
+        if (!p)
+                return NULL;
+        to = mempcpy(p->text, folder, a);
+        *to++ = '/';
+        memcpy(to, name, b);
+        p->path = p->text;
+        p->file = file ? memcpy(to + b, file, c) : to;
+        return p;
+}
 
 Inputs *inputs_free(Inputs *in) {
         if (!in)
@@ -123,11 +137,11 @@ static int fill_signer(InputPackage *p, const char *folder, const char *path, co
 }
 
 static int fill_from_record(InputPackage *p, const char *path, const json_t *record, Error *e) {
-        _cleanup_free_ char *package = NULL;
+        _cleanup_free_ char *package = NULL, *sha256 = NULL;
         int r;
 
         if ((r = record_string(path, record, "package", true, &package, e)) < 0 ||
-            (r = record_string(path, record, "sha256", true, &p->sha256, e)) < 0 ||
+            (r = record_string(path, record, "sha256", true, &sha256, e)) < 0 ||
             (r = record_string(path, record, "artifact", false, &p->artifact, e)) < 0 ||
             (r = record_string(path, record, "artifact_sha256", false, &p->artifact_sha256, e)) < 0 ||
             (r = record_string(path, record, "signer", false, &p->signer, e)) < 0 ||
@@ -135,8 +149,9 @@ static int fill_from_record(InputPackage *p, const char *path, const json_t *rec
                 return r;
         if (!streq(package, p->file))
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: it is about %s", path, package);
-        if (!sha256_is_valid(p->sha256) || (p->artifact_sha256 && !sha256_is_valid(p->artifact_sha256)))
+        if (!sha256_is_valid(sha256) || (p->artifact_sha256 && !sha256_is_valid(p->artifact_sha256)))
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: a SHA-256 in it is not 64 lower-case hex digits", path);
+        memcpy(p->sha256, sha256, SHA256_HEX_SIZE);
         return 0;
 }
 
@@ -191,8 +206,7 @@ static int recall(InputPackage *p, const Memo *memo, size_t guess, Error *e) {
 
         if (!x || !file_id_same(&x->record, &p->record_id) || !file_id_same(&x->input, &p->id))
                 return 0;
-        if (!(p->sha256 = strdup(x->input_sha256)))
-                return error_oom(e);
+        memcpy(p->sha256, x->input_sha256, SHA256_HEX_SIZE);
         s = memo_string(memo, x->releases);
         for (uint32_t i = 0; i < x->n_releases; i++, s += strlen(s) + 1)
                 if (strv_append(&p->releases, s) < 0)
@@ -210,39 +224,31 @@ static void recall_vendor(InputPackage *p, const Memo *memo) {
 }
 
 typedef struct Records {
-        const char *workspace, *folder;
+        const char *folder;
         int dir_fd;
         const Memo *memo;
-        char **files;
-        InputPackage **packages; /* one a file */
+        InputPackage **packages;
         size_t n;
 } Records;
 
 static void records_done(Records *r) {
-        for (size_t i = 0; r->packages && i < r->n; i++)
-                input_package_free(r->packages[i]);
         for (size_t i = 0; i < r->n; i++)
-                free(r->files[i]);
+                input_package_free(r->packages[i]);
         free(r->packages);
-        free(r->files);
         safe_close(r->dir_fd);
 }
 
 static int load_record(void *data, size_t i, Error *e) {
         Records *all = data;
-        InputPackage *p = all->packages[i] = calloc(1, sizeof(*p));
-        size_t n = strlen(all->files[i]);
+        InputPackage *p = all->packages[i];
+        size_t n = strlen(p->file);
         _cleanup_free_ char *name = malloc(n + sizeof(".json"));
         struct stat st;
         int r;
 
-        if (!p || !name)
+        if (!name)
                 return error_oom(e);
-        memcpy(mempcpy(name, all->files[i], n), ".json", sizeof(".json"));
-        p->file = TAKE_PTR(all->files[i]);
-        p->path = path_join(all->folder, p->file);
-        if (!p->path)
-                return error_oom(e);
+        memcpy(mempcpy(name, p->file, n), ".json", sizeof(".json"));
         if (fstatat(all->dir_fd, p->file, &st, AT_SYMLINK_NOFOLLOW) == 0)
                 p->id = file_id(&st);
         if (fstatat(all->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -266,68 +272,64 @@ static bool is_input(const Records *all, const char *name) {
         return !record || faccessat(all->dir_fd, record, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static int list_records(Records *all, const char *path, Error *e) {
-        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+static int list_record(Records *all, const char *name, Error *e) {
+        if ((all->n & (all->n + 1)) == 0) { /* 2^n - 1 of them fit: double the room */
+                InputPackage **grown = reallocarray(all->packages, 2 * all->n + 1, sizeof(*grown));
+
+                if (!grown)
+                        return error_oom(e);
+                all->packages = grown;
+        }
+        if (!(all->packages[all->n] = input_package_new(all->folder, name, NULL)))
+                return error_oom(e);
+        all->n++;
+        return 0;
+}
+
+static int list_records(Records *all, bool *ret_keys, Error *e) {
+        int fd = open(all->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-        size_t allocated = 0;
         struct dirent *d;
 
         if (!dir) {
                 safe_close(fd);
-                return fd < 0 && errno == ENOENT ? 0 : error_errno(e, errno, "%s", path);
+                return fd < 0 && errno == ENOENT ? 0 : error_errno(e, errno, "%s", all->folder);
         }
         all->dir_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         while (r >= 0 && (errno = 0, d = readdir(dir))) {
-                if (!is_input(all, d->d_name))
-                        continue;
-                if (all->n == allocated) {
-                        char **grown = reallocarray(all->files, allocated = 2 * allocated + 64, sizeof(*grown));
-
-                        if (!grown) {
-                                r = error_oom(e);
-                                break;
-                        }
-                        all->files = grown;
-                }
-                if (!(all->files[all->n] = strdup(d->d_name)))
-                        r = error_oom(e);
-                else
-                        all->n++;
+                if (startswith(d->d_name, ADDED_KEY))
+                        *ret_keys = true;
+                else if (is_input(all, d->d_name))
+                        r = list_record(all, d->d_name, e);
         }
         if (r >= 0 && errno > 0)
-                r = error_errno(e, errno, "%s", path);
+                r = error_errno(e, errno, "%s", all->folder);
         (void) closedir(dir);
         return r;
 }
 
-static int compare_names(const void *a, const void *b) {
-        return strcmp(*(char *const *) a, *(char *const *) b);
+static int by_file(const void *a, const void *b) {
+        return strcmp((*(InputPackage *const *) a)->file, (*(InputPackage *const *) b)->file);
 }
 
 static int load_records(Inputs *in, const char *workspace, Error *e) {
         _cleanup_free_ char *path = path_join(workspace, "packages");
-        _cleanup_(records_done) Records all = { .workspace = workspace, .folder = path, .dir_fd = -1, .memo = in->memo };
+        _cleanup_(records_done) Records all = { .folder = path, .dir_fd = -1, .memo = in->memo };
         int r;
 
         if (!path)
                 return error_oom(e);
-        if ((r = list_records(&all, path, e)) < 0)
+        if ((r = list_records(&all, &in->added_keys, e)) < 0)
                 return r;
-        if (all.n > 1)
-                qsort(all.files, all.n, sizeof(*all.files), compare_names);
-        all.packages = calloc(all.n + 1, sizeof(*all.packages));
+        sort(all.packages, all.n, sizeof(*all.packages), by_file);
         in->packages = calloc(all.n + 1, sizeof(*in->packages));
-        if (!all.packages || !in->packages)
+        if (!in->packages)
                 return error_oom(e);
         r = parallel_run(all.n, load_record, &all, e);
         for (size_t i = 0; r >= 0 && i < all.n; i++)
                 if (is_wanted(in, all.packages[i]->releases))
                         in->packages[in->n_packages++] = TAKE_PTR(all.packages[i]);
         return r;
-}
-
-static char *stored(const char *workspace, const char *hex) {
-        return format("%s/store/sha256/%.2s/%s", workspace, hex, hex);
 }
 
 /* The key that the release names for this signer, as the lock has it. */
@@ -341,7 +343,7 @@ static int find_signer_key(InputPackage *p, const char *workspace, const InputRe
                 l = lock_find(ir->lock, a->name);
                 if (!l)
                         continue;
-                p->signer_key = stored(workspace, l->sha256);
+                p->signer_key = format("%s/store/sha256/%.2s/%s", workspace, l->sha256, l->sha256);
                 return p->signer_key ? 0 : error_oom(e);
         }
         return 0;
@@ -350,6 +352,7 @@ static int find_signer_key(InputPackage *p, const char *workspace, const InputRe
 static int add_vendor(Inputs *in, const char *workspace, const InputRelease *ir, const Artifact *a, Error *e) {
         _cleanup_(input_package_freep) InputPackage *p = NULL;
         const LockedArtifact *l = lock_find(ir->lock, a->name);
+        _cleanup_free_ char *folder = NULL;
         InputPackage *same;
         struct stat st;
         int r;
@@ -364,17 +367,16 @@ static int add_vendor(Inputs *in, const char *workspace, const InputRelease *ir,
                         return error_set(e, EEXIST, EXIT_INVALID, "%s: two packages want this file name, and differ (release %s)", l->filename, ir->name);
                 return strv_append(&same->releases, ir->name) < 0 ? error_oom(e) : 0;
         }
-        p = calloc(1, sizeof(*p));
+        folder = format("%s/store/sha256/%.2s", workspace, l->sha256);
+        p = folder ? input_package_new(folder, l->sha256, l->filename) : NULL;
         if (!p)
                 return error_oom(e);
-        p->file = strdup(l->filename);
-        p->path = stored(workspace, l->sha256);
-        p->sha256 = strdup(l->sha256);
+        memcpy(p->sha256, l->sha256, SHA256_HEX_SIZE);
         p->size = l->size;
         p->artifact = strdup(a->name);
         p->artifact_sha256 = strdup(l->sha256);
         p->signer = strdup(a->signer ? a->signer : "");
-        if (!p->file || !p->path || !p->sha256 || !p->artifact || !p->artifact_sha256 || !p->signer || strv_append(&p->releases, ir->name) < 0)
+        if (!p->artifact || !p->artifact_sha256 || !p->signer || strv_append(&p->releases, ir->name) < 0)
                 return error_oom(e);
         r = find_signer_key(p, workspace, ir, e);
         if (r < 0)
@@ -424,10 +426,6 @@ static int load_release(Inputs *in, InputRelease *ir, const char *workspace, boo
         return r;
 }
 
-static int by_file(const void *a, const void *b) {
-        return strcmp((*(InputPackage *const *) a)->file, (*(InputPackage *const *) b)->file);
-}
-
 static int load(const char *workspace, Release *const *releases, size_t n_releases, bool need_locks, const Memo *memo, Inputs **ret, Error *e) {
         _cleanup_(inputs_freep) Inputs *in = calloc(1, sizeof(*in));
         int r;
@@ -448,8 +446,7 @@ static int load(const char *workspace, Release *const *releases, size_t n_releas
         if (r < 0)
                 return r;
         /* They are sorted already, but for vendors' packages behind them. */
-        if (in->n_packages > 0)
-                qsort(in->packages, in->n_packages, sizeof(*in->packages), by_file);
+        sort(in->packages, in->n_packages, sizeof(*in->packages), by_file);
         *ret = TAKE_PTR(in);
         return 0;
 }

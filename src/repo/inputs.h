@@ -6,9 +6,9 @@
 #include "repo/memo.h"
 
 typedef struct InputPackage {
-        char *file;            /* name of the package file, and where it goes: packages/FILE */
-        char *path;            /* where its bytes are: WORKSPACE/packages/FILE, or in the store */
-        char *sha256;          /* of those bytes: from the build record, or from the lock */
+        const char *file;      /* name of the package file, and where it goes: packages/FILE */
+        const char *path;      /* where its bytes are: WORKSPACE/packages/FILE, or in the store */
+        char sha256[SHA256_HEX_SIZE]; /* of those bytes: from the build record, or from the lock */
         uint64_t size;         /* vendor RPM: of those bytes, from the lock */
         FileId record_id, id;  /* of the build record and of those bytes, when the record was read; zeros: not there */
         bool sealed;           /* those bytes have that digest: they were not written to since it was taken */
@@ -18,6 +18,7 @@ typedef struct InputPackage {
         char **releases;       /* names of the releases it belongs to; none: it belongs to all */
         char *signer;          /* vendor RPM: fingerprint of the vendor's key, its signature is kept. NULL: our own */
         char *signer_key;      /* path of that key in the store, or NULL when the lock has none */
+        char text[];           /* path and file: there are many packages, and each is one piece of memory */
 } InputPackage;
 
 typedef struct InputRelease {
@@ -34,6 +35,7 @@ typedef struct Inputs {
         InputRelease *releases;  /* as given */
         size_t n_releases;
         const Memo *memo;        /* or NULL */
+        bool added_keys;         /* packages/ holds keys of packages that were added with their own signature: see add.h */
 } Inputs;
 
 Inputs *inputs_free(Inputs *in);

@@ -174,12 +174,19 @@ static PublishedPackage *pack(const JsonText v[static N_TEXTS]) {
         return p;
 }
 
-PublishedPackage *published_package_copy(const PublishedPackage *p, char *const *releases) {
+static PublishedPackage *share(PublishedPackage *p) {
+        (void) __atomic_fetch_add(&p->others, 1, __ATOMIC_RELAXED);
+        return p;
+}
+
+PublishedPackage *published_package_keep(PublishedPackage *p, char *const *releases) {
         _cleanup_(published_package_freep) PublishedPackage *q = NULL;
         JsonText v[N_TEXTS] = {};
 
+        if (strv_equal(p->releases, releases))
+                return share(p);
         for (size_t i = 0; i < N_TEXTS; i++) {
-                const char *s = *text_of((PublishedPackage *) p, i);
+                const char *s = *text_of(p, i);
 
                 if (s)
                         v[i] = (JsonText){ .s = s, .n = strlen(s) };
@@ -192,10 +199,6 @@ PublishedPackage *published_package_copy(const PublishedPackage *p, char *const 
         STRV_FOREACH(s, releases)
                 if (strv_append(&q->releases, *s) < 0)
                         return NULL;
-        if (strv_equal(p->releases, releases)) {
-                q->text = p->text;
-                q->text_size = p->text_size;
-        }
         return TAKE_PTR(q);
 }
 
@@ -248,10 +251,9 @@ static bool take_shared(JsonScan *j, Reading *r, PublishedPackage **ret) {
 
                 if (!p->text || (size_t) (j->end - j->p) < p->text_size || memcmp(j->p, p->text, p->text_size) != 0)
                         continue;
-                (void) __atomic_fetch_add(&p->others, 1, __ATOMIC_RELAXED);
                 j->p += p->text_size;
                 r->at = i + 1;
-                *ret = p;
+                *ret = share(p);
                 return true;
         }
         return false;
@@ -382,8 +384,7 @@ int generation_read(const char *text, size_t size, const char *name, const Gener
         if ((r = check(&reading, name, e)) < 0)
                 return r;
         g->freshness.serial = g->number;
-        if ((r = generation_sort(g, e)) < 0)
-                return r;
+        generation_sort(g);
         *ret = TAKE_PTR(g);
         return 0;
 }

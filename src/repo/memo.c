@@ -203,9 +203,12 @@ const char *memo_string(const Memo *m, uint32_t at) {
 const MemoEntry *memo_find(const Memo *m, const char *file, size_t guess) {
         size_t low = 0, n = m && m->header ? (size_t) m->header->n_entries : 0, high = n;
 
-        for (size_t i = guess > NEAR ? guess - NEAR : 0; i < n && i <= guess + NEAR; i++)
-                if (streq(m->strings + m->entries[i].file, file))
-                        return &m->entries[i];
+        for (size_t i = 0; i <= NEAR; i++) {
+                if (guess + i < n && streq(m->strings + m->entries[guess + i].file, file))
+                        return &m->entries[guess + i];
+                if (i > 0 && guess >= i && guess - i < n && streq(m->strings + m->entries[guess - i].file, file))
+                        return &m->entries[guess - i];
+        }
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
                 int c = strcmp(m->strings + m->entries[middle].file, file);

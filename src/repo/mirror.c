@@ -365,8 +365,7 @@ static int make_next(Mirror *m, Error *e) {
         for (size_t i = 0; i < m->packages.n; i++)
                 if ((r = generation_add(m->next, &m->packages.v[i].published, e)) < 0)
                         return r;
-        if ((r = generation_sort(m->next, e)) < 0)
-                return r;
+        generation_sort(m->next);
         r = is_selection(m) ? mirror_write_selection(m->repo, m->next, m->sources, m->n_sources, m->picks, m->n_picks, m->o->signers, &repomd, &m->report.warnings, e)
                             : stage_copy(m, &repomd, e);
         if (r < 0 || (r = metalink_stage(m->repo, repomd, m->next->revision, m->o->mirror_urls, e)) < 0 || (r = seal_generation(m->repo, m->next, e)) < 0 || (r = repository_sync(m->repo, e)) < 0 ||

@@ -6,10 +6,11 @@
 #include <signal.h>
 
 #define WIDTH_MAX 64
+#define TURNS     1024 /* of very many small things each thread takes some at once: what they share would cost more than they do */
 
 typedef struct Parallel {
         pthread_mutex_t lock;
-        size_t n, next, failed; /* failed: the smallest index that did */
+        size_t n, next, failed; /* failed: the smallest index that did; SIZE_MAX: none */
         int (*work)(void *data, size_t i, Error *e);
         void *data;
         int r;
@@ -23,22 +24,15 @@ unsigned parallel_width(void) {
         return (unsigned) MIN(MAX(n, 1), WIDTH_MAX);
 }
 
-static bool take_next(Parallel *p, size_t *ret) {
-        if (__atomic_load_n(&p->r, __ATOMIC_RELAXED) < 0)
-                return false;
-        *ret = __atomic_fetch_add(&p->next, 1, __ATOMIC_RELAXED);
-        return *ret < p->n;
-}
-
-/* Everything before a failed one was begun before it, and ends: so which error is told does not depend on luck. */
+/* Everything before a failed one was taken before it, and ends: so which error is told does not depend on luck. */
 static void fail(Parallel *p, size_t i, int r, Error *e) {
         (void) pthread_mutex_lock(&p->lock);
-        if (p->r >= 0 || i < p->failed) {
+        if (i < p->failed) {
                 error_clear(&p->error);
                 p->error = *e;
                 *e = ERROR_INIT;
-                p->failed = i;
-                __atomic_store_n(&p->r, r, __ATOMIC_RELAXED);
+                p->r = r;
+                __atomic_store_n(&p->failed, i, __ATOMIC_RELAXED);
         }
         (void) pthread_mutex_unlock(&p->lock);
         error_clear(e);
@@ -46,15 +40,16 @@ static void fail(Parallel *p, size_t i, int r, Error *e) {
 
 static void *run(void *arg) {
         Parallel *p = arg;
-        size_t i;
+        size_t step = 1 + p->n / TURNS, i;
 
-        while (take_next(p, &i)) {
-                Error e = ERROR_INIT;
-                int r = p->work(p->data, i, &e);
+        while ((i = __atomic_fetch_add(&p->next, step, __ATOMIC_RELAXED)) < p->n)
+                for (size_t end = MIN(i + step, p->n); i < end && i < __atomic_load_n(&p->failed, __ATOMIC_RELAXED); i++) {
+                        Error e = ERROR_INIT;
+                        int r = p->work(p->data, i, &e);
 
-                if (r < 0)
-                        fail(p, i, r, &e);
-        }
+                        if (r < 0)
+                                fail(p, i, r, &e);
+                }
         return NULL;
 }
 
@@ -76,7 +71,7 @@ int parallel_run(size_t n, int (*work)(void *data, size_t i, Error *e), void *da
 }
 
 int parallel_run_on(unsigned width, size_t n, int (*work)(void *data, size_t i, Error *e), void *data, Error *e) {
-        Parallel p = { .lock = PTHREAD_MUTEX_INITIALIZER, .n = n, .work = work, .data = data };
+        Parallel p = { .lock = PTHREAD_MUTEX_INITIALIZER, .n = n, .failed = SIZE_MAX, .work = work, .data = data };
         pthread_t threads[WIDTH_MAX];
         size_t started = n > 1 ? start_threads(&p, threads, MIN(n, (size_t) MIN(width, WIDTH_MAX)) - 1) : 0;
 

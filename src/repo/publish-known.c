@@ -2,6 +2,8 @@
 /* publish: what is known from the last time, and what is remembered for the next. */
 #include "repo/publish-run.h"
 
+#include "basic/sort.h"
+
 static int by_text(const void *a, const void *b) {
         return strcmp(*(char *const *) a, *(char *const *) b);
 }
@@ -26,7 +28,7 @@ int publish_find_known(Publish *p, Error *e) {
                         k->gone[q->input->memo->solv] = false;
                 n_new += !in_it;
         }
-        qsort(k->nevras, p->next->n_packages, sizeof(*k->nevras), by_text);
+        sort(k->nevras, p->next->n_packages, sizeof(*k->nevras), by_text);
         text_printf(&t, "<metadata xmlns=\"http://linux.duke.edu/metadata/common\" xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\" packages=\"%zu\">\n", n_new);
         for (size_t i = 0; i < p->next->n_packages; i++)
                 if (!p->next->packages[i]->known || p->next->packages[i]->input->memo->solv < 0)
@@ -95,6 +97,6 @@ void publish_remember(Publish *p) {
         if (!items || p->n_entries == 0)
                 return;
         number_solv(p, items);
-        qsort(items, p->n_entries, sizeof(*items), by_item_file);
+        sort(items, p->n_entries, sizeof(*items), by_item_file);
         memo_save(p->memo, items, p->n_entries, index_parts(p->index), p->report.proof->written);
 }

@@ -10,11 +10,11 @@
 
 #define HREF_DIGITS 12 /* of a digest, to tell two files of one name apart */
 
-const PublishedPackage *package_published_as(const Repository *repo, const char *file) {
-        const PublishedPackage *found = NULL;
+PublishedPackage *package_published_as(const Repository *repo, const char *file, size_t guess) {
+        PublishedPackage *found = NULL;
 
         for (size_t i = repo->n_generations; i-- > 0 && !found;)
-                found = generation_find_file(repo->generations[i], file);
+                found = generation_find_file(repo->generations[i], file, guess);
         return found;
 }
 
@@ -259,6 +259,10 @@ static bool is_same(const InputPackage *in, const RpmFile *f, const PublishedPac
         return streq(old->signer, signer) && streq(old->header_sha256, f->header_sha256) && made_from && streq(made_from, in->sha256);
 }
 
+static const char *signer_of(const PackageContext *c, const InputPackage *in) {
+        return in->signer ? in->signer : c->o->signers->v[0]->fingerprint;
+}
+
 /* Package, record and published file are the files they were when all of them were checked: nothing is opened. */
 static bool is_known(const PackageContext *c, const InputPackage *in, const PublishedPackage *old, const char *signer) {
         const MemoEntry *x = in->memo;
@@ -273,10 +277,12 @@ static bool is_known(const PackageContext *c, const InputPackage *in, const Publ
         return id.dev == x->published.dev && id.ino == x->published.ino && id.size == x->published.size && id.mtime_ns == x->published.mtime_ns;
 }
 
-static int reuse_known(const PackageContext *c, const InputPackage *in, const PublishedPackage *old, PublishedPackage **ret, Error *e) {
-        PublishedPackage *q = published_package_copy(old, in->releases);
+int package_recall(const PackageContext *c, const InputPackage *in, size_t guess, PublishedPackage **ret, Error *e) {
+        PublishedPackage *old = in->memo ? package_published_as(c->repo, in->file, guess) : NULL, *q;
 
-        if (!q)
+        if (!is_known(c, in, old, signer_of(c, in)))
+                return 0;
+        if (!(q = published_package_keep(old, in->releases)))
                 return error_oom(e);
         q->input = in;
         q->known = true;
@@ -287,15 +293,13 @@ static int reuse_known(const PackageContext *c, const InputPackage *in, const Pu
 }
 
 int package_take(PackageContext *c, const InputPackage *in, PublishedPackage **ret, PackageOrigin *ret_origin, Error *e) {
-        const char *signer = in->signer ? in->signer : c->o->signers->v[0]->fingerprint;
-        const PublishedPackage *old = package_published_as(c->repo, in->file);
+        const char *signer = signer_of(c, in);
+        const PublishedPackage *old = package_published_as(c->repo, in->file, 0);
         _cleanup_(published_package_freep) PublishedPackage *q = NULL;
         _cleanup_(rpm_file_freep) RpmFile *f = NULL;
         int r;
 
         *ret_origin = PACKAGE_REUSED;
-        if (is_known(c, in, old, signer))
-                return reuse_known(c, in, old, ret, e);
         q = calloc(1, sizeof(*q));
         if (!q)
                 return error_oom(e);

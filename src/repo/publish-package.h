@@ -26,8 +26,11 @@ typedef enum PackageOrigin {
         PACKAGE_VENDOR,
 } PackageOrigin;
 
-/* Another run's or this run's package of the same file name, in the kept generations, newest first; NULL: there is none. */
-const PublishedPackage *package_published_as(const Repository *repo, const char *file);
+/* Another run's or this run's package of the same file name, in the kept generations, newest first; NULL: there is none. guess: where it may be. */
+PublishedPackage *package_published_as(const Repository *repo, const char *file, size_t guess);
+
+/* One of which nothing has changed since it was published, and its published file neither: *ret is NULL if that is not known. In any thread. */
+int package_recall(const PackageContext *c, const InputPackage *in, size_t guess, PublishedPackage **ret, Error *e);
 
 /* Takes one: what is new of it stands in the staging area afterwards, not yet fsync'ed. In any thread. */
 int package_take(PackageContext *c, const InputPackage *in, PublishedPackage **ret, PackageOrigin *ret_origin, Error *e);

@@ -10,8 +10,6 @@
 typedef struct PackageJob {
         const InputPackage *in;
         size_t number; /* in the order of names */
-        uint64_t size;
-        PublishedPackage *published;
         PackageOrigin origin;
 } PackageJob;
 
@@ -29,7 +27,8 @@ typedef struct Publish {
         Inputs *inputs;
         Keyring *keyring; /* the signers' keys alone */
         PackageContext packages;
-        PackageJob *jobs; /* one an input, largest first */
+        PublishedPackage **taken; /* one an input */
+        PackageJob *jobs;         /* one an input that is not known, largest first */
         size_t n_jobs;
         IndexEntry *entries; /* one a package of next */
         size_t n_entries;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "basic/fs.h"
+#include "basic/sort.h"
 #include "repo/comps.h"
 #include "repo/metalink.h"
 #include "repo/parallel.h"
@@ -23,10 +24,11 @@ void publish_report_clear(PublishReport *r) {
 }
 
 static void publish_done(Publish *p) {
-        for (size_t i = 0; i < p->n_jobs; i++)
-                published_package_free(p->jobs[i].published);
+        for (size_t i = 0; p->taken && i < p->inputs->n_packages; i++)
+                published_package_free(p->taken[i]);
         for (size_t i = 0; i < p->n_entries; i++)
                 index_entry_clear(&p->entries[i]);
+        free(p->taken);
         free(p->jobs);
         free(p->entries);
         free(p->known.gone);
@@ -45,67 +47,91 @@ static void publish_done(Publish *p) {
 
 static int by_size(const void *a, const void *b) {
         const PackageJob *x = a, *y = b;
+        uint64_t m = x->in->id.size, n = y->in->id.size;
 
-        return x->size != y->size ? (x->size < y->size) - (x->size > y->size) : (x->number > y->number) - (x->number < y->number);
+        return m != n ? (m < n) - (m > n) : (x->number > y->number) - (x->number < y->number);
 }
 
-/* What new files will need, at most; the total is of all packages. */
-static int make_jobs(Publish *p, uint64_t *ret_total, Error *e) {
-        uint64_t need = 0, available, total = 0;
-        int r;
+/* Whether what new files will need, at most, is there. */
+static int check_space(Publish *p, uint64_t need, Error *e) {
+        uint64_t available;
+        int r = free_space(p->o->repo, &available);
+
+        if (r < 0)
+                return error_errno(e, -r, "%s", p->o->repo);
+        if (need <= available)
+                return 0;
+        return error_hint(e, error_set(e, ENOSPC, EXIT_NO_SPACE, "%s: %" PRIu64 " MiB are needed there, %" PRIu64 " MiB are free", p->o->repo, (need >> 20) + 1, available >> 20),
+                          "make room, or give another directory: --repo");
+}
+
+/* Of what is not known. */
+static int make_jobs(Publish *p, Error *e) {
+        uint64_t need = 0;
 
         p->jobs = calloc(p->inputs->n_packages + 1, sizeof(*p->jobs));
         if (!p->jobs)
                 return error_oom(e);
         for (size_t i = 0; i < p->inputs->n_packages; i++) {
-                PackageJob *job = &p->jobs[p->n_jobs++];
+                const InputPackage *in = p->inputs->packages[i];
 
-                job->in = p->inputs->packages[i];
-                job->number = i;
-                total += job->size = job->in->id.size; /* what is not there is told where it is opened */
-                if (!job->in->memo && !package_published_as(p->repo, job->in->file))
-                        need += job->size;
+                if (p->taken[i])
+                        continue;
+                p->jobs[p->n_jobs++] = (PackageJob){ .in = in, .number = i };
+                if (!package_published_as(p->repo, in->file, i))
+                        need += in->id.size; /* what is not there is told where it is opened */
         }
-        r = free_space(p->o->repo, &available);
-        if (r < 0)
-                return error_errno(e, -r, "%s", p->o->repo);
-        if (need > available)
-                return error_hint(e, error_set(e, ENOSPC, EXIT_NO_SPACE, "%s: %" PRIu64 " MiB are needed there, %" PRIu64 " MiB are free", p->o->repo,
-                                               (need >> 20) + 1, available >> 20), "make room, or give another directory: --repo");
-        if (p->n_jobs > 0)
-                qsort(p->jobs, p->n_jobs, sizeof(*p->jobs), by_size);
-        *ret_total = total;
-        return 0;
+        sort(p->jobs, p->n_jobs, sizeof(*p->jobs), by_size);
+        return check_space(p, need, e);
+}
+
+static int recall_package(void *data, size_t i, Error *e) {
+        Publish *p = data;
+        return package_recall(&p->packages, p->inputs->packages[i], i, &p->taken[i], e);
 }
 
 static int take_job(void *data, size_t i, Error *e) {
         Publish *p = data;
         PackageJob *job = &p->jobs[i];
 
-        return package_take(&p->packages, job->in, &job->published, &job->origin, e);
+        return package_take(&p->packages, job->in, &p->taken[job->number], &job->origin, e);
+}
+
+static int take_all(Publish *p, Error *e) {
+        int r;
+
+        if ((r = parallel_run(p->inputs->n_packages, recall_package, p, e)) < 0 || (r = make_jobs(p, e)) < 0)
+                return r;
+        return parallel_run(p->n_jobs, take_job, p, e);
 }
 
 static int take_packages(Publish *p, Error *e) {
+        size_t n = p->inputs->n_packages;
         uint64_t total = 0;
-        int r = make_jobs(p, &total, e);
+        int r;
 
-        if (r < 0)
-                return r;
+        if (n == 0)
+                return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s/packages: there is nothing to publish", p->o->workspace), "run `gn8v-tee-repo build` first");
+        if (!(p->taken = calloc(n, sizeof(*p->taken))))
+                return error_oom(e);
+        for (size_t i = 0; i < n; i++)
+                total += p->inputs->packages[i]->id.size;
         if (p->o->progress)
                 progress_begin(p->o->progress, "publish", total, true);
-        r = parallel_run(p->n_jobs, take_job, p, e);
+        r = take_all(p, e);
         progress_end(p->o->progress);
-        for (size_t i = 0; r >= 0 && i < p->n_jobs; i++) {
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = generation_add(p->next, &p->taken[i], e);
+        if (r < 0)
+                return r;
+        p->report.reused_packages = n - p->n_jobs;
+        for (size_t i = 0; i < p->n_jobs; i++) {
                 p->report.reused_packages += p->jobs[i].origin == PACKAGE_REUSED;
                 p->report.signed_packages += p->jobs[i].origin == PACKAGE_SIGNED;
                 p->report.vendor_packages += p->jobs[i].origin == PACKAGE_VENDOR;
-                r = generation_add(p->next, &p->jobs[i].published, e);
         }
-        if (r < 0)
-                return r;
-        if (p->n_jobs == 0)
-                return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s/packages: there is nothing to publish", p->o->workspace), "run `gn8v-tee-repo build` first");
-        return generation_sort(p->next, e);
+        generation_sort(p->next);
+        return 0;
 }
 
 static int take_locks(Publish *p, Error *e) {
@@ -374,7 +400,7 @@ static int run(Publish *p, Error *e) {
         if ((r = check_apart(p->o, e)) < 0 || (r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = refuse_mirror(p, e)) < 0 ||
             (r = memo_open(p->o->workspace, p->o->repo, p->o->signers->v[0]->fingerprint, &p->memo, e)) < 0 || (r = inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e)) < 0 ||
             (r = keyring_new_own(p->o->signers, &p->keyring, e)) < 0 ||
-            (r = vendor_keys_load(p->o->workspace, p->o->releases, p->o->n_releases, &p->vendor_keys, e)) < 0 ||
+            (r = vendor_keys_load(p->o->workspace, p->o->releases, p->o->n_releases, p->inputs->added_keys, &p->vendor_keys, e)) < 0 ||
             (r = signed_store_open(p->o->workspace, p->o->signers->v[0]->fingerprint, &p->packages.known, e)) < 0 ||
             (r = render_repo_file(p, &repo_file, e)) < 0 || (r = next_generation(p, e)) < 0 ||
             (r = take_packages(p, e)) < 0 || (r = take_locks(p, e)) < 0 ||

@@ -45,8 +45,7 @@ static int append_key(const char *workspace, const LockedArtifact *l, Text *t, E
         return 0;
 }
 
-/* Of ten thousand packages the records are read only if one of them was added with its signature. */
-static int has_added_keys(const char *workspace, bool *ret, Error *e) {
+int vendor_keys_added(const char *workspace, bool *ret, Error *e) {
         _cleanup_free_ char *folder = path_join(workspace, "packages");
         DIR *d = folder ? opendir(folder) : NULL;
         struct dirent *entry;
@@ -65,12 +64,8 @@ static int has_added_keys(const char *workspace, bool *ret, Error *e) {
 /* Those of packages that were added with the signature they had; a key that a broken off run has left signed none. */
 static int append_added(const char *workspace, char ***seen, Text *t, Error *e) {
         _cleanup_(added_packages_clear) AddedPackages added = {};
-        bool any;
-        int r = has_added_keys(workspace, &any, e);
+        int r = packages_added(workspace, &added, e);
 
-        if (r < 0 || !any)
-                return r;
-        r = packages_added(workspace, &added, e);
         for (size_t i = 0; r >= 0 && i < added.n; i++) {
                 const char *fingerprint = added.v[i].signer;
                 _cleanup_(openpgp_key_freep) OpenpgpKey *key = NULL;
@@ -132,7 +127,7 @@ int vendor_keys_cover(int repo_fd, const char *repo, const Generation *g, Error 
         return 0;
 }
 
-int vendor_keys_load(const char *workspace, Release *const *releases, size_t n, char **ret, Error *e) {
+int vendor_keys_load(const char *workspace, Release *const *releases, size_t n, bool added, char **ret, Error *e) {
         _cleanup_strv_ char **seen = NULL;
         _cleanup_text_ Text t = {};
         char *text;
@@ -158,7 +153,7 @@ int vendor_keys_load(const char *workspace, Release *const *releases, size_t n, 
                                 return error_oom(e);
                 }
         }
-        if ((r = append_added(workspace, &seen, &t, e)) < 0)
+        if (added && (r = append_added(workspace, &seen, &t, e)) < 0)
                 return r;
         if (!seen) {
                 *ret = NULL;

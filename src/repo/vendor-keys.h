@@ -6,9 +6,12 @@
 #include "release/repo-file.h"
 #include "repo/generation.h"
 
-/* The key of each signer of the releases' vendor RPMs once, armored, from the store (the digests are the locks'), and those of packages that were added (add.h).
+/* The key of each signer of the releases' vendor RPMs once, armored, from the store (the digests are the locks'), and those of packages that were added (add.h),
+ * if there are any such (added: see Inputs.added_keys).
  * *ret is owned by the caller; NULL: there is none. A key that is not stored is -ENOENT/EXIT_INVALID, with the next action. */
-int vendor_keys_load(const char *workspace, Release *const *releases, size_t n, char **ret, Error *e);
+int vendor_keys_load(const char *workspace, Release *const *releases, size_t n, bool added, char **ret, Error *e);
+/* Whether there are: of ten thousand packages the records are read only if one of them was added with its signature. */
+int vendor_keys_added(const char *workspace, bool *ret, Error *e);
 
 /* Whether the keys that a repository gives its clients have signed what others signed in a generation: of an earlier one a key may have gone since.
  * -ENOKEY/EXIT_UNTRUSTED if not. */

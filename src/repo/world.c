@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 #include "basic/fs.h"
+#include "basic/sort.h"
 #include "basic/strings.h"
 #include "repo/primary-solv.h"
 
@@ -150,8 +151,7 @@ static int list_packages(World *w, Error *e) {
                         return error_oom(e);
                 w->packages[w->n_packages++] = (WorldPackage){ .nevra = nevra, .id = p };
         }
-        if (w->n_packages > 0)
-                qsort(w->packages, w->n_packages, sizeof(*w->packages), compare_packages);
+        sort(w->packages, w->n_packages, sizeof(*w->packages), compare_packages);
         return 0;
 }
 
@@ -168,7 +168,8 @@ static bool add_known(Repo *repo, const WorldKnown *known) {
         return !known->primary || primary_solv_add(repo, known->primary, strlen(known->primary));
 }
 
-static void drop_packages(World *w) {
+static void empty(World *w) {
+        repo_empty(w->ours, 1);
         for (size_t i = 0; i < w->n_packages; i++)
                 free(w->packages[i].nevra);
         free(w->packages);
@@ -188,10 +189,9 @@ static int load_known(World *w, const WorldKnown *known, Error *e) {
                 good = w->n_packages == known->n_nevras;
                 for (size_t i = 0; good && i < w->n_packages; i++)
                         good = streq(w->packages[i].nevra, known->nevras[i]);
-                drop_packages(w);
         }
         if (!good)
-                repo_empty(w->ours, 1);
+                empty(w);
         return good;
 }
 
@@ -221,7 +221,7 @@ static int load_filelists(World *w, Repo *const *repos, const WorldSource *sourc
         w->filelists = true;
         for (size_t k = 0; r >= 0 && w->known && k < n; k++)
                 if (sources[k].known) {
-                        repo_empty(w->ours, 1);
+                        empty(w);
                         r = add_source(w, w->ours, &sources[k], e);
                 }
         w->known = false;
@@ -243,7 +243,7 @@ static int load(World *w, const WorldSource *sources, size_t n, Error *e) {
         for (size_t k = 0; k < n; k++)
                 if (sources[k].list)
                         install_list(w, sources[k].list);
-        if ((r = list_packages(w, e)) < 0)
+        if (!w->packages && (r = list_packages(w, e)) < 0)
                 return r;
         pool_set_installed(pool, w->installed);
         pool_addfileprovides(pool);
