@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/time.h>
@@ -208,6 +209,23 @@ int read_file_in_root(int root_fd, const char *path, size_t max, char **ret, siz
         /* A pipe that somebody put there must not make us wait. */
         _cleanup_close_ int fd = open_in_root(root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
         return fd < 0 ? fd : read_fd(fd, max, ret, ret_size);
+}
+
+int map_fd(int fd, size_t max, void **ret, size_t *ret_size) {
+        void *data = NULL;
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return S_ISDIR(st.st_mode) ? -EISDIR : -ENOTSUP;
+        if ((uint64_t) st.st_size > max)
+                return -EFBIG;
+        if (st.st_size > 0 && (data = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
+                return -errno;
+        *ret = data;
+        *ret_size = (size_t) st.st_size;
+        return 0;
 }
 
 int read_exactly(int fd, void *data, uint64_t size, uint64_t offset) {

@@ -32,6 +32,10 @@ int read_fd(int fd, size_t max, char **ret, size_t *ret_size);
 /* read_file() through open_in_root(). */
 int read_file_in_root(int root_fd, const char *path, size_t max, char **ret, size_t *ret_size);
 
+/* Maps a regular file of at most max bytes (-EFBIG if larger), to be read; of none it is NULL. For files that are replaced, and never written to: to be
+ * unmapped by the caller. */
+int map_fd(int fd, size_t max, void **ret, size_t *ret_size);
+
 /* Exactly size bytes at offset, numbers that may be lies of the file itself: -EBADMSG when they are not all there. */
 int read_exactly(int fd, void *data, uint64_t size, uint64_t offset);
 

@@ -153,7 +153,7 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
                 { "key-valid-for", ARG_KEY_VALID_FOR, "DAYS" },
                 {}
         };
-        _cleanup_(arguments_done) Arguments a = { .valid_days = KEY_VALID_DAYS };
+        _cleanup_(arguments_done) Arguments a = { .signer.late = true, .valid_days = KEY_VALID_DAYS };
         PublishOptions o = { .keep = KEEP_DEFAULT };
         uint64_t keep, days;
         int c, r;

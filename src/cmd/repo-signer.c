@@ -159,7 +159,7 @@ static int make_signer(SignerArguments *a, size_t i, Signer **ret, Error *e) {
                 r = signer_openssl_new(k->key_file, &secret, k->user_id, created, &s, e);
         if (r == 0 && k->key_file && k->key)
                 r = check_fingerprint(s, k->key, e);
-        if (r < 0)
+        if (r < 0 || (!a->late && (r = signer_certify(s, e)) < 0))
                 return r;
         STRV_FOREACH(w, s->warnings)
                 log_warning("%s", *w);

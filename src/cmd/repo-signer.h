@@ -12,6 +12,7 @@ typedef struct SignerKey {
 typedef struct SignerArguments {
         SignerKey keys[SIGNERS_MAX];
         bool second; /* the options from here on are the second key's */
+        bool late; /* whoever asks makes the public keys later: signer_certify() */
         char *credentials[SIGNERS_MAX]; /* files that systemd gave us */
 } SignerArguments;
 void signer_arguments_clear(SignerArguments *a);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include "basic/fs.h"
 #include "basic/sort.h"
@@ -43,7 +44,8 @@ Generation *generation_free(Generation *g) {
                 published_package_free(g->packages[i]);
         free(g->packages);
         free(g->by_file);
-        free(g->text);
+        if (g->text)
+                (void) munmap(g->text, g->text_size);
         free(g->key);
         free(g->also);
         free(g->repomd_sha256);
@@ -177,12 +179,22 @@ bool href_is_safe(const char *s) {
         return path_is_safe(s) && endswith(s, ".rpm") && s[0] != '.' && !strstr(s, "/.") && !startswith(s, "repodata/") && !startswith(s, "generations/");
 }
 
+typedef struct Mapped {
+        void *data;
+        size_t size;
+} Mapped;
+
+static void mapped_done(Mapped *m) {
+        if (m->data)
+                (void) munmap(m->data, m->size);
+}
+
 /* Without a base the text is kept for the others. */
 static int load_one(int repo_fd, const char *repo_path, uint64_t number, const Generation *base, Generation **ret, Error *e) {
-        _cleanup_free_ char *path = format("generations/%" PRIu64 "/manifest.json", number), *text = NULL, *name = NULL;
+        _cleanup_free_ char *path = format("generations/%" PRIu64 "/manifest.json", number), *name = NULL;
         _cleanup_(generation_freep) Generation *g = NULL;
+        _cleanup_(mapped_done) Mapped text = {};
         _cleanup_close_ int fd = -1;
-        size_t size;
         int r;
 
         if (!path || !(name = path_join(repo_path, path)))
@@ -190,16 +202,18 @@ static int load_one(int repo_fd, const char *repo_path, uint64_t number, const G
         fd = open_beneath(repo_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
         if (fd == -ENOENT)
                 return 0;
-        r = fd < 0 ? fd : read_fd(fd, MANIFEST_MAX, &text, &size);
+        r = fd < 0 ? fd : map_fd(fd, MANIFEST_MAX, &text.data, &text.size);
         if (r < 0)
                 return error_errno(e, -r, "%s", name);
-        if ((r = generation_read(text, size, name, base, !base, &g, e)) < 0)
+        if ((r = generation_read(text.data, text.size, name, base, !base, &g, e)) < 0)
                 return r;
         if (g->number != number)
                 return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: not a generation's manifest: it is another generation's", name),
                                   "remove that generation's directory, and publish again");
-        if (!base)
-                g->text = TAKE_PTR(text);
+        if (!base) {
+                g->text = TAKE_PTR(text.data);
+                g->text_size = text.size;
+        }
         *ret = TAKE_PTR(g);
         return 0;
 }
@@ -322,8 +336,10 @@ Generation *generations_current(Generation *const *v, size_t n, const char *repo
 void generations_drop_last(Generation **v, size_t *n) {
         Generation *last = v[--*n];
 
-        if (*n > 0 && last->text && !v[0]->text)
+        if (*n > 0 && last->text && !v[0]->text) {
                 v[0]->text = TAKE_PTR(last->text);
+                v[0]->text_size = last->text_size;
+        }
         generation_free(last);
 }
 

@@ -47,7 +47,8 @@ typedef struct Generation {
         PublishedPackage **packages; /* sorted by href: see generation_sort() */
         PublishedPackage **by_file;  /* the same, hashed by file; NULL: nobody has asked for it yet */
         size_t by_file_mask;
-        char *text;                  /* the manifest, of the one of a repository that was read first; or NULL */
+        void *text;                  /* the manifest, mapped, of the one of a repository that was read first; or NULL */
+        size_t text_size;
         size_t n_packages;
 } Generation;
 Generation *generation_free(Generation *g);

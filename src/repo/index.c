@@ -224,18 +224,15 @@ static void map_old(Writing *w, size_t stream) {
         _cleanup_free_ char *name = format("%s-%s", w->old->sha256[stream], kinds[stream].suffix);
         _cleanup_close_ int fd = name ? openat(w->old_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
         char hex[SHA256_HEX_SIZE];
-        struct stat st;
+        size_t size;
         void *data;
 
-        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+        if (fd < 0 || map_fd(fd, SIZE_MAX, &data, &size) < 0 || !data)
                 return;
-        data = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (data == MAP_FAILED)
-                return;
-        if (sha256_buffer(data, (size_t) st.st_size, hex) < 0 || !streq(hex, w->old->sha256[stream]))
-                (void) munmap(data, (size_t) st.st_size);
+        if (sha256_buffer(data, size, hex) < 0 || !streq(hex, w->old->sha256[stream]))
+                (void) munmap(data, size);
         else
-                w->old_files[stream] = (OldFile){ .data = data, .size = (size_t) st.st_size };
+                w->old_files[stream] = (OldFile){ .data = data, .size = size };
 }
 
 static bool take_old(Writing *w, size_t stream, const char *key, GzipPart *ret) {

@@ -273,7 +273,7 @@ int keyring_new_own(const Signers *s, Keyring **ret, Error *e) {
                 return r;
         (void) rpmInitCrypto();
         for (size_t i = 0; i < s->n; i++)
-                if ((r = take_packets(k, s->v[i]->public_key, s->v[i]->public_key_size, "signing key", e)) < 0)
+                if ((r = signer_certify(s->v[i], e)) < 0 || (r = take_packets(k, s->v[i]->public_key, s->v[i]->public_key_size, "signing key", e)) < 0)
                         return r;
         *ret = TAKE_PTR(k);
         return 0;

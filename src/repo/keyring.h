@@ -14,7 +14,7 @@ int fingerprint_normalize(const char *s, char **ret, Error *e);
 /* Takes 1 to 8 public keys (binary, or armored blocks behind each other; at most 1 MiB); name is for messages. A secret key, none, or one twice is
  * -EBADMSG/EXIT_INVALID; one that is expired or revoked is -EKEYREJECTED/EXIT_UNTRUSTED. */
 int keyring_new(const void *key, size_t size, const char *name, Keyring **ret, Error *e);
-/* The same for the keys of our own signers: they were looked at when these were made. No gpg is run; keyring_verify() then checks as rpm does. */
+/* The same for the keys of our own signers, which it certifies: they were looked at when these were made. No gpg is run; keyring_verify() then checks as rpm does. */
 int keyring_new_own(const Signers *s, Keyring **ret, Error *e);
 Keyring *keyring_free(Keyring *k);
 DEFINE_CLEANUP(Keyring, keyring_free);

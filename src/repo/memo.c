@@ -57,14 +57,9 @@ Memo *memo_free(Memo *m) {
 static void *map(const char *dir, const char *name, size_t *ret_size) {
         _cleanup_free_ char *path = path_join(dir, name);
         _cleanup_close_ int fd = path ? open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
-        struct stat st;
         void *data;
 
-        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
-                return NULL;
-        data = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        *ret_size = (size_t) st.st_size;
-        return data == MAP_FAILED ? NULL : data;
+        return fd >= 0 && map_fd(fd, SIZE_MAX, &data, ret_size) >= 0 ? data : NULL;
 }
 
 static bool take_bytes(const Memo *m, size_t *at, uint64_t n, size_t each, const void **ret) {

@@ -111,7 +111,8 @@ int metalink_urls(Repository *r, char ***ret, Error *e) {
         for (const char *p = text; p && *p; p += strcspn(p, "\n"), p += *p == '\n')
                 if (take_url(p, strcspn(p, "\n"), &urls) < 0)
                         return error_oom(e);
-        repository_watch_readers(r); /* that was no client */
+        if (k >= 0)
+                repository_watch_readers(r); /* that was no client */
         *ret = TAKE_PTR(urls);
         return 0;
 }

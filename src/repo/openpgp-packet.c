@@ -137,6 +137,17 @@ static int put_key(Text *body, int64_t created, const Text *numbers, unsigned ch
         return EVP_Digest(packet.data, packet.size, ret_fingerprint, NULL, EVP_sha1(), NULL) == 1 ? 0 : -EIO;
 }
 
+static int key_failed(int r, Error *e) {
+        return r == -ENOMEM ? error_oom(e) : error_errno(e, -r, "SHA-1");
+}
+
+int openpgp_make_fingerprint(int64_t created, const Text *numbers, unsigned char ret_fingerprint[static OPENPGP_FINGERPRINT_SIZE], Error *e) {
+        _cleanup_text_ Text body = {};
+        int r = put_key(&body, created, numbers, ret_fingerprint);
+
+        return r < 0 ? key_failed(r, e) : 0;
+}
+
 int openpgp_make_key(int64_t created, const Text *numbers, const char *user_id, OpenpgpRawSign sign, void *data,
                      unsigned char ret_fingerprint[static OPENPGP_FINGERPRINT_SIZE], void **ret, size_t *ret_size, Error *e) {
         _cleanup_text_ Text body = {}, id = {}, subject = {}, t = {};
@@ -146,7 +157,7 @@ int openpgp_make_key(int64_t created, const Text *numbers, const char *user_id, 
         int r;
 
         if ((r = put_key(&body, created, numbers, ret_fingerprint)) < 0)
-                return r == -ENOMEM ? error_oom(e) : error_errno(e, -r, "SHA-1");
+                return key_failed(r, e);
         text_append(&id, user_id);
         put_packet(&t, PACKET_PUBLIC_KEY, &body);
         put_packet(&t, PACKET_USER_ID, &id);

@@ -21,7 +21,8 @@ int openpgp_sign(const unsigned char fingerprint[static OPENPGP_FINGERPRINT_SIZE
 /* A number without leading zeros, behind its length in bits (3.2). */
 void openpgp_put_mpi(Text *t, const unsigned char *bytes, size_t size);
 
-/* A public key: its packet from modulus and exponent (both with their length, as openpgp_put_mpi() writes them), its fingerprint, and the
- * key with a user ID that it certifies itself. */
+/* A public key's fingerprint, from modulus and exponent (both with their length, as openpgp_put_mpi() writes them). */
+int openpgp_make_fingerprint(int64_t created, const Text *numbers, unsigned char ret_fingerprint[static OPENPGP_FINGERPRINT_SIZE], Error *e);
+/* The key itself: its packet, its fingerprint, and a user ID that it certifies itself. */
 int openpgp_make_key(int64_t created, const Text *numbers, const char *user_id, OpenpgpRawSign sign, void *data,
                      unsigned char ret_fingerprint[static OPENPGP_FINGERPRINT_SIZE], void **ret, size_t *ret_size, Error *e);

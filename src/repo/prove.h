@@ -15,7 +15,7 @@ typedef struct ProveOptions {
         char *const *beside;    /* directories with repodata/: repositories that are enabled beside ours, with dnf's default priority */
         Release *const *releases;
         size_t n_releases;
-        const WorldKnown *known; /* of repo, see solve.h; NULL: nothing is */
+        const WorldKnown *known; /* of repo, see solve.h; NULL: nothing is. Without repo and rpms it is all there is: -ESTALE if it does not fit */
         const char *write;       /* write the repository as libsolv's file here, if that is worth it; NULL: no */
 } ProveOptions;
 

@@ -39,6 +39,7 @@ typedef struct Publish {
         Generation *next;
         PublishReport report;
         char *vendor_keys; /* see vendor_keys_load() */
+        char *comps, *repo_file; /* their texts */
 } Publish;
 
 /* What libsolv need not be told again: p->known. */

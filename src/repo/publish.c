@@ -42,6 +42,8 @@ static void publish_done(Publish *p) {
         keyring_free(p->keyring);
         generation_free(p->next);
         free(p->vendor_keys);
+        free(p->comps);
+        free(p->repo_file);
         publish_report_clear(&p->report);
 }
 
@@ -153,9 +155,8 @@ static bool has_package(const void *data, const char *name) {
         return false;
 }
 
-static int render_comps(Publish *p, char **ret, Error *e) {
+static int render_comps(Publish *p, Error *e) {
         _cleanup_strv_ char **metapackages = NULL;
-        _cleanup_free_ char *comps = NULL;
         char hex[SHA256_HEX_SIZE];
 
         for (size_t i = 0; i < p->o->n_releases; i++) {
@@ -164,13 +165,10 @@ static int render_comps(Publish *p, char **ret, Error *e) {
                 if (!name || (!strv_contains(metapackages, name) && strv_append(&metapackages, name) < 0))
                         return error_oom(e);
         }
-        comps = comps_render(has_package, p->next, metapackages);
-        if (!comps)
+        p->comps = comps_render(has_package, p->next, metapackages);
+        if (!p->comps)
                 return error_oom(e);
-        if (sha256_buffer(comps, strlen(comps), hex) < 0 || !(p->next->comps_sha256 = strdup(hex)))
-                return error_oom(e);
-        *ret = TAKE_PTR(comps);
-        return 0;
+        return sha256_buffer(p->comps, strlen(p->comps), hex) < 0 || !(p->next->comps_sha256 = strdup(hex)) ? error_oom(e) : 0;
 }
 
 /* Opens a package of the next generation, at its place or staged, and checks our own signature on it. */
@@ -225,7 +223,16 @@ static int describe_package(void *data, size_t i, Error *e) {
         return index_describe(f, q->href, q->sha256, &p->entries[i], e);
 }
 
-static int index_packages(Publish *p, const char *comps, Error *e) {
+static int describe_packages(Publish *p, Error *e) {
+        p->entries = calloc(p->next->n_packages, sizeof(*p->entries));
+        if (!p->entries)
+                return error_oom(e);
+        p->n_entries = p->next->n_packages;
+        index_setup();
+        return parallel_run(p->n_entries, describe_package, p, e);
+}
+
+static int index_packages(Publish *p, Error *e) {
         _cleanup_close_ int dir = openat(p->repo->stage_fd, "repodata", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         _cleanup_close_ int old = openat(p->repo->fd, "repodata", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         const IndexFile *files;
@@ -234,13 +241,7 @@ static int index_packages(Publish *p, const char *comps, Error *e) {
 
         if (dir < 0)
                 return error_errno(e, errno, "%s/" STAGE "/repodata", p->o->repo);
-        p->entries = calloc(p->next->n_packages, sizeof(*p->entries));
-        if (!p->entries)
-                return error_oom(e);
-        p->n_entries = p->next->n_packages;
-        index_setup();
-        if ((r = parallel_run(p->next->n_packages, describe_package, p, e)) < 0 ||
-            (r = index_write(dir, p->entries, p->next->n_packages, comps, p->next->revision, &p->next->freshness, old < 0 ? NULL : memo_parts(p->memo), old, &p->index, e)) < 0)
+        if ((r = index_write(dir, p->entries, p->n_entries, p->comps, p->next->revision, &p->next->freshness, old < 0 ? NULL : memo_parts(p->memo), old, &p->index, e)) < 0)
                 return r;
         files = index_files(p->index, &n);
         for (size_t i = 0; i < n; i++)
@@ -249,25 +250,30 @@ static int index_packages(Publish *p, const char *comps, Error *e) {
         return 0;
 }
 
-static int prove_staged(Publish *p, Error *e) {
-        _cleanup_free_ char *stage = path_join(p->o->repo, STAGE);
-        ProveOptions o = { .readers = &world_readers, .repo = stage, .platforms = p->o->platforms, .beside = p->o->beside, .releases = p->o->releases,
-                           .n_releases = p->o->n_releases };
-        int r;
+static int prove_with(Publish *p, const char *repo, const WorldKnown *known, Error *e) {
+        ProveOptions o = { .readers = &world_readers, .repo = repo, .known = known, .platforms = p->o->platforms, .beside = p->o->beside, .releases = p->o->releases,
+                           .n_releases = p->o->n_releases, .write = memo_solv_new(p->memo) };
+        int r = prove(&o, &p->report.proof, e);
 
-        if (!stage)
-                return error_oom(e);
-        if (memo_solv_size(p->memo) > 0) {
-                if ((r = publish_find_known(p, e)) < 0)
-                        return r;
-                o.known = &p->known.world;
-        }
-        o.write = memo_solv_new(p->memo);
-        r = prove(&o, &p->report.proof, e);
         return r < 0 ? r : prove_report_error(p->report.proof, e);
 }
 
-static int write_tops(Publish *p, const char *repo_file, Error *e) {
+static int prove_staged(Publish *p, Error *e) {
+        _cleanup_free_ char *stage = path_join(p->o->repo, STAGE);
+        return stage ? prove_with(p, stage, NULL, e) : error_oom(e);
+}
+
+/* Without a proof, if what is known does not fit. */
+static int prove_known(Publish *p, Error *e) {
+        int r = publish_find_known(p, e);
+
+        if (r < 0 || (r = prove_with(p, NULL, &p->known.world, e)) != -ESTALE)
+                return r;
+        error_clear(e);
+        return 0;
+}
+
+static int write_tops(Publish *p, Error *e) {
         _cleanup_free_ char *key = signers_public_keys(p->o->signers);
         int r;
 
@@ -275,7 +281,7 @@ static int write_tops(Publish *p, const char *repo_file, Error *e) {
                 return error_oom(e);
         if ((r = seal_top(p->repo, REPO_KEY_FILE, key, e)) < 0 || (p->vendor_keys && (r = seal_top(p->repo, VENDOR_KEY_FILE, p->vendor_keys, e)) < 0))
                 return r;
-        if ((r = seal_top(p->repo, REPO_FILE, repo_file, e)) < 0 || p->vendor_keys)
+        if ((r = seal_top(p->repo, REPO_FILE, p->repo_file, e)) < 0 || p->vendor_keys)
                 return r;
         /* Not named any more: whose packages are not there need not be believed. */
         return unlinkat(p->repo->fd, VENDOR_KEY_FILE, 0) < 0 && errno != ENOENT ? error_errno(e, errno, "%s/" VENDOR_KEY_FILE, p->o->repo) : 0;
@@ -292,19 +298,19 @@ static char *published_baseurl(const Publish *p) {
         return path && access(path, F_OK) < 0 ? NULL : TAKE_PTR(url);
 }
 
-static int render_repo_file(const Publish *p, char **ret, Error *e) {
+static int render_repo_file(Publish *p, Error *e) {
         _cleanup_free_ char *real = NULL, *url = NULL;
 
         if (p->o->baseurl && *p->o->baseurl)
-                return repo_file_render(p->o->template, p->o->baseurl, NULL, p->vendor_keys, ret, e);
+                return repo_file_render(p->o->template, p->o->baseurl, NULL, p->vendor_keys, &p->repo_file, e);
         if (!p->o->baseurl && (url = published_baseurl(p)))
-                return error_hint(e, repo_file_render(p->o->template, url, NULL, p->vendor_keys, ret, e), "give --baseurl");
+                return error_hint(e, repo_file_render(p->o->template, url, NULL, p->vendor_keys, &p->repo_file, e), "give --baseurl");
         real = realpath(p->o->repo, NULL);
         if (!real)
                 return error_errno(e, errno, "%s", p->o->repo);
         if (!(url = format("file://%s", real)))
                 return error_oom(e);
-        return error_hint(e, repo_file_render(p->o->template, url, NULL, p->vendor_keys, ret, e), "give --baseurl");
+        return error_hint(e, repo_file_render(p->o->template, url, NULL, p->vendor_keys, &p->repo_file, e), "give --baseurl");
 }
 
 /* packages/ of the workspace must never become packages/ of the repository: what is in no generation is removed there. */
@@ -381,42 +387,101 @@ static int prove_or_seal(void *data, size_t i, Error *e) {
         return i == 0 ? prove_staged(p, e) : seal(p, e);
 }
 
-/* The new state, complete and on the disk, in the staging area. */
-static int make_next(Publish *p, const char *comps, Error *e) {
+/* What is known from the last time can be proven before the metadata are written. */
+static int prove_or_write(void *data, size_t i, Error *e) {
+        Publish *p = data;
         int r;
 
-        if ((r = index_packages(p, comps, e)) < 0 || (r = parallel_run(2, prove_or_seal, p, e)) < 0)
-                return r;
-        return repository_link_metadata(p->repo, p->o->keep, e);
+        if (i == 0)
+                return prove_known(p, e);
+        r = index_packages(p, e);
+        return r < 0 ? r : seal(p, e);
 }
 
-static int run(Publish *p, Error *e) {
-        _cleanup_free_ char *comps = NULL, *repo_file = NULL;
-        uint64_t freed = 0;
+/* The new state, complete and on the disk, in the staging area. */
+static int make_next(Publish *p, Error *e) {
+        int r;
+
+        if ((r = describe_packages(p, e)) < 0)
+                return r;
+        if (memo_solv_size(p->memo) > 0) {
+                if ((r = parallel_run(2, prove_or_write, p, e)) >= 0 && !p->report.proof)
+                        r = prove_staged(p, e);
+        } else if ((r = index_packages(p, e)) >= 0)
+                r = parallel_run(2, prove_or_seal, p, e);
+        return r < 0 ? r : repository_link_metadata(p->repo, p->o->keep, e);
+}
+
+/* What does not wait for each other: the keys take a signature, the published state and the workspace have to be read. */
+static int read_part(void *data, size_t i, Error *e) {
+        Publish *p = data;
+        int r;
+
+        switch (i) {
+        case 0:
+                r = repository_read(p->repo, e);
+                return r < 0 ? r : refuse_mirror(p, e);
+        case 1: return inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e);
+        default: return keyring_new_own(p->o->signers, &p->keyring, e);
+        }
+}
+
+static int read_all(Publish *p, Error *e) {
+        const PublishOptions *o = p->o;
+        const char *signer = o->signers->v[0]->fingerprint;
         int r;
 
         p->started_ns = file_id_now();
         /* The lock first: what is remembered is one run's at a time. */
-        if ((r = check_apart(p->o, e)) < 0 || (r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = refuse_mirror(p, e)) < 0 ||
-            (r = memo_open(p->o->workspace, p->o->repo, p->o->signers->v[0]->fingerprint, &p->memo, e)) < 0 || (r = inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e)) < 0 ||
-            (r = keyring_new_own(p->o->signers, &p->keyring, e)) < 0 ||
-            (r = vendor_keys_load(p->o->workspace, p->o->releases, p->o->n_releases, p->inputs->added_keys, &p->vendor_keys, e)) < 0 ||
-            (r = signed_store_open(p->o->workspace, p->o->signers->v[0]->fingerprint, &p->packages.known, e)) < 0 ||
-            (r = render_repo_file(p, &repo_file, e)) < 0 || (r = next_generation(p, e)) < 0 ||
-            (r = take_packages(p, e)) < 0 || (r = take_locks(p, e)) < 0 ||
-            (r = render_comps(p, &comps, e)) < 0 || (r = find_revision(p, e)) < 0 || (r = set_freshness(p, e)) < 0)
+        if ((r = check_apart(o, e)) < 0 || (r = repository_begin(o->repo, &p->repo, e)) < 0 || (r = memo_open(o->workspace, o->repo, signer, &p->memo, e)) < 0 ||
+            (r = parallel_run(3, read_part, p, e)) < 0 ||
+            (r = vendor_keys_load(o->workspace, o->releases, o->n_releases, p->inputs->added_keys, &p->vendor_keys, e)) < 0 ||
+            (r = signed_store_open(o->workspace, signer, &p->packages.known, e)) < 0 || (r = render_repo_file(p, e)) < 0)
+                return r;
+        return next_generation(p, e);
+}
+
+/* What is published from now on is remembered, by us, and by clients. */
+static int remember(Publish *p, Error *e) {
+        uint64_t number = p->report.changed ? p->next->number : p->repo->current->number;
+        int r;
+
+        if (!p->report.changed && (r = metalink_refresh(p->repo, p->repo->current->revision, p->o->mirror_urls, e)) < 0)
+                return r;
+        r = serial_remember(p->o->workspace, p->o->repo, (char *[]){ p->next->key, p->next->also, NULL }, number, e);
+        return r < 0 ? r : write_tops(p, e);
+}
+
+/* Behind the switch nothing waits for each other either. */
+static int finish_part(void *data, size_t i, Error *e) {
+        Publish *p = data;
+        int r;
+
+        switch (i) {
+        case 0:
+                if ((r = remember(p, e)) < 0)
+                        return r;
+                return repository_clean(p->repo, p->report.changed ? p->next : p->repo->current, p->o->keep, &p->report.removed_packages, e);
+        case 1:
+                if (p->report.changed)
+                        publish_remember(p);
+                return 0;
+        default:
+                readers_done(&p->repo->readers); /* the kernel takes its time */
+                return 0;
+        }
+}
+
+static int run(Publish *p, Error *e) {
+        uint64_t freed = 0;
+        int r;
+
+        if ((r = read_all(p, e)) < 0 || (r = take_packages(p, e)) < 0 || (r = take_locks(p, e)) < 0 || (r = render_comps(p, e)) < 0 ||
+            (r = find_revision(p, e)) < 0 || (r = set_freshness(p, e)) < 0)
                 return r;
         p->report.changed = !p->repo->current || !generation_same(p->repo->current, p->next) || is_due(p->repo->current, p->next);
-        if (p->report.changed && ((r = make_next(p, comps, e)) < 0 || (r = repository_switch(p->repo, p->next, e)) < 0))
-                return r;
-        if (p->report.changed)
-                publish_remember(p);
-        else if ((r = metalink_refresh(p->repo, p->repo->current->revision, p->o->mirror_urls, e)) < 0)
-                return r;
-        if ((r = serial_remember(p->o->workspace, p->o->repo, (char *[]){ p->next->key, p->next->also, NULL }, p->report.changed ? p->next->number : p->repo->current->number, e)) < 0 ||
-            (r = write_tops(p, repo_file, e)) < 0)
-                return r;
-        if ((r = repository_clean(p->repo, p->report.changed ? p->next : p->repo->current, p->o->keep, &p->report.removed_packages, e)) < 0)
+        if ((p->report.changed && ((r = make_next(p, e)) < 0 || (r = repository_switch(p->repo, p->next, e)) < 0)) ||
+            (r = parallel_run_on(3, 3, finish_part, p, e)) < 0)
                 return r;
         if (p->report.removed_packages > 0)
                 signed_store_sweep(p->o->workspace, &freed);

@@ -232,7 +232,7 @@ void repository_watch_readers(Repository *r) {
         readers_watch(&r->readers, r->fd);
 }
 
-int repository_open(const char *path, Repository **ret, Error *e) {
+int repository_begin(const char *path, Repository **ret, Error *e) {
         _cleanup_(repository_freep) Repository *r = calloc(1, sizeof(*r));
         int k;
 
@@ -241,10 +241,27 @@ int repository_open(const char *path, Repository **ret, Error *e) {
         r->fd = r->lock_fd = r->stage_fd = r->readers.fd = -1;
         if (!(r->path = strdup(path)))
                 return error_oom(e);
-        if ((k = open_locked(r, e)) < 0 || (k = make_stage(r, e)) < 0 || (k = find_current(r, e)) < 0 ||
-            (k = repository_refuse_foreign(r, false, e)) < 0)
+        if ((k = open_locked(r, e)) < 0 || (k = make_stage(r, e)) < 0)
+                return k;
+        *ret = TAKE_PTR(r);
+        return 0;
+}
+
+int repository_read(Repository *r, Error *e) {
+        int k;
+
+        if ((k = find_current(r, e)) < 0 || (k = repository_refuse_foreign(r, false, e)) < 0)
                 return k;
         repository_watch_readers(r);
+        return 0;
+}
+
+int repository_open(const char *path, Repository **ret, Error *e) {
+        _cleanup_(repository_freep) Repository *r = NULL;
+        int k;
+
+        if ((k = repository_begin(path, &r, e)) < 0 || (k = repository_read(r, e)) < 0)
+                return k;
         *ret = TAKE_PTR(r);
         return 0;
 }

@@ -33,6 +33,9 @@ DEFINE_CLEANUP(Repository, repository_free);
  * that were never switched to. Refuses a directory with metadata that was not published by this program. Of a run that publishes nothing where
  * nothing was published before, repository_free() leaves nothing. */
 int repository_open(const char *path, Repository **ret, Error *e);
+/* The two halves of it, for who has something else to do at the same time: the lock, and what is there. */
+int repository_begin(const char *path, Repository **ret, Error *e);
+int repository_read(Repository *r, Error *e);
 /* The same where something is published: else -ENOENT/EXIT_FAILED, and nothing is written there. */
 int repository_open_published(const char *path, Repository **ret, Error *e);
 /* Says so: -ENOENT/EXIT_FAILED. */

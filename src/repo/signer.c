@@ -17,6 +17,9 @@ Signer *signer_free(Signer *s) {
         free(s->fingerprint);
         free(s->user_id);
         free(s->public_key);
+        free(s->name);
+        text_free(&s->numbers);
+        EVP_PKEY_free(s->verifier);
         strv_free(s->warnings);
         free(s);
         return NULL;
@@ -73,22 +76,16 @@ static EVP_PKEY *public_key(const void *modulus, size_t modulus_size, const void
         return key;
 }
 
-typedef struct Pair {
-        Signer *s;
-        EVP_PKEY *public_key;
-        const char *name;
-} Pair;
-
 /* What the private key signs is good by the public one: a damaged file, or a token's other key, is found here and not by clients. */
 static int sign_checked(void *data, const unsigned char *digest, unsigned char **ret, size_t *ret_size, Error *e) {
-        const Pair *pair = data;
-        EVP_PKEY_CTX *ctx = pair->public_key ? EVP_PKEY_CTX_new_from_pkey(NULL, pair->public_key, NULL) : NULL;
+        Signer *s = data;
+        EVP_PKEY_CTX *ctx = s->verifier ? EVP_PKEY_CTX_new_from_pkey(NULL, s->verifier, NULL) : NULL;
         unsigned char *signature = NULL;
         size_t size = 0;
         bool good;
         int r;
 
-        r = pair->s->type->sign(pair->s, digest, &signature, &size, e);
+        r = s->type->sign(s, digest, &signature, &size, e);
         good = r >= 0 && ctx && EVP_PKEY_verify_init(ctx) == 1 && EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
                EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 && EVP_PKEY_verify(ctx, signature, size, digest, 32) == 1;
         EVP_PKEY_CTX_free(ctx);
@@ -98,26 +95,30 @@ static int sign_checked(void *data, const unsigned char *digest, unsigned char *
                 return 0;
         }
         free(signature);
-        return r < 0 ? r : error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: its private key does not belong to its public one", pair->name);
+        return r < 0 ? r : error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: its private key does not belong to its public one", s->name);
 }
 
 int signer_set_rsa(Signer *s, const void *modulus, size_t modulus_size, const void *exponent, size_t exponent_size, const char *name, Error *e) {
-        _cleanup_text_ Text numbers = {};
-        EVP_PKEY *key;
         int r;
 
-        openpgp_put_mpi(&numbers, modulus, modulus_size);
-        openpgp_put_mpi(&numbers, exponent, exponent_size);
-        if (numbers.failed)
+        openpgp_put_mpi(&s->numbers, modulus, modulus_size);
+        openpgp_put_mpi(&s->numbers, exponent, exponent_size);
+        s->verifier = public_key(modulus, modulus_size, exponent, exponent_size);
+        if (s->numbers.failed || !(s->name = strdup(name)))
                 return error_oom(e);
-        key = public_key(modulus, modulus_size, exponent, exponent_size);
-        r = openpgp_make_key(s->created, &numbers, s->user_id, sign_checked, &(Pair){ .s = s, .public_key = key, .name = name }, s->signing, &s->public_key,
-                             &s->public_key_size, e);
-        EVP_PKEY_free(key);
-        if (r < 0 || (r = openpgp_check_key(s->public_key, s->public_key_size, name, e)) < 0)
+        if ((r = openpgp_make_fingerprint(s->created, &s->numbers, s->signing, e)) < 0)
                 return r;
         s->fingerprint = openpgp_fingerprint_hex(s->signing);
         return s->fingerprint ? 0 : error_oom(e);
+}
+
+int signer_certify(Signer *s, Error *e) {
+        int r;
+
+        if (s->public_key)
+                return 0;
+        r = openpgp_make_key(s->created, &s->numbers, s->user_id, sign_checked, s, s->signing, &s->public_key, &s->public_key_size, e);
+        return r < 0 ? r : openpgp_check_key(s->public_key, s->public_key_size, s->name, e);
 }
 
 int signer_check_expiry(const Signer *s, int64_t now, unsigned days, Error *e) {

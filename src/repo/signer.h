@@ -2,6 +2,8 @@
 /* Who signs packages and repomd.xml. One operation, so that a key in a file, in an agent, on a card or in a token can do it. */
 #pragma once
 
+#include <openssl/evp.h>
+
 #include "basic/armor.h"
 #include "basic/error.h"
 #include "repo/openpgp-packet.h"
@@ -23,8 +25,11 @@ struct Signer {
         int64_t created;     /* no signature may be older than its key */
         int64_t expires;     /* seconds since 1970; 0: never */
         char **warnings;     /* what whoever publishes should know of this key */
-        void *public_key;    /* binary packets, minimal: always the same bytes for the same key */
+        void *public_key;    /* binary packets, minimal: always the same bytes for the same key; see signer_certify() */
         size_t public_key_size;
+        char *name;          /* of an RSA key that is none of GnuPG's, for messages; */
+        Text numbers;        /* its modulus and exponent, as OpenPGP has them; */
+        EVP_PKEY *verifier;  /* and they as OpenSSL's key, or NULL */
         void *data;          /* the type's own */
 };
 
@@ -43,9 +48,11 @@ int signer_openssl_new(const char *uri, const SecretSource *secret, const char *
  * URI that fits no RSA key, or more than one. */
 int signer_pkcs11_new(const char *uri, const SecretSource *secret, const char *user_id, int64_t created, Signer **ret, Error *e);
 
-/* For the two above: takes an RSA key's modulus and exponent (big-endian), and makes s->public_key, fingerprint and signing with one signature of
- * s->type's; checks that signatures by the private key fit these numbers. name is for messages. */
+/* For the two above: takes an RSA key's modulus and exponent (big-endian), and with them its fingerprint. name is for messages. */
 int signer_set_rsa(Signer *s, const void *modulus, size_t modulus_size, const void *exponent, size_t exponent_size, const char *name, Error *e);
+/* Makes s->public_key if it is not made yet, with one signature, which takes its time; checks that the private key fits the public one:
+ * -EKEYREJECTED/EXIT_UNTRUSTED. Nothing is signed by a signer before. */
+int signer_certify(Signer *s, Error *e);
 /* A new one of a type, with name and date; refuses those that no key can have (EXIT_USAGE). */
 int signer_new(const SignerType *type, const char *user_id, int64_t created, Signer **ret, Error *e);
 /* Takes the warning; NULL: none. */
@@ -76,5 +83,5 @@ const char *signers_also(const Signers *s);
 bool signers_have(const Signers *s, const char *fingerprint);
 /* Every one's signature, behind each other; armored. *ret is owned by the caller. */
 int signers_sign_armored(const Signers *s, const void *data, size_t size, int64_t time, char **ret, Error *e);
-/* Every one's public key in armored blocks, as rpm and gpg import them; owned by the caller, NULL: out of memory. */
+/* Every one's public key in armored blocks, as rpm and gpg import them, once they are made (signer_certify()); owned by the caller, NULL: out of memory. */
 char *signers_public_keys(const Signers *s) _must_check_;

@@ -28,7 +28,7 @@ typedef struct WorldSource {
         WorldRole role;
         const char *path;        /* a directory with repodata/; NULL: rpms or list */
         char *const *rpms;       /* package files */
-        const WorldKnown *known; /* of path; NULL: its metadata is read */
+        const WorldKnown *known; /* of path; NULL: its metadata is read; without path and rpms it is all there is */
         const Platform *list;    /* what is there without being a package that we know */
 } WorldSource;
 

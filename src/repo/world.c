@@ -97,6 +97,8 @@ static bool needs_filelists(const Pool *pool) {
 }
 
 static int add_source(World *w, Repo *repo, const WorldSource *s, Error *e) {
+        if (!s->path && !s->rpms)
+                return error_set(e, ESTALE, EXIT_FAILED, "what is known of the packages does not fit them");
         if (!s->path)
                 return w->readers ? w->readers->rpms(repo, s->rpms, e) : error_set(e, EOPNOTSUPP, EXIT_FAILED, "packages");
         return add_plain(repo, s->path) ? 0 : add_metadata(w, repo, s->path, "primary", 0, true, e);
