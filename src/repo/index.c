@@ -14,6 +14,7 @@
 #include "repo/index-text.h"
 #include "repo/parallel.h"
 #include "repo/rpmmd.h"
+#include "repo/sync.h"
 
 #define CHANGELOG_ENTRIES 10 /* as createrepo_c does by default */
 #define RPM_NS "http://linux.duke.edu/metadata/rpm"
@@ -345,6 +346,7 @@ static int join_stream(void *data, size_t i, Error *e) {
         for (size_t k = 0; k < w->n_parts + 2; k++)
                 w->open_size[i] += w->packed[i][k].open_size;
         r = gzip_join(fd, w->packed[i], w->n_parts + 2, w->sha256[i], &w->size[i]);
+        sync_begin(fd);
         return r < 0 ? error_errno(e, -r, "writing %s.xml.gz", kinds[i].type) : 0;
 }
 

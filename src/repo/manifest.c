@@ -39,10 +39,6 @@ static void put_list(Text *t, const char *key, char *const *v) {
 }
 
 static void put_package(Text *t, const PublishedPackage *p) {
-        if (p->text) {
-                text_append_n(t, p->text, p->text_size);
-                return;
-        }
         const struct { const char *key, *value; } members[] = {
                 { "arch", p->arch }, { "evr", p->evr }, { "file", p->file }, { "header_sha256", p->header_sha256 }, { "href", p->href },
                 { "name", p->name }, { "nevra", p->nevra },
@@ -63,6 +59,28 @@ static void put_package(Text *t, const PublishedPackage *p) {
         text_append(t, p->vendor ? ", \"vendor\": true}" : ", \"vendor\": false}");
 }
 
+#define BETWEEN ",\n    " /* two packages */
+
+/* Whether b stood behind a in the text that both are from. */
+static bool follows(const PublishedPackage *a, const PublishedPackage *b) {
+        return a->text && b->text == a->text + a->text_size + strlen(BETWEEN) && memcmp(a->text + a->text_size, BETWEEN, strlen(BETWEEN)) == 0;
+}
+
+/* Those that stand behind each other are one piece. */
+static void put_packages(Text *t, const Generation *g) {
+        for (size_t i = 0, k; i < g->n_packages; i = k) {
+                const PublishedPackage *first = g->packages[i], *last = first;
+
+                for (k = i + 1; k < g->n_packages && follows(last, g->packages[k]); k++)
+                        last = g->packages[k];
+                text_append(t, i == 0 ? "\n    " : BETWEEN);
+                if (first->text)
+                        text_append_n(t, first->text, (size_t) (last->text + last->text_size - first->text));
+                else
+                        put_package(t, first);
+        }
+}
+
 int generation_to_json(const Generation *g, char **ret, Error *e) {
         _cleanup_text_ Text t = {};
 
@@ -79,10 +97,7 @@ int generation_to_json(const Generation *g, char **ret, Error *e) {
         text_append(&t, ",\n  ");
         put_list(&t, "metadata", g->metadata);
         text_append(&t, ",\n  \"packages\": [");
-        for (size_t i = 0; i < g->n_packages; i++) {
-                text_append(&t, i == 0 ? "\n    " : ",\n    ");
-                put_package(&t, g->packages[i]);
-        }
+        put_packages(&t, g);
         text_append(&t, "\n  ],\n  ");
         put_text(&t, "repomd_sha256", g->repomd_sha256);
         text_printf(&t, ",\n  \"revision\": %" PRIi64, g->revision);

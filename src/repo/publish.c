@@ -374,9 +374,8 @@ static bool is_due(const Generation *current, const Generation *next) {
 static int seal(Publish *p, Error *e) {
         int r;
 
-        if ((r = seal_repomd(p->repo, p->next, p->o->signers, p->keyring, index_repomd(p->index), e)) < 0 ||
-            (r = metalink_stage(p->repo, index_repomd(p->index), p->next->revision, p->o->mirror_urls, e)) < 0 ||
-            (r = seal_generation(p->repo, p->next, e)) < 0)
+        if ((r = seal_all(p->repo, p->next, p->o->signers, p->keyring, index_repomd(p->index), e)) < 0 ||
+            (r = metalink_stage(p->repo, index_repomd(p->index), p->next->revision, p->o->mirror_urls, e)) < 0)
                 return r;
         return repository_sync(p->repo, e);
 }
@@ -441,28 +440,27 @@ static int read_all(Publish *p, Error *e) {
         return next_generation(p, e);
 }
 
-/* What is published from now on is remembered, by us, and by clients. */
-static int remember(Publish *p, Error *e) {
-        uint64_t number = p->report.changed ? p->next->number : p->repo->current->number;
+/* What is there beside the state that was switched to, and what is there of older ones. */
+static int finish_repository(Publish *p, const Generation *g, Error *e) {
         int r;
 
-        if (!p->report.changed && (r = metalink_refresh(p->repo, p->repo->current->revision, p->o->mirror_urls, e)) < 0)
+        if (!p->report.changed && (r = metalink_refresh(p->repo, g->revision, p->o->mirror_urls, e)) < 0)
                 return r;
-        r = serial_remember(p->o->workspace, p->o->repo, (char *[]){ p->next->key, p->next->also, NULL }, number, e);
-        return r < 0 ? r : write_tops(p, e);
+        r = write_tops(p, e);
+        return r < 0 ? r : repository_clean(p->repo, g, p->o->keep, &p->report.removed_packages, e);
 }
+
+#define FINISH_PARTS 4
 
 /* Behind the switch nothing waits for each other either. */
 static int finish_part(void *data, size_t i, Error *e) {
         Publish *p = data;
-        int r;
+        const Generation *g = p->report.changed ? p->next : p->repo->current;
 
         switch (i) {
-        case 0:
-                if ((r = remember(p, e)) < 0)
-                        return r;
-                return repository_clean(p->repo, p->report.changed ? p->next : p->repo->current, p->o->keep, &p->report.removed_packages, e);
-        case 1:
+        case 0: return serial_remember(p->o->workspace, p->o->repo, (char *[]){ p->next->key, p->next->also, NULL }, g->number, e);
+        case 1: return finish_repository(p, g, e);
+        case 2:
                 if (p->report.changed)
                         publish_remember(p);
                 return 0;
@@ -481,7 +479,7 @@ static int run(Publish *p, Error *e) {
                 return r;
         p->report.changed = !p->repo->current || !generation_same(p->repo->current, p->next) || is_due(p->repo->current, p->next);
         if ((p->report.changed && ((r = make_next(p, e)) < 0 || (r = repository_switch(p->repo, p->next, e)) < 0)) ||
-            (r = parallel_run_on(3, 3, finish_part, p, e)) < 0)
+            (r = parallel_run_on(FINISH_PARTS, FINISH_PARTS, finish_part, p, e)) < 0)
                 return r;
         if (p->report.removed_packages > 0)
                 signed_store_sweep(p->o->workspace, &freed);

@@ -155,8 +155,8 @@ static int stage_next(Repository *r, const RollbackOptions *o, const Generation 
 
         if ((k = keyring_new_own(o->signers, &keyring, e)) < 0 ||
             (k = make_next(r, o, from, &next, e)) < 0 || (k = link_metadata(r, from, e)) < 0 || (k = stage_repomd(r, from, next, keyring, &repomd, e)) < 0 ||
-            (k = seal_repomd(r, next, o->signers, keyring, repomd, e)) < 0 || (k = metalink_stage(r, repomd, next->revision, o->mirror_urls, e)) < 0 ||
-            (k = seal_generation(r, next, e)) < 0 || (k = repository_sync(r, e)) < 0 || (k = repository_link_metadata(r, o->keep, e)) < 0)
+            (k = seal_all(r, next, o->signers, keyring, repomd, e)) < 0 || (k = metalink_stage(r, repomd, next->revision, o->mirror_urls, e)) < 0 ||
+            (k = repository_sync(r, e)) < 0 || (k = repository_link_metadata(r, o->keep, e)) < 0)
                 return k;
         *ret = TAKE_PTR(next);
         return 0;

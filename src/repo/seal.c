@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "basic/fs.h"
+#include "repo/parallel.h"
 
 /* repository_sync() puts it on the disk. */
 static int write_file(Repository *r, const char *path, const void *data, size_t size, Error *e) {
@@ -23,28 +24,39 @@ static int check_signatures(const Signers *signers, Keyring *keyring, const char
         return k;
 }
 
-int seal_repomd(Repository *r, Generation *g, const Signers *signers, Keyring *keyring, const char *repomd, Error *e) {
-        _cleanup_free_ char *armored = NULL, *key = signers_public_keys(signers);
+static int set_digest(Generation *g, const char *repomd, Error *e) {
         char hex[SHA256_HEX_SIZE];
+        return sha256_buffer(repomd, strlen(repomd), hex) < 0 || !(g->repomd_sha256 = strdup(hex)) ? error_oom(e) : 0;
+}
+
+static int sign(Repository *r, const Generation *g, const Signers *signers, Keyring *keyring, const char *repomd, Error *e) {
+        _cleanup_free_ char *armored = NULL, *key = signers_public_keys(signers);
         int k;
 
         if (!key)
                 return error_oom(e);
         if ((k = signers_sign_armored(signers, repomd, strlen(repomd), g->revision, &armored, e)) < 0 ||
             (k = check_signatures(signers, keyring, repomd, armored, e)) < 0 ||
-            (k = write_file(r, "repodata/repomd.xml.asc", armored, strlen(armored), e)) < 0 ||
-            (k = write_file(r, "repodata/repomd.xml.key", key, strlen(key), e)) < 0)
+            (k = write_file(r, "repodata/repomd.xml.asc", armored, strlen(armored), e)) < 0)
                 return k;
-        if (sha256_buffer(repomd, strlen(repomd), hex) < 0 || !(g->repomd_sha256 = strdup(hex)))
-                return error_oom(e);
-        return 0;
+        return write_file(r, "repodata/repomd.xml.key", key, strlen(key), e);
 }
 
-int seal_generation(Repository *r, const Generation *g, Error *e) {
-        static const char *const fixed[] = { "repomd.xml", "repomd.xml.asc", "repomd.xml.key" };
+int seal_repomd(Repository *r, Generation *g, const Signers *signers, Keyring *keyring, const char *repomd, Error *e) {
+        int k = set_digest(g, repomd, e);
+        return k < 0 ? k : sign(r, g, signers, keyring, repomd, e);
+}
+
+static int write_manifest(Repository *r, const Generation *g, Error *e) {
         _cleanup_free_ char *manifest = NULL;
+        int k = generation_to_json(g, &manifest, e);
+
+        return k < 0 ? k : write_file(r, "generation/manifest.json", manifest, strlen(manifest), e);
+}
+
+static int link_metadata(Repository *r, const Generation *g, Error *e) {
+        static const char *const fixed[] = { "repomd.xml", "repomd.xml.asc", "repomd.xml.key" };
         _cleanup_strv_ char **names = NULL;
-        int k;
 
         for (size_t i = 0; i < ELEMENTSOF(fixed); i++)
                 if (strv_append(&names, fixed[i]) < 0)
@@ -61,8 +73,34 @@ int seal_generation(Repository *r, const Generation *g, Error *e) {
                 if (linkat(r->stage_fd, from, r->stage_fd, to, 0) < 0 && !(errno == ENOENT && generation_is_mirror(g) && startswith(*s, "repomd.xml.")))
                         return error_errno(e, errno, "%s/" STAGE "/%s", r->path, to);
         }
-        k = generation_to_json(g, &manifest, e);
-        return k < 0 ? k : write_file(r, "generation/manifest.json", manifest, strlen(manifest), e);
+        return 0;
+}
+
+int seal_generation(Repository *r, const Generation *g, Error *e) {
+        int k = link_metadata(r, g, e);
+        return k < 0 ? k : write_manifest(r, g, e);
+}
+
+typedef struct Sealing {
+        Repository *r;
+        const Generation *g;
+        const Signers *signers;
+        Keyring *keyring;
+        const char *repomd;
+} Sealing;
+
+static int sign_or_write(void *data, size_t i, Error *e) {
+        const Sealing *s = data;
+        return i == 0 ? sign(s->r, s->g, s->signers, s->keyring, s->repomd, e) : write_manifest(s->r, s->g, e);
+}
+
+int seal_all(Repository *r, Generation *g, const Signers *signers, Keyring *keyring, const char *repomd, Error *e) {
+        Sealing s = { .r = r, .g = g, .signers = signers, .keyring = keyring, .repomd = repomd };
+        int k;
+
+        if ((k = set_digest(g, repomd, e)) < 0 || (k = parallel_run(2, sign_or_write, &s, e)) < 0)
+                return k;
+        return link_metadata(r, g, e);
 }
 
 int seal_top(Repository *r, const char *name, const char *text, Error *e) {

@@ -11,5 +11,7 @@
 int seal_repomd(Repository *r, Generation *g, const Signers *signers, Keyring *keyring, const char *repomd, Error *e);
 /* .stage/generation/: hard links of g's staged metadata, and its manifest. */
 int seal_generation(Repository *r, const Generation *g, Error *e);
+/* Both, at the same time. */
+int seal_all(Repository *r, Generation *g, const Signers *signers, Keyring *keyring, const char *repomd, Error *e);
 /* A small file of the repository's top, replaced only if it differs. */
 int seal_top(Repository *r, const char *name, const char *text, Error *e);

@@ -127,6 +127,10 @@ static int end_dir(void *data, size_t i, Error *e) {
         return end_path(s, s->dirs.v[i], O_DIRECTORY, e);
 }
 
+void sync_begin(int fd) {
+        (void) sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 int sync_tree(int dir_fd, const char *name, Error *e) {
         _cleanup_(sync_done) Sync s = { .dir_fd = dir_fd, .name = name };
         int r;

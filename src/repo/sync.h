@@ -8,3 +8,5 @@
  * waited for, and many are waited for at once, because the kernel makes one flush of the disk's cache out of those that come together.
  * Symbolic links are -ELOOP. */
 int sync_tree(int dir_fd, const char *name, Error *e);
+/* Has the kernel begin with one file of them now, so that there is less to wait for then. */
+void sync_begin(int fd);
