@@ -277,8 +277,14 @@ static int digest_open(Writing *w, size_t stream, Error *e) {
         if (!d)
                 return error_oom(e);
         r = digest_update(d, w->head[stream], strlen(w->head[stream]));
-        for (size_t i = 0; r == 0 && i < w->n; i++)
-                r = digest_update(d, w->entries[i].xml[stream], w->entries[i].size[stream]);
+        /* What is unchanged mostly stands behind each other: see memo.h. */
+        for (size_t i = 0; r == 0 && i < w->n;) {
+                const char *begin = w->entries[i].xml[stream], *end = begin;
+
+                for (; i < w->n && w->entries[i].xml[stream] == end; i++)
+                        end += w->entries[i].size[stream];
+                r = digest_update(d, begin, (size_t) (end - begin));
+        }
         if (r == 0)
                 r = digest_update(d, w->tail[stream], strlen(w->tail[stream]));
         if (r < 0 || !(hex = digest_hex(d)))

@@ -8,14 +8,17 @@
 #include "basic/fs.h"
 #include "basic/strings.h"
 
-#define FORMAT     "gn8v-tee publish memo 1, " GN8V_VERSION
+#define FORMAT     "gn8v-tee publish memo 2, " GN8V_VERSION
 #define BOOT_ID    "/proc/sys/kernel/random/boot_id"
 #define PARTS_MAX  10000000u
-#define GARBAGE    4 /* xml.N is made anew when less than one in so many bytes of it is used */
+#define GARBAGE    4 /* XML is made anew when less than one in so many bytes of it is used */
+
+static const char *const streams[INDEX_STREAMS] = { [INDEX_PRIMARY] = "primary", [INDEX_FILELISTS] = "filelists", [INDEX_OTHER] = "other" };
 
 typedef struct MemoHeader {
         char format[64], boot[40], signer[48];
-        uint64_t n_entries, n_strings, xml_number, xml_size, n_solv;
+        uint64_t n_entries, n_strings, n_solv;
+        uint64_t xml_number, xml_size[INDEX_STREAMS];
         uint64_t n_parts[INDEX_STREAMS];
         char parts_sha256[INDEX_STREAMS][SHA256_HEX_SIZE];
         uint64_t size; /* of all of it */
@@ -30,22 +33,43 @@ struct Memo {
         const MemoEntry *entries;
         const char *strings;
         IndexParts parts; /* in the state: not to be freed */
-        char *xml;
-        size_t xml_size;
+        char *xml[INDEX_STREAMS];
+        size_t xml_size[INDEX_STREAMS];
+        bool written, written_solv;
+        uint64_t written_number; /* of its XML */
 };
 
 static void unmap(Memo *m) {
         if (m->state)
                 (void) munmap(m->state, m->state_size);
-        if (m->xml)
-                (void) munmap(m->xml, m->xml_size);
-        m->state = m->xml = NULL;
+        for (size_t i = 0; i < INDEX_STREAMS; i++) {
+                if (m->xml[i])
+                        (void) munmap(m->xml[i], m->xml_size[i]);
+                m->xml[i] = NULL;
+        }
+        m->state = NULL;
         m->header = NULL;
+}
+
+static int open_dir(const Memo *m) {
+        return open(m->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* What a run was writing that came to nothing. */
+static void remove_half(const Memo *m) {
+        _cleanup_close_ int fd = open_dir(m);
+
+        if (fd < 0)
+                return;
+        (void) unlinkat(fd, "state.new", 0);
+        (void) unlinkat(fd, "base.solv.new", 0);
 }
 
 Memo *memo_free(Memo *m) {
         if (!m)
                 return NULL;
+        if (m->written)
+                remove_half(m);
         unmap(m);
         free(m->dir);
         free(m->solv);
@@ -78,12 +102,10 @@ static bool strings_fit(const Memo *m, uint64_t at, uint32_t n) {
 }
 
 static bool entry_is_valid(const Memo *m, const MemoEntry *x) {
-        uint64_t end = x->xml_at;
-
         for (size_t i = 0; i < INDEX_STREAMS; i++)
-                if (__builtin_add_overflow(end, x->xml_size[i], &end))
+                if (x->xml_at[i] > m->xml_size[i] || x->xml_size[i] > m->xml_size[i] - x->xml_at[i])
                         return false;
-        return end <= m->xml_size && x->file < m->header->n_strings && x->releases < m->header->n_strings && strings_fit(m, x->releases, x->n_releases) &&
+        return x->file < m->header->n_strings && x->releases < m->header->n_strings && strings_fit(m, x->releases, x->n_releases) &&
                x->input_sha256[SHA256_HEX_SIZE - 1] == '\0' && x->sha256[SHA256_HEX_SIZE - 1] == '\0' && x->solv < (int64_t) m->header->n_solv;
 }
 
@@ -116,12 +138,18 @@ static bool read_state(Memo *m) {
         return m->strings[h->n_strings - 1] == '\0';
 }
 
-static bool read_xml(Memo *m) {
-        _cleanup_free_ char *name = format("xml.%" PRIu64, m->header->xml_number);
+static char *xml_name(uint64_t number, size_t stream) {
+        return format("%" PRIu64 ".%s", number, streams[stream]);
+}
 
-        m->xml = name ? map(m->dir, name, &m->xml_size) : NULL;
-        if (!m->xml || m->xml_size < m->header->xml_size)
-                return false;
+static bool read_xml(Memo *m) {
+        for (size_t i = 0; i < INDEX_STREAMS; i++) {
+                _cleanup_free_ char *name = xml_name(m->header->xml_number, i);
+
+                m->xml[i] = name ? map(m->dir, name, &m->xml_size[i]) : NULL;
+                if (!m->xml[i] || m->xml_size[i] < m->header->xml_size[i])
+                        return false;
+        }
         for (uint64_t i = 0; i < m->header->n_entries; i++)
                 if (!entry_is_valid(m, &m->entries[i]))
                         return false;
@@ -152,16 +180,6 @@ static int name_dir(Memo *m, const char *workspace, const char *repo, const char
         m->solv = m->dir ? path_join(m->dir, "base.solv") : NULL;
         m->solv_new = m->dir ? path_join(m->dir, "base.solv.new") : NULL;
         return m->solv && m->solv_new ? 0 : error_oom(e);
-}
-
-/* What a killed run was writing. */
-static void remove_half(const Memo *m) {
-        _cleanup_close_ int fd = open(m->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-        if (fd < 0)
-                return;
-        (void) unlinkat(fd, "state.new", 0);
-        (void) unlinkat(fd, "base.solv.new", 0);
 }
 
 int memo_open(const char *workspace, const char *repo, const char *signer, Memo **ret, Error *e) {
@@ -219,12 +237,9 @@ const MemoEntry *memo_find(const Memo *m, const char *file, size_t guess) {
 }
 
 void memo_xml(const Memo *m, const MemoEntry *x, IndexEntry *ret) {
-        const char *p = m->xml + x->xml_at;
-
         for (size_t i = 0; i < INDEX_STREAMS; i++) {
-                ret->xml[i] = p;
+                ret->xml[i] = m->xml[i] + x->xml_at[i];
                 ret->size[i] = x->xml_size[i];
-                p += x->xml_size[i];
         }
         memcpy(ret->sha256, x->sha256, SHA256_HEX_SIZE);
 }
@@ -245,49 +260,53 @@ const char *memo_solv_new(const Memo *m) {
         return mkdir_parents(AT_FDCWD, m->dir, 0755) < 0 ? NULL : m->solv_new;
 }
 
-/* Appends what is new, or, if most of xml.N is of no use any more, begins another one with everything. */
-static int save_xml(Memo *m, int dir_fd, MemoItem *items, size_t n, uint64_t *ret_number, uint64_t *ret_size) {
-        _cleanup_free_ char *name = NULL;
+/* Appends what is new of one stream, or begins another file with everything. */
+static int write_stream(const Memo *m, int dir_fd, size_t stream, bool afresh, MemoItem *items, size_t n, MemoHeader *h) {
+        _cleanup_free_ char *name = xml_name(h->xml_number, stream);
+        uint64_t at = afresh ? 0 : m->header->xml_size[stream];
         _cleanup_close_ int fd = -1;
         _cleanup_text_ Text t = {};
-        uint64_t used = 0, at = 0;
-        bool afresh;
-        int r;
 
-        for (size_t i = 0; i < n; i++)
-                for (size_t k = 0; items[i].old && k < INDEX_STREAMS; k++)
-                        used += items[i].old->xml_size[k];
-        afresh = !m->header || used < m->header->xml_size / GARBAGE;
-        *ret_number = (m->header ? m->header->xml_number : 0) + afresh;
-        if (!(name = format("xml.%" PRIu64, *ret_number)))
+        if (!name)
                 return -ENOMEM;
         if (afresh)
                 (void) unlinkat(dir_fd, name, 0);
         fd = openat(dir_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | (afresh ? O_CREAT | O_EXCL : 0), 0644);
-        if (fd < 0)
-                return -errno;
-        if (!afresh)
-                at = m->header->xml_size;
-        if (lseek(fd, (off_t) at, SEEK_SET) < 0)
+        if (fd < 0 || lseek(fd, (off_t) at, SEEK_SET) < 0)
                 return -errno;
         for (size_t i = 0; i < n; i++) {
                 MemoItem *item = &items[i];
-                const IndexEntry *x = item->xml;
 
-                for (size_t k = 0; k < INDEX_STREAMS; k++)
-                        item->entry.xml_size[k] = (uint32_t) x->size[k];
-                if (item->old && !afresh) {
-                        item->entry.xml_at = item->old->xml_at;
-                        continue;
-                }
-                item->entry.xml_at = at + t.size;
-                for (size_t k = 0; k < INDEX_STREAMS; k++)
-                        text_append_n(&t, x->xml[k], x->size[k]);
+                item->entry.xml_size[stream] = (uint32_t) item->xml->size[stream];
+                item->entry.xml_at[stream] = item->old && !afresh ? item->old->xml_at[stream] : at + t.size;
+                if (!item->old || afresh)
+                        text_append_n(&t, item->xml->xml[stream], item->xml->size[stream]);
         }
         if (t.failed)
                 return -ENOMEM;
-        r = t.size > 0 ? write_all(fd, t.data, t.size) : 0;
-        *ret_size = at + t.size;
+        h->xml_size[stream] = at + t.size;
+        return t.size > 0 ? write_all(fd, t.data, t.size) : 0;
+}
+
+/* Whether most of the XML is of no use any more. */
+static bool is_garbage(const Memo *m, const MemoItem *items, size_t n) {
+        uint64_t used = 0, all = 0;
+
+        for (size_t k = 0; k < INDEX_STREAMS; k++) {
+                all += m->header->xml_size[k];
+                for (size_t i = 0; i < n; i++)
+                        used += items[i].old ? items[i].old->xml_size[k] : 0;
+        }
+        return used < all / GARBAGE;
+}
+
+static int write_xml(const Memo *m, int dir_fd, MemoItem *items, size_t n, MemoHeader *h) {
+        bool afresh = !m->header || is_garbage(m, items, n);
+        int r = 0;
+
+        h->xml_number = (m->header ? m->header->xml_number : 0) + afresh;
+        for (size_t i = 0; r >= 0 && i < INDEX_STREAMS; i++)
+                r = write_stream(m, dir_fd, i, afresh, items, n, h);
         return r;
 }
 
@@ -307,7 +326,6 @@ static void put_strings(MemoItem *item, Text *strings) {
 static int write_state(int dir_fd, const MemoHeader *h, MemoItem *items, size_t n, const IndexParts *parts) {
         _cleanup_text_ Text t = {}, strings = {};
         MemoHeader *head;
-        int r;
 
         text_append_n(&t, h, sizeof(*h));
         for (size_t i = 0; i < n; i++) {
@@ -323,11 +341,10 @@ static int write_state(int dir_fd, const MemoHeader *h, MemoItem *items, size_t 
         head->n_strings = strings.size;
         head->size = t.size;
         (void) unlinkat(dir_fd, "state.new", 0);
-        r = write_file_new(dir_fd, "state.new", t.data, t.size, 0644);
-        return r < 0 ? r : renameat(dir_fd, "state.new", dir_fd, "state") < 0 ? -errno : 0;
+        return write_file_new(dir_fd, "state.new", t.data, t.size, 0644);
 }
 
-static int save(Memo *m, int dir_fd, MemoItem *items, size_t n, const IndexParts *parts, bool new_solv) {
+static int write_all_of(Memo *m, int dir_fd, MemoItem *items, size_t n, const IndexParts *parts, bool new_solv) {
         MemoHeader h = { .n_entries = n, .n_solv = new_solv ? n : memo_solv_size(m) };
         int r;
 
@@ -338,28 +355,39 @@ static int save(Memo *m, int dir_fd, MemoItem *items, size_t n, const IndexParts
                 h.n_parts[i] = parts->n[i];
                 memcpy(h.parts_sha256[i], parts->sha256[i], SHA256_HEX_SIZE);
         }
-        if ((r = save_xml(m, dir_fd, items, n, &h.xml_number, &h.xml_size)) < 0)
+        if ((r = write_xml(m, dir_fd, items, n, &h)) < 0 || (r = write_state(dir_fd, &h, items, n, parts)) < 0)
                 return r;
-        /* The state that fits another base.solv goes before it changes. */
-        if (new_solv && ((unlinkat(dir_fd, "state", 0) < 0 && errno != ENOENT) || renameat(dir_fd, "base.solv.new", dir_fd, "base.solv") < 0))
-                return -errno;
-        if ((r = write_state(dir_fd, &h, items, n, parts)) < 0)
-                return r;
-        if (m->header && m->header->xml_number != h.xml_number) {
-                _cleanup_free_ char *old = format("xml.%" PRIu64, m->header->xml_number);
-
-                if (old)
-                        (void) unlinkat(dir_fd, old, 0);
-        }
+        m->written = true;
+        m->written_solv = new_solv;
+        m->written_number = h.xml_number;
         return 0;
 }
 
-void memo_save(Memo *m, MemoItem *items, size_t n, const IndexParts *parts, bool new_solv) {
+void memo_write(Memo *m, MemoItem *items, size_t n, const IndexParts *parts, bool new_solv) {
         _cleanup_close_ int fd = -1;
 
         if (!m->boot[0] || mkdir_parents(AT_FDCWD, m->dir, 0755) < 0)
                 return;
-        fd = open(m->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || save(m, fd, items, n, parts, new_solv) < 0)
+        fd = open_dir(m);
+        if (fd >= 0 && write_all_of(m, fd, items, n, parts, new_solv) < 0)
+                (void) unlinkat(fd, "state.new", 0);
+}
+
+void memo_switch(Memo *m) {
+        _cleanup_close_ int fd = m->written ? open_dir(m) : -1;
+
+        if (fd < 0)
                 return;
+        m->written = false;
+        /* The state that fits another base.solv goes before it changes. */
+        if (m->written_solv && ((unlinkat(fd, "state", 0) < 0 && errno != ENOENT) || renameat(fd, "base.solv.new", fd, "base.solv") < 0))
+                return;
+        if (renameat(fd, "state.new", fd, "state") < 0)
+                return;
+        for (size_t i = 0; m->header && m->header->xml_number != m->written_number && i < INDEX_STREAMS; i++) {
+                _cleanup_free_ char *old = xml_name(m->header->xml_number, i);
+
+                if (old)
+                        (void) unlinkat(fd, old, 0);
+        }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the last publish to a repository knew of each package, so that the next one only looks at what changed: a file with the same inode,
- * size and times is the same file. WORKSPACE/cache/publish-HASH/: state (replaced whole), xml.N (grows), base.solv. A cache: it may be removed
+ * size and times is the same file. WORKSPACE/cache/publish-HASH/: state (replaced whole), N.primary, N.filelists and N.other (which grow), base.solv. A cache: it may be removed
  * at any time, one that does not fit is not used, and after a reboot it is made anew, because nothing waits for it to be on the disk. */
 #pragma once
 
@@ -12,7 +12,7 @@ typedef struct MemoEntry {
         FileId record, input;             /* the build record (zeros: it has none) and the package as it was built */
         FileId published;                 /* the published file; its ctime changes with every link, and is 0 */
         int64_t build_time;
-        uint64_t xml_at;                  /* in xml.N: primary, filelists, other, one behind the other */
+        uint64_t xml_at[INDEX_STREAMS];   /* in each stream's file */
         uint32_t xml_size[INDEX_STREAMS];
         int32_t solv;                     /* which one of base.solv it is, from 0; -1: none */
         uint32_t file, releases;          /* in the strings: the file name; the releases, each with its NUL */
@@ -38,7 +38,7 @@ const IndexParts *memo_parts(const Memo *m);
 /* base.solv: its path, and how many packages are in it (0: there is none). */
 const char *memo_solv(const Memo *m);
 size_t memo_solv_size(const Memo *m);
-/* Where a new one is to be written before memo_save(), which puts it in place if told so; NULL: nowhere. */
+/* Where a new one is to be written before memo_write(); NULL: nowhere. */
 const char *memo_solv_new(const Memo *m);
 
 /* What is to be known next time. old: whose XML is kept where it is; NULL: xml is new. */
@@ -50,5 +50,7 @@ typedef struct MemoItem {
         const IndexEntry *xml;
 } MemoItem;
 
-/* Items sorted by file name. That it cannot be saved is no error: it costs time later. */
-void memo_save(Memo *m, MemoItem *items, size_t n, const IndexParts *parts, bool new_solv);
+/* Writes it, beside what is known; items sorted by file name; new_solv: there is a new base.solv. That it cannot be written is no error: it costs time later. */
+void memo_write(Memo *m, MemoItem *items, size_t n, const IndexParts *parts, bool new_solv);
+/* Makes what was written last what is known from now on: to be called when it is true. m stays as it was opened. */
+void memo_switch(Memo *m);

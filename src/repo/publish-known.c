@@ -72,15 +72,15 @@ static bool is_settled(const Publish *p, const InputPackage *in) {
         return file_id_is_settled(&in->id, p->started_ns) && file_id_is_settled(&in->record_id, p->started_ns);
 }
 
-void publish_remember(Publish *p) {
+void publish_write_memo(Publish *p) {
         _cleanup_free_ MemoItem *items = calloc(p->n_entries + 1, sizeof(*items));
 
-        for (size_t i = 0; items && i < p->n_entries; i++) {
+        if (!items || p->n_entries == 0)
+                return;
+        for (size_t i = 0; i < p->n_entries; i++) {
                 const PublishedPackage *q = p->next->packages[i];
                 MemoEntry *x = &items[i].entry;
 
-                if (q->staged && q->unsigned_sha256)
-                        signed_store_keep(p->packages.known, q->unsigned_sha256, q->sha256, p->repo->fd, q->href);
                 items[i].file = q->file;
                 items[i].releases = q->releases;
                 items[i].xml = &p->entries[i];
@@ -94,9 +94,17 @@ void publish_remember(Publish *p) {
                 memcpy(x->input_sha256, q->input->sha256, SHA256_HEX_SIZE);
                 memcpy(x->sha256, q->sha256, SHA256_HEX_SIZE);
         }
-        if (!items || p->n_entries == 0)
-                return;
         number_solv(p, items);
         sort(items, p->n_entries, sizeof(*items), by_item_file);
-        memo_save(p->memo, items, p->n_entries, index_parts(p->index), p->report.proof->written);
+        memo_write(p->memo, items, p->n_entries, index_parts(p->index), p->report.proof->written);
+}
+
+void publish_remember(Publish *p) {
+        for (size_t i = 0; i < p->next->n_packages; i++) {
+                const PublishedPackage *q = p->next->packages[i];
+
+                if (q->staged && q->unsigned_sha256)
+                        signed_store_keep(p->packages.known, q->unsigned_sha256, q->sha256, p->repo->fd, q->href);
+        }
+        memo_switch(p->memo);
 }

@@ -44,5 +44,6 @@ typedef struct Publish {
 
 /* What libsolv need not be told again: p->known. */
 int publish_find_known(Publish *p, Error *e);
-/* What was done now need not be done again: not signing, nor reading, nor describing. */
+/* What was done now need not be done again: not signing, nor reading, nor describing. It is written before the switch, and counts from then on. */
+void publish_write_memo(Publish *p);
 void publish_remember(Publish *p);

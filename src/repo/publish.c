@@ -370,17 +370,22 @@ static bool is_due(const Generation *current, const Generation *next) {
         return current->freshness.expires < next->freshness.expires - next->valid_sec / 2 || current->freshness.expires > next->freshness.expires;
 }
 
-/* Signed, written down, and on the disk. */
+/* Signed, and written down. */
 static int seal(Publish *p, Error *e) {
-        int r;
-
-        if ((r = seal_all(p->repo, p->next, p->o->signers, p->keyring, index_repomd(p->index), e)) < 0 ||
-            (r = metalink_stage(p->repo, index_repomd(p->index), p->next->revision, p->o->mirror_urls, e)) < 0)
-                return r;
-        return repository_sync(p->repo, e);
+        int r = seal_all(p->repo, p->next, p->o->signers, p->keyring, index_repomd(p->index), e);
+        return r < 0 ? r : metalink_stage(p->repo, index_repomd(p->index), p->next->revision, p->o->mirror_urls, e);
 }
 
-/* While one thread proves, another signs and waits for the disk. */
+/* While one thread waits for the disk, another writes what need not be on it. */
+static int sync_or_write(void *data, size_t i, Error *e) {
+        Publish *p = data;
+
+        if (i == 0)
+                return repository_sync(p->repo, e);
+        publish_write_memo(p);
+        return 0;
+}
+
 static int prove_or_seal(void *data, size_t i, Error *e) {
         Publish *p = data;
         return i == 0 ? prove_staged(p, e) : seal(p, e);
@@ -408,7 +413,9 @@ static int make_next(Publish *p, Error *e) {
                         r = prove_staged(p, e);
         } else if ((r = index_packages(p, e)) >= 0)
                 r = parallel_run(2, prove_or_seal, p, e);
-        return r < 0 ? r : repository_link_metadata(p->repo, p->o->keep, e);
+        if (r < 0 || (r = parallel_run(2, sync_or_write, p, e)) < 0)
+                return r;
+        return repository_link_metadata(p->repo, p->o->keep, e);
 }
 
 /* What does not wait for each other: the keys take a signature, the published state and the workspace have to be read. */

@@ -10,9 +10,9 @@
 #define HEAD 152 /* format, boot, signer */
 #define TAIL 8   /* the size of all, at the end of the header */
 
-#define XML_NUMBER (HEAD + 16)
+#define XML_NUMBER (HEAD + 24)
 
-static char *dir, *path, *cache, *xml_path;
+static char *dir, *path, *cache, *xml_path[INDEX_STREAMS];
 static char head[HEAD];
 static size_t header_size;
 
@@ -21,7 +21,8 @@ static void gone(void) {
         free(dir);
         free(path);
         free(cache);
-        free(xml_path);
+        for (size_t i = 0; i < INDEX_STREAMS; i++)
+                free(xml_path[i]);
 }
 
 /* One real state, for its header. */
@@ -37,15 +38,20 @@ static void setup(void) {
         if (make_temp_dir(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", "fuzz", &dir) < 0 || atexit(gone) != 0 ||
             memo_open(dir, "/repo", "signer", &m, NULL) < 0 || !memo_solv_new(m))
                 abort();
-        memo_save(m, &item, 1, &parts, false);
+        memo_write(m, &item, 1, &parts, false);
+        memo_switch(m);
         pattern = format("%s/cache/publish-*/state", dir);
         if (!pattern || glob(pattern, 0, NULL, &found) != 0 || !(path = strdup(found.gl_pathv[0])) || read_file(AT_FDCWD, path, 1 << 20, &text, &size) < 0)
                 abort();
         globfree(&found);
         cache = strndup(path, (size_t) (path_basename(path) - path));
-        xml_path = cache ? format("%sxml.1", cache) : NULL;
-        if (!xml_path)
-                abort();
+        for (size_t i = 0; i < INDEX_STREAMS; i++) {
+                static const char *const streams[] = { "primary", "filelists", "other" };
+
+                xml_path[i] = cache ? format("%s1.%s", cache, streams[i]) : NULL;
+                if (!xml_path[i])
+                        abort();
+        }
         memcpy(head, text, HEAD);
         for (size_t at = HEAD; header_size == 0 && at + TAIL <= size; at += TAIL)
                 if (memcmp(text + at, &(uint64_t){ size }, TAIL) == 0)
@@ -90,8 +96,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (!dir)
                 setup();
         /* What does not fit is removed, all of it. */
-        if (mkdir_parents(AT_FDCWD, cache, 0700) < 0 || (access(xml_path, F_OK) < 0 && write_file_new(AT_FDCWD, xml_path, "abcdefghij", 10, 0600) < 0))
+        if (mkdir_parents(AT_FDCWD, cache, 0700) < 0)
                 abort();
+        for (size_t i = 0; i < INDEX_STREAMS; i++)
+                if (access(xml_path[i], F_OK) < 0 && write_file_new(AT_FDCWD, xml_path[i], "abcdefghij", 10, 0600) < 0)
+                        abort();
         fd = open(path, O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0600);
         if (fd < 0 || write_all(fd, head, HEAD) < 0 || write_all(fd, data, size) < 0 ||
             (total >= header_size && (pwrite(fd, &total, TAIL, (off_t) (header_size - TAIL)) != TAIL ||

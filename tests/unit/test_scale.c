@@ -121,7 +121,8 @@ static void save_one(Memo *m, const char *file) {
         memcpy(item.entry.input_sha256, sha256, sizeof(sha256));
         for (size_t i = 0; i < INDEX_STREAMS; i++)
                 memcpy(parts.sha256[i], sha256, sizeof(sha256));
-        memo_save(m, &item, 1, &parts, false);
+        memo_write(m, &item, 1, &parts, false);
+        memo_switch(m);
 }
 
 START_TEST(what_is_remembered_comes_back) {
@@ -153,14 +154,13 @@ END_TEST
 START_TEST(a_damaged_state_is_safe) {
         _cleanup_(memo_freep) Memo *empty = NULL;
         _cleanup_error_ Error e = ERROR_INIT;
-        _cleanup_free_ char *cache = path_join(dir, "cache"), *state = NULL, *path = NULL, *xml = NULL;
+        _cleanup_free_ char *cache = path_join(dir, "cache"), *state = NULL, *path = NULL;
         _cleanup_strv_ char **names = NULL;
         size_t size = 0;
 
         ck_assert_int_eq(memo_open(dir, "repo", "KEY", &empty, &e), 0);
         save_one(empty, "a.rpm");
         path = format("%.*s/state", (int) (strlen(memo_solv(empty)) - strlen("/base.solv")), memo_solv(empty));
-        xml = format("%.*s/xml.1", (int) (strlen(memo_solv(empty)) - strlen("/base.solv")), memo_solv(empty));
         ck_assert_int_eq(read_file(AT_FDCWD, path, 1 << 20, &state, &size), 0);
         for (size_t i = 0; i < 2 * size; i += 3) {
                 _cleanup_(memo_freep) Memo *m = NULL;
@@ -174,7 +174,12 @@ START_TEST(a_damaged_state_is_safe) {
                 (void) remove_tree(AT_FDCWD, cache);
                 ck_assert_int_eq(mkdir_parents(AT_FDCWD, path, 0755), 0);
                 ck_assert_int_eq(remove_tree(AT_FDCWD, path), 0);
-                ck_assert_int_eq(write_file_new(AT_FDCWD, xml, "<p><f><o>!", 10, 0600), 0);
+                for (size_t k = 0; k < INDEX_STREAMS; k++) {
+                        static const char *const streams[] = { "primary", "filelists", "other" };
+                        _cleanup_free_ char *xml = format("%.*s/1.%s", (int) (strlen(path) - strlen("/state")), path, streams[k]);
+
+                        ck_assert_int_eq(write_file_new(AT_FDCWD, xml, "<p><f><o>!", 10, 0600), 0);
+                }
                 ck_assert_int_eq(write_file_new(AT_FDCWD, path, copy, i < size ? size : i - size, 0600), 0);
                 ck_assert_int_eq(memo_open(dir, "repo", "KEY", &m, &e), 0);
                 x = memo_find(m, "a.rpm", 0);
