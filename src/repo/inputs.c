@@ -17,23 +17,19 @@
 #define RECORD_MAX  (1024 * 1024)
 #define RELEASE_MAX (256 * 1024)
 
-static InputPackage *input_package_free(InputPackage *p) {
-        if (!p)
-                return NULL;
+static void input_package_clear(InputPackage *p) {
         free(p->artifact);
         free(p->artifact_sha256);
         strv_free(p->releases);
         free(p->signer);
         free(p->signer_key);
-        free(p);
-        return NULL;
 }
-DEFINE_CLEANUP(InputPackage, input_package_free);
+DEFINE_CLEANUP(InputPackage, input_package_clear);
 
 /* Its bytes are folder/name; file: what it is called, NULL: name. NULL: out of memory. */
-static InputPackage *input_package_new(const char *folder, const char *name, const char *file) {
+static InputPackage *input_package_new(Pool *pool, const char *folder, const char *name, const char *file) {
         size_t a = strlen(folder), b = strlen(name) + 1, c = file ? strlen(file) + 1 : 0;
-        InputPackage *p = calloc(1, sizeof(*p) + a + 1 + b + c);
+        InputPackage *p = pool_alloc(pool, sizeof(*p) + a + 1 + b + c);
         char *to;
 
         if (!p)
@@ -50,7 +46,8 @@ Inputs *inputs_free(Inputs *in) {
         if (!in)
                 return NULL;
         for (size_t i = 0; i < in->n_packages; i++)
-                input_package_free(in->packages[i]);
+                input_package_clear(in->packages[i]);
+        pool_clear(&in->pool);
         for (size_t i = 0; i < in->n_releases; i++) {
                 free(in->releases[i].name);
                 free(in->releases[i].lock_sha256);
@@ -227,13 +224,15 @@ typedef struct Records {
         const char *folder;
         int dir_fd;
         const Memo *memo;
+        Pool *pool;
         InputPackage **packages;
         size_t n;
 } Records;
 
 static void records_done(Records *r) {
         for (size_t i = 0; i < r->n; i++)
-                input_package_free(r->packages[i]);
+                if (r->packages[i])
+                        input_package_clear(r->packages[i]);
         free(r->packages);
         safe_close(r->dir_fd);
 }
@@ -280,7 +279,7 @@ static int list_record(Records *all, const char *name, Error *e) {
                         return error_oom(e);
                 all->packages = grown;
         }
-        if (!(all->packages[all->n] = input_package_new(all->folder, name, NULL)))
+        if (!(all->packages[all->n] = input_package_new(all->pool, all->folder, name, NULL)))
                 return error_oom(e);
         all->n++;
         return 0;
@@ -314,7 +313,7 @@ static int by_file(const void *a, const void *b) {
 
 static int load_records(Inputs *in, const char *workspace, Error *e) {
         _cleanup_free_ char *path = path_join(workspace, "packages");
-        _cleanup_(records_done) Records all = { .folder = path, .dir_fd = -1, .memo = in->memo };
+        _cleanup_(records_done) Records all = { .folder = path, .dir_fd = -1, .memo = in->memo, .pool = &in->pool };
         int r;
 
         if (!path)
@@ -350,7 +349,7 @@ static int find_signer_key(InputPackage *p, const char *workspace, const InputRe
 }
 
 static int add_vendor(Inputs *in, const char *workspace, const InputRelease *ir, const Artifact *a, Error *e) {
-        _cleanup_(input_package_freep) InputPackage *p = NULL;
+        _cleanup_(input_package_clearp) InputPackage *p = NULL;
         const LockedArtifact *l = lock_find(ir->lock, a->name);
         _cleanup_free_ char *folder = NULL;
         InputPackage *same;
@@ -368,7 +367,7 @@ static int add_vendor(Inputs *in, const char *workspace, const InputRelease *ir,
                 return strv_append(&same->releases, ir->name) < 0 ? error_oom(e) : 0;
         }
         folder = format("%s/store/sha256/%.2s", workspace, l->sha256);
-        p = folder ? input_package_new(folder, l->sha256, l->filename) : NULL;
+        p = folder ? input_package_new(&in->pool, folder, l->sha256, l->filename) : NULL;
         if (!p)
                 return error_oom(e);
         memcpy(p->sha256, l->sha256, SHA256_HEX_SIZE);

@@ -2,6 +2,7 @@
 /* What the workspace has to publish: its own packages with their build records, and the vendor RPMs that the locks name. */
 #pragma once
 
+#include "basic/pool.h"
 #include "release/lock.h"
 #include "repo/memo.h"
 
@@ -18,7 +19,7 @@ typedef struct InputPackage {
         char **releases;       /* names of the releases it belongs to; none: it belongs to all */
         char *signer;          /* vendor RPM: fingerprint of the vendor's key, its signature is kept. NULL: our own */
         char *signer_key;      /* path of that key in the store, or NULL when the lock has none */
-        char text[];           /* path and file: there are many packages, and each is one piece of memory */
+        char text[];           /* path and file */
 } InputPackage;
 
 typedef struct InputRelease {
@@ -31,6 +32,7 @@ typedef struct InputRelease {
 
 typedef struct Inputs {
         InputPackage **packages; /* sorted by file name */
+        Pool pool;               /* that they are in: there are many */
         size_t n_packages;
         InputRelease *releases;  /* as given */
         size_t n_releases;

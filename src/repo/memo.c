@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "basic/fs.h"
 #include "basic/strings.h"
@@ -261,7 +262,7 @@ const char *memo_solv_new(const Memo *m) {
 }
 
 /* Appends what is new of one stream, or begins another file with everything. */
-static int write_stream(const Memo *m, int dir_fd, size_t stream, bool afresh, MemoItem *items, size_t n, MemoHeader *h) {
+static int write_stream(const Memo *m, int dir_fd, size_t stream, bool afresh, const MemoItem *items, MemoEntry *entries, size_t n, MemoHeader *h) {
         _cleanup_free_ char *name = xml_name(h->xml_number, stream);
         uint64_t at = afresh ? 0 : m->header->xml_size[stream];
         _cleanup_close_ int fd = -1;
@@ -275,10 +276,10 @@ static int write_stream(const Memo *m, int dir_fd, size_t stream, bool afresh, M
         if (fd < 0 || lseek(fd, (off_t) at, SEEK_SET) < 0)
                 return -errno;
         for (size_t i = 0; i < n; i++) {
-                MemoItem *item = &items[i];
+                const MemoItem *item = &items[i];
 
-                item->entry.xml_size[stream] = (uint32_t) item->xml->size[stream];
-                item->entry.xml_at[stream] = item->old && !afresh ? item->old->xml_at[stream] : at + t.size;
+                entries[i].xml_size[stream] = (uint32_t) item->xml->size[stream];
+                entries[i].xml_at[stream] = item->old && !afresh ? item->old->xml_at[stream] : at + t.size;
                 if (!item->old || afresh)
                         text_append_n(&t, item->xml->xml[stream], item->xml->size[stream]);
         }
@@ -300,51 +301,57 @@ static bool is_garbage(const Memo *m, const MemoItem *items, size_t n) {
         return used < all / GARBAGE;
 }
 
-static int write_xml(const Memo *m, int dir_fd, MemoItem *items, size_t n, MemoHeader *h) {
+static int write_xml(const Memo *m, int dir_fd, const MemoItem *items, MemoEntry *entries, size_t n, MemoHeader *h) {
         bool afresh = !m->header || is_garbage(m, items, n);
         int r = 0;
 
         h->xml_number = (m->header ? m->header->xml_number : 0) + afresh;
         for (size_t i = 0; r >= 0 && i < INDEX_STREAMS; i++)
-                r = write_stream(m, dir_fd, i, afresh, items, n, h);
+                r = write_stream(m, dir_fd, i, afresh, items, entries, n, h);
         return r;
 }
 
-static void put_strings(MemoItem *item, Text *strings) {
-        item->entry.file = (uint32_t) strings->size;
+static void put_strings(const MemoItem *item, MemoEntry *x, Text *strings) {
+        x->file = (uint32_t) strings->size;
         text_append_n(strings, item->file, strlen(item->file) + 1);
-        item->entry.releases = (uint32_t) strings->size;
-        item->entry.n_releases = 0;
+        x->releases = (uint32_t) strings->size;
+        x->n_releases = 0;
         STRV_FOREACH(s, item->releases) {
                 text_append_n(strings, *s, strlen(*s) + 1);
-                item->entry.n_releases++;
+                x->n_releases++;
         }
-        if (item->entry.n_releases == 0)
+        if (x->n_releases == 0)
                 text_append_n(strings, "", 1);
 }
 
-static int write_state(int dir_fd, const MemoHeader *h, MemoItem *items, size_t n, const IndexParts *parts) {
-        _cleanup_text_ Text t = {}, strings = {};
-        MemoHeader *head;
+static int write_pieces(int dir_fd, const char *name, const struct iovec *v, size_t n) {
+        _cleanup_close_ int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        int r = fd < 0 ? -errno : 0;
 
-        text_append_n(&t, h, sizeof(*h));
-        for (size_t i = 0; i < n; i++) {
-                put_strings(&items[i], &strings);
-                text_append_n(&t, &items[i].entry, sizeof(items[i].entry));
-        }
-        for (size_t i = 0; i < INDEX_STREAMS; i++)
-                text_append_n(&t, parts->parts[i], parts->n[i] * sizeof(IndexPart));
-        text_append_n(&t, strings.data, strings.size);
-        if (t.failed || strings.failed || strings.size > UINT32_MAX)
-                return -ENOMEM;
-        head = (MemoHeader *) (void *) t.data;
-        head->n_strings = strings.size;
-        head->size = t.size;
-        (void) unlinkat(dir_fd, "state.new", 0);
-        return write_file_new(dir_fd, "state.new", t.data, t.size, 0644);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = write_all(fd, v[i].iov_base, v[i].iov_len);
+        return r;
 }
 
-static int write_all_of(Memo *m, int dir_fd, MemoItem *items, size_t n, const IndexParts *parts, bool new_solv) {
+static int write_state(int dir_fd, MemoHeader *h, const MemoItem *items, MemoEntry *entries, size_t n, const IndexParts *parts) {
+        struct iovec v[3 + INDEX_STREAMS] = { { h, sizeof(*h) }, { entries, n * sizeof(*entries) } };
+        _cleanup_text_ Text strings = {};
+
+        for (size_t i = 0; i < n; i++)
+                put_strings(&items[i], &entries[i], &strings);
+        if (strings.failed || strings.size > UINT32_MAX)
+                return -ENOMEM;
+        for (size_t i = 0; i < INDEX_STREAMS; i++)
+                v[2 + i] = (struct iovec){ parts->parts[i], parts->n[i] * sizeof(IndexPart) };
+        v[2 + INDEX_STREAMS] = (struct iovec){ strings.data, strings.size };
+        h->n_strings = strings.size;
+        for (size_t i = 0; i < ELEMENTSOF(v); i++)
+                h->size += v[i].iov_len;
+        (void) unlinkat(dir_fd, "state.new", 0);
+        return write_pieces(dir_fd, "state.new", v, ELEMENTSOF(v));
+}
+
+static int write_all_of(Memo *m, int dir_fd, const MemoItem *items, MemoEntry *entries, size_t n, const IndexParts *parts, bool new_solv) {
         MemoHeader h = { .n_entries = n, .n_solv = new_solv ? n : memo_solv_size(m) };
         int r;
 
@@ -355,7 +362,7 @@ static int write_all_of(Memo *m, int dir_fd, MemoItem *items, size_t n, const In
                 h.n_parts[i] = parts->n[i];
                 memcpy(h.parts_sha256[i], parts->sha256[i], SHA256_HEX_SIZE);
         }
-        if ((r = write_xml(m, dir_fd, items, n, &h)) < 0 || (r = write_state(dir_fd, &h, items, n, parts)) < 0)
+        if ((r = write_xml(m, dir_fd, items, entries, n, &h)) < 0 || (r = write_state(dir_fd, &h, items, entries, n, parts)) < 0)
                 return r;
         m->written = true;
         m->written_solv = new_solv;
@@ -363,13 +370,13 @@ static int write_all_of(Memo *m, int dir_fd, MemoItem *items, size_t n, const In
         return 0;
 }
 
-void memo_write(Memo *m, MemoItem *items, size_t n, const IndexParts *parts, bool new_solv) {
+void memo_write(Memo *m, const MemoItem *items, MemoEntry *entries, size_t n, const IndexParts *parts, bool new_solv) {
         _cleanup_close_ int fd = -1;
 
         if (!m->boot[0] || mkdir_parents(AT_FDCWD, m->dir, 0755) < 0)
                 return;
         fd = open_dir(m);
-        if (fd >= 0 && write_all_of(m, fd, items, n, parts, new_solv) < 0)
+        if (fd >= 0 && write_all_of(m, fd, items, entries, n, parts, new_solv) < 0)
                 (void) unlinkat(fd, "state.new", 0);
 }
 

@@ -43,14 +43,14 @@ const char *memo_solv_new(const Memo *m);
 
 /* What is to be known next time. old: whose XML is kept where it is; NULL: xml is new. */
 typedef struct MemoItem {
-        MemoEntry entry;       /* all but file, releases, n_releases and the XML's place */
         const char *file;
         char *const *releases;
         const MemoEntry *old;
         const IndexEntry *xml;
 } MemoItem;
 
-/* Writes it, beside what is known; items sorted by file name; new_solv: there is a new base.solv. That it cannot be written is no error: it costs time later. */
-void memo_write(Memo *m, MemoItem *items, size_t n, const IndexParts *parts, bool new_solv);
+/* Writes it, beside what is known; items sorted by file name, and an entry of each: all but file, releases, n_releases and the XML's place. new_solv: there is a
+ * new base.solv. That it cannot be written is no error: it costs time later. */
+void memo_write(Memo *m, const MemoItem *items, MemoEntry *entries, size_t n, const IndexParts *parts, bool new_solv);
 /* Makes what was written last what is known from now on: to be called when it is true. m stays as it was opened. */
 void memo_switch(Memo *m);

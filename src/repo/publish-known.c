@@ -41,30 +41,36 @@ int publish_find_known(Publish *p, Error *e) {
         return 0;
 }
 
+typedef struct Remembered {
+        const PublishedPackage *package;
+        int32_t solv;
+        const IndexEntry *xml;
+} Remembered;
+
 /* Which one of base.solv each package is from now on: what stayed in it, then what was new; or all of them, in order. */
-static void number_solv(const Publish *p, MemoItem *items) {
+static void number_solv(const Publish *p, Remembered *v) {
         size_t n = p->report.proof->known ? memo_solv_size(p->memo) : 0, next = 0;
         _cleanup_free_ int32_t *moved = calloc(n + 1, sizeof(*moved));
 
         for (size_t i = 0; i < p->n_entries; i++)
-                items[i].entry.solv = -1;
+                v[i].solv = -1;
         if (!moved)
                 return;
         for (size_t i = 0; i < n; i++)
                 moved[i] = p->known.gone[i] ? -1 : (int32_t) next++;
         for (size_t i = 0; i < p->n_entries; i++) {
-                const PublishedPackage *q = p->next->packages[i];
+                const PublishedPackage *q = v[i].package;
                 int32_t old = n > 0 && q->known ? q->input->memo->solv : -1;
 
                 if (!p->report.proof->written)
-                        items[i].entry.solv = old;
+                        v[i].solv = old;
                 else
-                        items[i].entry.solv = old >= 0 ? moved[old] : (int32_t) next++;
+                        v[i].solv = old >= 0 ? moved[old] : (int32_t) next++;
         }
 }
 
-static int by_item_file(const void *a, const void *b) {
-        return strcmp(((const MemoItem *) a)->file, ((const MemoItem *) b)->file);
+static int by_package_file(const void *a, const void *b) {
+        return strcmp(((const Remembered *) a)->package->file, ((const Remembered *) b)->package->file);
 }
 
 /* What changed so short a time ago that it could change again without its times telling is not taken for known. */
@@ -72,31 +78,35 @@ static bool is_settled(const Publish *p, const InputPackage *in) {
         return file_id_is_settled(&in->id, p->started_ns) && file_id_is_settled(&in->record_id, p->started_ns);
 }
 
-void publish_write_memo(Publish *p) {
-        _cleanup_free_ MemoItem *items = calloc(p->n_entries + 1, sizeof(*items));
+static void fill(const Publish *p, const Remembered *v, MemoItem *item, MemoEntry *x) {
+        const PublishedPackage *q = v->package;
 
-        if (!items || p->n_entries == 0)
-                return;
-        for (size_t i = 0; i < p->n_entries; i++) {
-                const PublishedPackage *q = p->next->packages[i];
-                MemoEntry *x = &items[i].entry;
-
-                items[i].file = q->file;
-                items[i].releases = q->releases;
-                items[i].xml = &p->entries[i];
-                items[i].old = q->known ? q->input->memo : NULL;
-                if (is_settled(p, q->input)) {
-                        x->record = q->input->record_id;
-                        x->input = q->input->id;
-                }
-                x->published = q->id;
-                x->build_time = q->build_time;
-                memcpy(x->input_sha256, q->input->sha256, SHA256_HEX_SIZE);
-                memcpy(x->sha256, q->sha256, SHA256_HEX_SIZE);
+        *item = (MemoItem){ .file = q->file, .releases = q->releases, .xml = v->xml, .old = q->known ? q->input->memo : NULL };
+        x->solv = v->solv;
+        if (is_settled(p, q->input)) {
+                x->record = q->input->record_id;
+                x->input = q->input->id;
         }
-        number_solv(p, items);
-        sort(items, p->n_entries, sizeof(*items), by_item_file);
-        memo_write(p->memo, items, p->n_entries, index_parts(p->index), p->report.proof->written);
+        x->published = q->id;
+        x->build_time = q->build_time;
+        memcpy(x->input_sha256, q->input->sha256, SHA256_HEX_SIZE);
+        memcpy(x->sha256, q->sha256, SHA256_HEX_SIZE);
+}
+
+void publish_write_memo(Publish *p) {
+        _cleanup_free_ Remembered *v = calloc(p->n_entries + 1, sizeof(*v));
+        _cleanup_free_ MemoItem *items = calloc(p->n_entries + 1, sizeof(*items));
+        _cleanup_free_ MemoEntry *entries = calloc(p->n_entries + 1, sizeof(*entries));
+
+        if (!v || !items || !entries || p->n_entries == 0)
+                return;
+        for (size_t i = 0; i < p->n_entries; i++)
+                v[i] = (Remembered){ .package = p->next->packages[i], .xml = &p->entries[i] };
+        number_solv(p, v);
+        sort(v, p->n_entries, sizeof(*v), by_package_file);
+        for (size_t i = 0; i < p->n_entries; i++)
+                fill(p, &v[i], &items[i], &entries[i]);
+        memo_write(p->memo, items, entries, p->n_entries, index_parts(p->index), p->report.proof->written);
 }
 
 void publish_remember(Publish *p) {

@@ -29,6 +29,7 @@ static void gone(void) {
 static void setup(void) {
         static const IndexEntry xml = { .xml = { "a", "b", "c" }, .size = { 1, 1, 1 } };
         MemoItem item = { .file = "a.rpm", .xml = &xml };
+        MemoEntry entry = {};
         _cleanup_(memo_freep) Memo *m = NULL;
         _cleanup_free_ char *pattern = NULL, *text = NULL;
         IndexParts parts = {};
@@ -38,7 +39,7 @@ static void setup(void) {
         if (make_temp_dir(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", "fuzz", &dir) < 0 || atexit(gone) != 0 ||
             memo_open(dir, "/repo", "signer", &m, NULL) < 0 || !memo_solv_new(m))
                 abort();
-        memo_write(m, &item, 1, &parts, false);
+        memo_write(m, &item, &entry, 1, &parts, false);
         memo_switch(m);
         pattern = format("%s/cache/publish-*/state", dir);
         if (!pattern || glob(pattern, 0, NULL, &found) != 0 || !(path = strdup(found.gl_pathv[0])) || read_file(AT_FDCWD, path, 1 << 20, &text, &size) < 0)

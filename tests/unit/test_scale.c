@@ -113,15 +113,16 @@ static char *releases[] = { (char *) "one", (char *) "two", NULL };
 
 static void save_one(Memo *m, const char *file) {
         IndexEntry xml = { .xml = { "<p>", "<f>", "<o>!" }, .size = { 3, 3, 4 } };
-        MemoItem item = { .file = file, .releases = releases, .xml = &xml, .entry = { .solv = -1, .build_time = 5 } };
+        MemoItem item = { .file = file, .releases = releases, .xml = &xml };
+        MemoEntry entry = { .solv = -1, .build_time = 5 };
         IndexPart part = { .at = 10, .size = 3 };
         IndexParts parts = { .parts = { &part, &part, &part }, .n = { 1, 1, 1 } };
 
-        memcpy(item.entry.sha256, sha256, sizeof(sha256));
-        memcpy(item.entry.input_sha256, sha256, sizeof(sha256));
+        memcpy(entry.sha256, sha256, sizeof(sha256));
+        memcpy(entry.input_sha256, sha256, sizeof(sha256));
         for (size_t i = 0; i < INDEX_STREAMS; i++)
                 memcpy(parts.sha256[i], sha256, sizeof(sha256));
-        memo_write(m, &item, 1, &parts, false);
+        memo_write(m, &item, &entry, 1, &parts, false);
         memo_switch(m);
 }
 
