@@ -12,12 +12,15 @@
 #define FORMAT     "gn8v-tee publish memo 2, " GN8V_VERSION
 #define BOOT_ID    "/proc/sys/kernel/random/boot_id"
 #define PARTS_MAX  10000000u
+#define CERTIFICATION_MAX 2048
 #define GARBAGE    4 /* XML is made anew when less than one in so many bytes of it is used */
 
 static const char *const streams[INDEX_STREAMS] = { [INDEX_PRIMARY] = "primary", [INDEX_FILELISTS] = "filelists", [INDEX_OTHER] = "other" };
 
 typedef struct MemoHeader {
         char format[64], boot[40], signer[48];
+        unsigned char certification[CERTIFICATION_MAX];
+        uint64_t certification_size;
         uint64_t n_entries, n_strings, n_solv;
         uint64_t xml_number, xml_size[INDEX_STREAMS];
         uint64_t n_parts[INDEX_STREAMS];
@@ -36,6 +39,8 @@ struct Memo {
         IndexParts parts; /* in the state: not to be freed */
         char *xml[INDEX_STREAMS];
         size_t xml_size[INDEX_STREAMS];
+        unsigned char certification[CERTIFICATION_MAX];
+        size_t certification_size;
         bool written, written_solv;
         uint64_t written_number; /* of its XML */
 };
@@ -116,7 +121,7 @@ static bool read_state(Memo *m) {
         const void *p;
         size_t at = sizeof(MemoHeader);
 
-        if (m->state_size < sizeof(MemoHeader) || h->size != m->state_size || strncmp(h->format, FORMAT, sizeof(h->format)) != 0 ||
+        if (m->state_size < sizeof(MemoHeader) || h->size != m->state_size || h->certification_size > sizeof(h->certification) || strncmp(h->format, FORMAT, sizeof(h->format)) != 0 ||
             strncmp(h->boot, m->boot, sizeof(h->boot)) != 0 || strncmp(h->signer, m->signer, sizeof(h->signer)) != 0)
                 return false;
         m->header = h;
@@ -245,6 +250,17 @@ void memo_xml(const Memo *m, const MemoEntry *x, IndexEntry *ret) {
         memcpy(ret->sha256, x->sha256, SHA256_HEX_SIZE);
 }
 
+const void *memo_certification(const Memo *m, size_t *ret_size) {
+        *ret_size = m->header ? (size_t) m->header->certification_size : 0;
+        return m->header ? m->header->certification : NULL;
+}
+
+void memo_set_certification(Memo *m, const void *data, size_t size) {
+        m->certification_size = size <= sizeof(m->certification) ? size : 0;
+        if (m->certification_size > 0)
+                memcpy(m->certification, data, size);
+}
+
 const IndexParts *memo_parts(const Memo *m) {
         return m->header ? &m->parts : NULL;
 }
@@ -358,6 +374,8 @@ static int write_all_of(Memo *m, int dir_fd, const MemoItem *items, MemoEntry *e
         memcpy(h.format, FORMAT, MIN(sizeof(FORMAT), sizeof(h.format)));
         memcpy(h.boot, m->boot, sizeof(h.boot));
         memcpy(h.signer, m->signer, sizeof(h.signer));
+        memcpy(h.certification, m->certification, sizeof(h.certification));
+        h.certification_size = m->certification_size;
         for (size_t i = 0; i < INDEX_STREAMS; i++) {
                 h.n_parts[i] = parts->n[i];
                 memcpy(h.parts_sha256[i], parts->sha256[i], SHA256_HEX_SIZE);

@@ -32,6 +32,10 @@ const MemoEntry *memo_find(const Memo *m, const char *file, size_t guess);
 const char *memo_string(const Memo *m, uint32_t at);
 void memo_xml(const Memo *m, const MemoEntry *x, IndexEntry *ret);
 
+/* The signer's own certification (signer.h), from memo_open() to memo_free() and, if it is set, in what memo_write() writes. */
+const void *memo_certification(const Memo *m, size_t *ret_size);
+void memo_set_certification(Memo *m, const void *data, size_t size);
+
 /* The compressed parts of the metadata that were published last. */
 const IndexParts *memo_parts(const Memo *m);
 

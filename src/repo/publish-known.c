@@ -106,6 +106,7 @@ void publish_write_memo(Publish *p) {
         sort(v, p->n_entries, sizeof(*v), by_package_file);
         for (size_t i = 0; i < p->n_entries; i++)
                 fill(p, &v[i], &items[i], &entries[i]);
+        memo_set_certification(p->memo, p->o->signers->v[0]->certification, p->o->signers->v[0]->certification_size);
         memo_write(p->memo, items, entries, p->n_entries, index_parts(p->index), p->report.proof->written);
 }
 

@@ -418,6 +418,15 @@ static int make_next(Publish *p, Error *e) {
         return repository_link_metadata(p->repo, p->o->keep, e);
 }
 
+/* A signature that is made once is good for ever. */
+static void take_certification(const Memo *m, Signer *s) {
+        size_t size;
+        const void *data = memo_certification(m, &size);
+
+        if (size > 0 && size <= sizeof(s->certification))
+                memcpy(s->certification, data, s->certification_size = size);
+}
+
 /* What does not wait for each other: the keys take a signature, the published state and the workspace have to be read. */
 static int read_part(void *data, size_t i, Error *e) {
         Publish *p = data;
@@ -428,7 +437,9 @@ static int read_part(void *data, size_t i, Error *e) {
                 r = repository_read(p->repo, e);
                 return r < 0 ? r : refuse_mirror(p, e);
         case 1: return inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e);
-        default: return keyring_new_own(p->o->signers, &p->keyring, e);
+        default:
+                take_certification(p->memo, p->o->signers->v[0]);
+                return keyring_new_own(p->o->signers, &p->keyring, e);
         }
 }
 

@@ -76,26 +76,36 @@ static EVP_PKEY *public_key(const void *modulus, size_t modulus_size, const void
         return key;
 }
 
-/* What the private key signs is good by the public one: a damaged file, or a token's other key, is found here and not by clients. */
-static int sign_checked(void *data, const unsigned char *digest, unsigned char **ret, size_t *ret_size, Error *e) {
-        Signer *s = data;
+static bool is_good(const Signer *s, const unsigned char *digest, const unsigned char *signature, size_t size) {
         EVP_PKEY_CTX *ctx = s->verifier ? EVP_PKEY_CTX_new_from_pkey(NULL, s->verifier, NULL) : NULL;
-        unsigned char *signature = NULL;
-        size_t size = 0;
-        bool good;
+        bool good = ctx && EVP_PKEY_verify_init(ctx) == 1 && EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
+                    EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 && EVP_PKEY_verify(ctx, signature, size, digest, 32) == 1;
+
+        EVP_PKEY_CTX_free(ctx);
+        return good;
+}
+
+/* What the private key signs is good by the public one: a damaged file, or a token's other key, is found here and not by clients. */
+static int certify(void *data, const unsigned char *digest, unsigned char **ret, size_t *ret_size, Error *e) {
+        Signer *s = data;
         int r;
 
-        r = s->type->sign(s, digest, &signature, &size, e);
-        good = r >= 0 && ctx && EVP_PKEY_verify_init(ctx) == 1 && EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
-               EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 && EVP_PKEY_verify(ctx, signature, size, digest, 32) == 1;
-        EVP_PKEY_CTX_free(ctx);
-        if (good) {
-                *ret = signature;
-                *ret_size = size;
+        if (s->certification_size > 0 && is_good(s, digest, s->certification, s->certification_size)) {
+                if (!(*ret = malloc(s->certification_size)))
+                        return error_oom(e);
+                memcpy(*ret, s->certification, *ret_size = s->certification_size);
                 return 0;
         }
-        free(signature);
-        return r < 0 ? r : error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: its private key does not belong to its public one", s->name);
+        s->certification_size = 0;
+        if ((r = s->type->sign(s, digest, ret, ret_size, e)) < 0)
+                return r;
+        if (!is_good(s, digest, *ret, *ret_size)) {
+                free(*ret);
+                return error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: its private key does not belong to its public one", s->name);
+        }
+        if (*ret_size <= sizeof(s->certification))
+                memcpy(s->certification, *ret, s->certification_size = *ret_size);
+        return 0;
 }
 
 int signer_set_rsa(Signer *s, const void *modulus, size_t modulus_size, const void *exponent, size_t exponent_size, const char *name, Error *e) {
@@ -117,7 +127,7 @@ int signer_certify(Signer *s, Error *e) {
 
         if (s->public_key)
                 return 0;
-        r = openpgp_make_key(s->created, &s->numbers, s->user_id, sign_checked, s, s->signing, &s->public_key, &s->public_key_size, e);
+        r = openpgp_make_key(s->created, &s->numbers, s->user_id, certify, s, s->signing, &s->public_key, &s->public_key_size, e);
         return r < 0 ? r : openpgp_check_key(s->public_key, s->public_key_size, s->name, e);
 }
 

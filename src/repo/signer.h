@@ -9,6 +9,8 @@
 #include "repo/openpgp-packet.h"
 #include "repo/secret.h"
 
+#define SIGNER_CERTIFICATION_MAX 2048 /* an RSA signature of 16384 bits */
+
 typedef struct Signer Signer;
 
 typedef struct SignerType {
@@ -29,7 +31,9 @@ struct Signer {
         size_t public_key_size;
         char *name;          /* of an RSA key that is none of GnuPG's, for messages; */
         Text numbers;        /* its modulus and exponent, as OpenPGP has them; */
-        EVP_PKEY *verifier;  /* and they as OpenSSL's key, or NULL */
+        EVP_PKEY *verifier;  /* and they as OpenSSL's key, or NULL; */
+        unsigned char certification[SIGNER_CERTIFICATION_MAX]; /* and its signature on itself, to be taken if it is good, or made; see signer_certify() */
+        size_t certification_size; /* 0: unknown */
         void *data;          /* the type's own */
 };
 
@@ -50,8 +54,8 @@ int signer_pkcs11_new(const char *uri, const SecretSource *secret, const char *u
 
 /* For the two above: takes an RSA key's modulus and exponent (big-endian), and with them its fingerprint. name is for messages. */
 int signer_set_rsa(Signer *s, const void *modulus, size_t modulus_size, const void *exponent, size_t exponent_size, const char *name, Error *e);
-/* Makes s->public_key if it is not made yet, with one signature, which takes its time; checks that the private key fits the public one:
- * -EKEYREJECTED/EXIT_UNTRUSTED. Nothing is signed by a signer before. */
+/* Makes s->public_key if it is not made yet, with one signature, which takes its time, or the certification that is there from another time. When it signs, the
+ * private key has to fit the public one: -EKEYREJECTED/EXIT_UNTRUSTED. */
 int signer_certify(Signer *s, Error *e);
 /* A new one of a type, with name and date; refuses those that no key can have (EXIT_USAGE). */
 int signer_new(const SignerType *type, const char *user_id, int64_t created, Signer **ret, Error *e);

@@ -110,21 +110,15 @@ static int begin_file(void *data, size_t i, Error *e) {
         return r;
 }
 
-static int end_path(const Sync *s, const char *path, int flags, Error *e) {
+/* Files, and directories behind them. */
+static int end_path(void *data, size_t i, Error *e) {
+        Sync *s = data;
+        bool file = i < s->files.n;
+        const char *path = file ? s->files.v[i] : s->dirs.v[i - s->files.n];
         _cleanup_close_ int fd = -1;
-        int r = open_path(s, path, flags, &fd, e);
+        int r = open_path(s, path, file ? 0 : O_DIRECTORY, &fd, e);
 
         return r >= 0 && fsync(fd) < 0 ? failed(s, path, errno, e) : r;
-}
-
-static int end_file(void *data, size_t i, Error *e) {
-        Sync *s = data;
-        return end_path(s, s->files.v[i], 0, e);
-}
-
-static int end_dir(void *data, size_t i, Error *e) {
-        Sync *s = data;
-        return end_path(s, s->dirs.v[i], O_DIRECTORY, e);
 }
 
 void sync_begin(int fd) {
@@ -135,7 +129,7 @@ int sync_tree(int dir_fd, const char *name, Error *e) {
         _cleanup_(sync_done) Sync s = { .dir_fd = dir_fd, .name = name };
         int r;
 
-        if ((r = list(&s, ".", e)) < 0 || (r = parallel_run(s.files.n, begin_file, &s, e)) < 0 || (r = parallel_run_on(WAITING, s.files.n, end_file, &s, e)) < 0)
+        if ((r = list(&s, ".", e)) < 0 || (r = parallel_run(s.files.n, begin_file, &s, e)) < 0)
                 return r;
-        return parallel_run_on(WAITING, s.dirs.n, end_dir, &s, e);
+        return parallel_run_on(WAITING, s.files.n + s.dirs.n, end_path, &s, e);
 }

@@ -10,7 +10,7 @@
 #define HEAD 152 /* format, boot, signer */
 #define TAIL 8   /* the size of all, at the end of the header */
 
-#define XML_NUMBER (HEAD + 24)
+#define XML_NUMBER (HEAD + 2048 + 32)
 
 static char *dir, *path, *cache, *xml_path[INDEX_STREAMS];
 static char head[HEAD];
