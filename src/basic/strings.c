@@ -45,6 +45,13 @@ size_t utf8_length(const char *text) {
         return 0;
 }
 
+bool text_is_printable(const char *s) {
+        for (size_t n; *s; s += n)
+                if (!(n = utf8_length(s)))
+                        return false;
+        return true;
+}
+
 void text_clean(char *s, size_t max) {
         size_t i = 0, k;
 

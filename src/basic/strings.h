@@ -24,6 +24,8 @@ char *format_va(const char *fmt, va_list ap) _printf_(1, 0) _must_check_;
 
 /* Bytes of the UTF-8 character (RFC 3629) at s that may be shown; 0: none begins here, or it is a control character. */
 size_t utf8_length(const char *s);
+/* Whether s is UTF-8 without control characters. */
+bool text_is_printable(const char *s);
 /* Makes foreign words fit for a table, a terminal and JSON: what is not UTF-8, or is a control character, becomes '?'; at most max bytes. */
 void text_clean(char *s, size_t max);
 

@@ -9,8 +9,8 @@
 #define LOCK_TIMEOUT_MAX (7 * 24 * 60 * 60)
 #define RELEASES_DIR "/usr/share/gn8v-tee-repo/releases"
 
-/* Three programs have this beginning, for most of a short run is spent loading libraries: the one that is called has no verb, but knows which program
- * has it; one has what needs few libraries, one all. A verb that is not linked in is NULL. */
+/* Four programs have this beginning, for most of a short run is spent loading libraries: the one that is called has no verb, but knows which program
+ * has it; one has what needs few libraries, one what needs no network, one the rest. A verb that is not linked in is NULL. */
 #pragma weak verb_lock
 #pragma weak verb_fetch
 #pragma weak verb_build
@@ -32,6 +32,7 @@
 #pragma weak verb_render
 
 #define LIGHT "gn8v-tee-repo-light"
+#define LOCAL "gn8v-tee-repo-local"
 #define FULL "gn8v-tee-repo-full"
 
 static const Verb verbs[] = {
@@ -40,16 +41,16 @@ static const Verb verbs[] = {
         { "build", "[RELEASE...]", "make packages that are missing or old", verb_build },
         { "add", "FILE.rpm...", "publish others' packages, too", verb_add },
         { "remove", "NAME...", "take such packages away again", verb_remove },
-        { "publish", "--key=FPR [RELEASE...]", "sign, index, prove, switch", verb_publish },
-        { "solve", "[RELEASE...]", "prove that all installs and upgrades", verb_solve, .light = true },
+        { "publish", "--key=FPR [RELEASE...]", "sign, index, prove, switch", verb_publish, LOCAL },
+        { "solve", "[RELEASE...]", "prove that all installs and upgrades", verb_solve, LIGHT },
         { "verify", "[RELEASE...]", "follow the chain to the key, offline", verb_verify },
-        { "generations", "", "list the published states that are kept", verb_generations },
+        { "generations", "", "list the published states that are kept", verb_generations, LOCAL },
         { "diff", "A [B]", "what changes between published states", verb_diff },
-        { "rollback", "--key=FPR [GENERATION]", "publish an earlier state again", verb_rollback },
+        { "rollback", "--key=FPR [GENERATION]", "publish an earlier state again", verb_rollback, LOCAL },
         { "export", "--key=FPR FILE", "write a published state to one signed file", verb_export },
         { "import", "FILE", "publish the state that such a file holds", verb_import },
         { "mirror", "URL DIR", "copy a repository, or what packages need", verb_mirror },
-        { "prune", "--keep=N", "remove older published states", verb_prune },
+        { "prune", "--keep=N", "remove older published states", verb_prune, LOCAL },
         { "sbom", "RELEASE", "write what it is made of, as SPDX JSON", verb_sbom },
         { "list", "[RELEASE...]", "show the artifacts and their state", verb_list },
         { "wrap", "OPTION... ARCHIVE", "place a vendor archive's files (for specs)", verb_wrap },
@@ -113,7 +114,7 @@ static int run_verb(Repo *repo, int argc, char *argv[]) {
                 if (!streq(argv[0], verbs[i].name))
                         continue;
                 if (!verbs[i].run)
-                        return run_program(verbs[i].light ? LIGHT : FULL, argv[0]);
+                        return run_program(verbs[i].program ? verbs[i].program : FULL, argv[0]);
                 optind = 0;
                 r = verbs[i].run(repo, argc, argv, &e);
                 release_free_many(repo->releases, repo->n_releases);

@@ -4,6 +4,7 @@
 #include "cmd/repo-fetching.h"
 #include "repo/obtain.h"
 #include "repo/resolve.h"
+#include "repo/workspace-lock.h"
 
 static void help(void) {
         printf("gn8v-tee-repo fetch [OPTION...] [RELEASE...]\n\n"
@@ -74,7 +75,7 @@ static int collect(const Repo *repo, Wanted *w, Error *e) {
                 return error_oom(e);
         for (size_t i = 0; i < repo->n_releases; i++) {
                 const Release *release = repo->releases[i];
-                int r = resolve_load_lock(repo->workspace, release, &w->locks[i], e);
+                int r = workspace_lock_load(repo->workspace, release, &w->locks[i], e);
 
                 if (r < 0)
                         return r;

@@ -5,7 +5,7 @@
 #include "basic/fs.h"
 #include "cmd/repo.h"
 #include "repo/add.h"
-#include "repo/resolve.h"
+#include "repo/workspace-lock.h"
 #include "repo/rims-package.h"
 #include "repo/store.h"
 
@@ -90,7 +90,7 @@ static State have_packages(char *const *files, char *const *names, const Artifac
 /* A lock that is missing or of another release file is a state; one that cannot be read is an error. */
 static int load_lock(const Repo *repo, const Release *r, Lock **ret, const char **ret_word, Error *e) {
         _cleanup_error_ Error why = ERROR_INIT;
-        int k = resolve_load_lock(repo->workspace, r, ret, &why);
+        int k = workspace_lock_load(repo->workspace, r, ret, &why);
 
         if (k == -ENOENT || k == -ESTALE) {
                 *ret_word = k == -ENOENT ? "no" : "stale";

@@ -4,6 +4,7 @@
 #include "basic/log.h"
 #include "cmd/repo-fetching.h"
 #include "repo/resolve.h"
+#include "repo/workspace-lock.h"
 
 static void help(void) {
         printf("gn8v-tee-repo lock [OPTION...] [RELEASE...]\n\n"
@@ -41,7 +42,7 @@ static int check(Repo *repo, Error *e) {
                 _cleanup_error_ Error why = ERROR_INIT;
                 _cleanup_free_ char *name = release_name(repo->releases[i]);
 
-                r = name ? resolve_load_lock(repo->workspace, repo->releases[i], &l, &why) : -ENOMEM;
+                r = name ? workspace_lock_load(repo->workspace, repo->releases[i], &l, &why) : -ENOMEM;
 
                 if (r == -ENOMEM) {
                         json_decref(all);

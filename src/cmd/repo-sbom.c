@@ -5,7 +5,7 @@
 #include "cmd/output.h"
 #include "cmd/repo.h"
 #include "repo/repo-file.h"
-#include "repo/resolve.h"
+#include "repo/workspace-lock.h"
 #include "repo/sbom.h"
 
 static void help(void) {
@@ -30,7 +30,7 @@ static int load_lock(const Repo *repo, const Release *release, Lock **ret, char 
 
         if (!path)
                 return error_oom(e);
-        if ((r = resolve_load_lock(repo->workspace, release, ret, e)) < 0)
+        if ((r = workspace_lock_load(repo->workspace, release, ret, e)) < 0)
                 return error_hint(e, r, "'gn8v-tee-repo lock %s' makes it", name);
         r = sha256_file(AT_FDCWD, path, ret_sha256);
         return r < 0 ? error_errno(e, -r, "%s", path) : 0;

@@ -24,7 +24,7 @@ typedef struct Verb {
         /* Parses its own options (option_next(); common ones may be among them, so repo is looked at behind that), does the work.
          * Returns an ExitCode (>= 0), or -errno with e filled. */
         int (*run)(Repo *repo, int argc, char *argv[], Error *e);
-        bool light; /* it needs few libraries, and is in the program that loads only these */
+        const char *program; /* that has it; NULL: the one with all libraries */
 } Verb;
 
 /* Loads repo->releases: those named in argv (PROFILE-VERSION), or every one in releases_dir. */

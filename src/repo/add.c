@@ -296,7 +296,6 @@ int packages_add(const AddOptions *o, AddedPackages *ret, Error *e) {
         int64_t now;
         int r;
 
-        index_setup();
         if ((r = load_keys(&a, e)) < 0)
                 return r;
         STRV_FOREACH(file, o->files)

@@ -52,27 +52,6 @@ static void archive_closep(struct archive **a) {
                 (void) archive_read_free(*a);
 }
 
-/* Bytes of the UTF-8 sequence at s that is one printable character, or 0. */
-static size_t utf8_character(const unsigned char *s) {
-        size_t n = *s < 0x80 ? 1 : *s >= 0xc2 && *s < 0xe0 ? 2 : *s >= 0xe0 && *s < 0xf0 ? 3 : *s >= 0xf0 && *s < 0xf5 ? 4 : 0;
-
-        if (n == 1)
-                return *s >= 0x20 && *s != 0x7f;
-        for (size_t i = 1; i < n; i++)
-                if ((s[i] & 0xc0) != 0x80)
-                        return 0;
-        if (n == 2 && s[0] == 0xc2 && s[1] < 0xa0) /* C1 controls */
-                return 0;
-        return n;
-}
-
-bool text_is_printable(const char *s) {
-        for (size_t n; *s; s += n)
-                if (!(n = utf8_character((const unsigned char *) s)))
-                        return false;
-        return true;
-}
-
 char *archive_clean_name(const char *name, int *ret_r) {
         char *clean = calloc(strlen(name) + 1, 1), *to = clean;
 

@@ -43,7 +43,5 @@ int archive_stream(const char *name, int fd, uint64_t offset, uint64_t size, Arc
  * -EFBIG/EXIT_INVALID before they are told. */
 int archive_unpack(const char *name, int fd, uint64_t max, int (*data)(void *userdata, const void *data, size_t size, Error *e), void *userdata, Error *e);
 
-/* Whether s is UTF-8 without control characters. */
-bool text_is_printable(const char *s);
 /* A copy of a member's name without "./", "//" and a final "/": NULL with -EBADMSG in *ret_r when it is not safe. "" for "." */
 char *archive_clean_name(const char *name, int *ret_r);

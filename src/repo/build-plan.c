@@ -7,7 +7,7 @@
 
 #include "basic/fs.h"
 #include "repo/repo-file.h"
-#include "repo/resolve.h"
+#include "repo/workspace-lock.h"
 #include "repo/rims-package.h"
 #include "repo/vendor-keys.h"
 #include "repo/spec.h"
@@ -302,7 +302,7 @@ static int plan_one(const BuildPlanOptions *o, BuildPlan *p, Store *store, const
         _cleanup_(lock_freep) Lock *lock = NULL;
         int r;
 
-        r = resolve_load_lock(o->workspace, release, &lock, e);
+        r = workspace_lock_load(o->workspace, release, &lock, e);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < release->n_artifacts; i++) {
@@ -343,7 +343,7 @@ static int rims_locks(const BuildPlanOptions *o, const Store *store, Release *co
                 bool built = is_among(releases, n, o->all[i]);
                 _cleanup_error_ Error ignored = ERROR_INIT;
                 const LockedArtifact *missing = NULL;
-                int r = resolve_load_lock(o->workspace, o->all[i], &locks[i], built ? e : &ignored);
+                int r = workspace_lock_load(o->workspace, o->all[i], &locks[i], built ? e : &ignored);
 
                 if (r < 0 && (built || r == -ENOMEM))
                         return r;

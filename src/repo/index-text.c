@@ -42,13 +42,20 @@ typedef struct Cleaning {
         Error *e;
 } Cleaning;
 
+/* As libcreaterepo_c does: what is not UTF-8 is taken for ISO 8859-1. */
 static int convert(Cleaning *c, char **text) {
         _cleanup_free_ unsigned char *utf8 = malloc(2 * strlen(*text) + 1);
+        unsigned char *to = utf8;
 
         if (!utf8)
                 return error_oom(c->e);
-        cr_latin1_to_utf8((const unsigned char *) *text, utf8);
-        *text = cr_safe_string_chunk_insert(c->p->chunk, (const char *) utf8);
+        for (const unsigned char *s = (const unsigned char *) *text; *s; s++) {
+                if (*s >= 0x80)
+                        *to++ = (unsigned char) (0xc0 | *s >> 6);
+                *to++ = *s < 0x80 ? *s : (unsigned char) (0x80 | (*s & 0x3f));
+        }
+        *to = '\0';
+        *text = g_string_chunk_insert(c->p->chunk, (const char *) utf8);
         return 0;
 }
 

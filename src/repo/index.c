@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/index.h"
 
-#include <createrepo_c/createrepo_c.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/mman.h>
@@ -11,12 +10,10 @@
 #include "basic/fs.h"
 #include "basic/strings.h"
 #include "repo/gzip.h"
-#include "repo/index-text.h"
 #include "repo/parallel.h"
 #include "repo/rpmmd.h"
 #include "repo/sync.h"
 
-#define CHANGELOG_ENTRIES 10 /* as createrepo_c does by default */
 #define RPM_NS "http://linux.duke.edu/metadata/rpm"
 
 /* A package whose digest begins so ends a part of the compressed files: which packages share a part depends on these packages alone, so one
@@ -91,88 +88,6 @@ void index_parts_clear(IndexParts *p) {
         for (size_t i = 0; i < INDEX_STREAMS; i++)
                 free(p->parts[i]);
         *p = (IndexParts){};
-}
-
-/* What libcreaterepo_c said last in this thread, of a dependency that it would leave out. */
-static __thread char *complaint;
-
-static void keep_complaint(const char *domain, GLogLevelFlags level, const char *message, void *data) {
-        if (!complaint && message)
-                complaint = strdup(message);
-}
-
-void index_setup(void) {
-        static bool ready;
-
-        if (ready)
-                return;
-        cr_xml_dump_init();
-        cr_package_parser_init();
-        (void) g_log_set_handler("C_CREATEREPOLIB", G_LOG_LEVEL_WARNING | G_LOG_LEVEL_CRITICAL, keep_complaint, NULL);
-        ready = true;
-}
-
-static int dump(cr_Package *p, const char *path, IndexEntry *ret, Error *e) {
-        GError *err = NULL;
-        struct cr_XmlStruct xml = cr_xml_dump(p, &err);
-        char *texts[INDEX_STREAMS] = { xml.primary, xml.filelists, xml.other };
-        int r = 0;
-
-        if (err || !xml.primary || !xml.filelists || !xml.other)
-                r = error_set(e, EBADMSG, EXIT_INVALID, "%s: cannot be described in XML: %s", path, err ? err->message : "no reason is given");
-        g_clear_error(&err);
-        for (size_t i = 0; i < INDEX_STREAMS; i++) {
-                if (r < 0) {
-                        free(texts[i]);
-                        continue;
-                }
-                ret->xml[i] = ret->owned[i] = texts[i];
-                ret->size[i] = strlen(texts[i]);
-        }
-        return r;
-}
-
-/* Metadata that lack a dependency would be believed. */
-static int read_package(const RpmFile *f, cr_Package **ret, Error *e) {
-        _cleanup_free_ char *why = NULL;
-        GError *err = NULL;
-        cr_Package *p = cr_package_from_header(f->header, CHANGELOG_ENTRIES, CR_HDRR_NONE, &err);
-        int r = 0;
-
-        why = TAKE_PTR(complaint);
-        if (!p || why)
-                r = error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: createrepo_c does not understand its header: %s", f->path, why ? why : err ? err->message : "?"),
-                               "build the package again, without that");
-        g_clear_error(&err);
-        if (r == 0)
-                r = index_text_clean(p, f->path, e);
-        if (r == 0)
-                *ret = p;
-        else if (p)
-                cr_package_free(p);
-        return r;
-}
-
-int index_describe(const RpmFile *f, const char *href, const char *sha256, IndexEntry *ret, Error *e) {
-        cr_Package *p = NULL;
-        int r = read_package(f, &p, e);
-
-        if (r < 0)
-                return r;
-        p->pkgId = cr_safe_string_chunk_insert(p->chunk, sha256);
-        p->checksum_type = cr_safe_string_chunk_insert(p->chunk, "sha256");
-        p->location_href = cr_safe_string_chunk_insert(p->chunk, href);
-        p->size_package = (gint64) f->size;
-        p->size_archive = (gint64) f->archive_size;
-        /* The file's own time depends on who copied it and when. */
-        p->time_file = f->build_time;
-        p->rpm_header_start = (gint64) f->header_start;
-        p->rpm_header_end = (gint64) f->header_end;
-        r = dump(p, f->path, ret, e);
-        cr_package_free(p);
-        memcpy(ret->sha256, sha256, SHA256_HEX_SIZE);
-        ret->href = href;
-        return r;
 }
 
 /* Whether bytes are the old file's, and not ours to free. */

@@ -19,10 +19,7 @@ typedef struct IndexEntry {
 } IndexEntry;
 void index_entry_clear(IndexEntry *x);
 
-/* To be called once before index_describe(), which may then run in several threads. */
-void index_setup(void);
-
-/* href is relative to the repository, sha256 is of the whole file. */
+/* href is relative to the repository, sha256 is of the whole file. In any thread. -ELIBACC/EXIT_FAILED without libcreaterepo_c. */
 int index_describe(const RpmFile *f, const char *href, const char *sha256, IndexEntry *ret, Error *e);
 
 /* The compressed parts of three streams, for the next time: a part with the same packages is the same bytes. */

@@ -228,7 +228,6 @@ static int describe_packages(Publish *p, Error *e) {
         if (!p->entries)
                 return error_oom(e);
         p->n_entries = p->next->n_packages;
-        index_setup();
         return parallel_run(p->n_entries, describe_package, p, e);
 }
 

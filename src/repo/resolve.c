@@ -7,6 +7,7 @@
 #include "basic/digest.h"
 #include "basic/fs.h"
 #include "repo/obtain.h"
+#include "repo/workspace-lock.h"
 
 /* NVIDIA states none with the manifests. */
 #define RIM_LICENCE "LicenseRef-NVIDIA-RIM"
@@ -24,40 +25,6 @@ typedef struct Resolve {
         Lock **old;           /* per release, or NULL */
         size_t n_wants, n_rims, n_releases;
 } Resolve;
-
-char *resolve_lock_path(const char *workspace, const Release *r) {
-        _cleanup_free_ char *name = release_name(r);
-
-        return name ? format("%s/locks/%s.lock", workspace, name) : NULL;
-}
-
-static int digest_release(const Release *r, char ret[static SHA256_HEX_SIZE], Error *e) {
-        int k = sha256_file(AT_FDCWD, r->path, ret);
-
-        return k < 0 ? error_errno(e, -k, "%s", r->path) : 0;
-}
-
-int resolve_load_lock(const char *workspace, const Release *r, Lock **ret, Error *e) {
-        _cleanup_free_ char *path = resolve_lock_path(workspace, r), *name = release_name(r);
-        _cleanup_(lock_freep) Lock *l = NULL;
-        char hex[SHA256_HEX_SIZE];
-        int k;
-
-        if (!path || !name)
-                return error_oom(e);
-        if (access(path, F_OK) < 0 && errno == ENOENT)
-                return error_hint(e, error_set(e, ENOENT, EXIT_DIFFERS, "%s: %s is not locked yet", path, name),
-                                  "Lock it first: gn8v-tee-repo lock %s", name);
-        k = lock_load(path, &l, e);
-        if (k >= 0)
-                k = digest_release(r, hex, e);
-        if (k >= 0)
-                k = lock_check(l, r, hex, e);
-        if (k < 0)
-                return k;
-        *ret = TAKE_PTR(l);
-        return 0;
-}
 
 void resolution_clear(Resolution *r) {
         lock_free(r->lock);
@@ -280,9 +247,9 @@ static int resolve_release(Resolve *x, const Release *r, size_t i, Resolution *t
 
         to->release = r;
         to->lock = lock_new();
-        if (!to->lock || !(to->lock->path = resolve_lock_path(x->workspace, r)) || !(to->lock->release = release_name(r)))
+        if (!to->lock || !(to->lock->path = workspace_lock_path(x->workspace, r)) || !(to->lock->release = release_name(r)))
                 return error_oom(e);
-        k = digest_release(r, hex, e);
+        k = release_digest(r, hex, e);
         if (k >= 0)
                 k = load_old(to->lock->path, &x->old[i], e);
         if (k < 0)

@@ -7,12 +7,6 @@
 #include "repo/rims.h"
 #include "repo/store.h"
 
-/* WORKSPACE/locks/NAME.lock, owned by the caller; NULL when out of memory. */
-char *resolve_lock_path(const char *workspace, const Release *r) _must_check_;
-/* Loads a release's lock and checks that it was made from this very release file. *ret_sha256 is not needed by most. -ENOENT/-ESTALE,
- * EXIT_DIFFERS with a hint that names `lock`; -EBADMSG when malformed. */
-int resolve_load_lock(const char *workspace, const Release *r, Lock **ret, Error *e);
-
 typedef struct Resolution {
         const Release *release;
         Lock *lock;

@@ -10,7 +10,7 @@
 #include "repo/add.h"
 #include "repo/keyring.h"
 #include "repo/openpgp-key.h"
-#include "repo/resolve.h"
+#include "repo/workspace-lock.h"
 #include "repo/signer.h"
 
 #define KEY_MAX (1024 * 1024)
@@ -142,7 +142,7 @@ int vendor_keys_load(const char *workspace, Release *const *releases, size_t n, 
 
                         if (a->kind != ARTIFACT_KEY || !a->fingerprint || !signs_something(releases[i], a) || strv_contains(seen, a->fingerprint))
                                 continue;
-                        if (!lock && (r = resolve_load_lock(workspace, releases[i], &lock, e)) < 0)
+                        if (!lock && (r = workspace_lock_load(workspace, releases[i], &lock, e)) < 0)
                                 return r;
                         l = lock_find(lock, a->name);
                         if (!l)

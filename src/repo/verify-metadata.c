@@ -212,7 +212,6 @@ static int take_packages(Verify *v, const size_t sizes[static INDEX_STREAMS]) {
         v->header_sha256 = calloc(v->primary->n_packages + 1, sizeof(*v->header_sha256));
         if (!v->header_sha256)
                 return error_oom(verify_why(v));
-        index_setup();
         return !ours ? 0 : (r = take_others(v, INDEX_FILELISTS, sizes[INDEX_FILELISTS])) < 0 ? r : take_others(v, INDEX_OTHER, sizes[INDEX_OTHER]);
 }
 

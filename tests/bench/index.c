@@ -50,7 +50,6 @@ static int run(const char *from, const char *to, Error *e) {
 
         if ((r = rpm_library_setup(e)) < 0 || (r = list(from, &names, e)) < 0)
                 return r;
-        index_setup();
         n = strv_length(names);
         job = (Job){ .names = names, .entries = calloc(n + 1, sizeof(IndexEntry)), .dir_fd = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
         if (mkdir(to, 0755) < 0 || (out = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 || !job.entries || job.dir_fd < 0)

@@ -80,7 +80,8 @@ workspace() {
 # the programs really find here.
 builder_provides() {
         {
-                ldd "$BUILD"/gn8v-tee-{repo,repo-light,repo-full,attest} | sed -n 's/^[ \t]*\([^ ]*\.so[^ ]*\) => \/.*/\1/p' | sort -u > "$SCRATCH/sonames"
+                { ldd "$BUILD"/gn8v-tee-{repo,repo-light,repo-local,repo-full,attest}; ldconfig -p | grep 'libcreaterepo_c\.'; } |
+                        sed -n 's/^[ \t]*\([^ ]*\.so[^ ]*\) .*=> \/.*/\1/p' | sort -u > "$SCRATCH/sonames"
                 rpm -qp --requires "$WORKSPACE"/packages/gn8v-tee-{repo,attest}-*.rpm 2>/dev/null | grep '64bit' | sort -u | while read -r word; do
                         if grep -qxF "${word%%(*}" "$SCRATCH/sonames"; then echo "$word"; fi
                 done

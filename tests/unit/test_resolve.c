@@ -6,6 +6,7 @@
 #include "basic/fs.h"
 #include "repo/obtain.h"
 #include "repo/resolve.h"
+#include "repo/workspace-lock.h"
 #include "repo/rims-package.h"
 #include "run.h"
 
@@ -84,7 +85,7 @@ START_TEST(pins_are_copied) {
         a = driver("driver", "nowhere", hex, "Size=1\n");
         load(0, "one", a);
         ck_assert_int_eq(resolve(1, false, DAY1, NULL), 0);
-        ck_assert_int_eq(resolve_load_lock(workspace, releases[0], &l, NULL), 0);
+        ck_assert_int_eq(workspace_lock_load(workspace, releases[0], &l, NULL), 0);
         d = lock_find(l, "driver");
         ck_assert_str_eq(d->sha256, hex);
         ck_assert_uint_eq(d->size, 1);
@@ -172,15 +173,15 @@ START_TEST(stale_and_missing) {
 
         put("file", "hello");
         load(0, "one", a);
-        ck_assert_int_eq(resolve_load_lock(workspace, releases[0], &l, &e), -ENOENT);
+        ck_assert_int_eq(workspace_lock_load(workspace, releases[0], &l, &e), -ENOENT);
         ck_assert_int_eq(e.code, EXIT_DIFFERS);
         ck_assert_ptr_nonnull(strstr(e.hint, "gn8v-tee-repo lock one-1.2.3"));
         ck_assert_int_eq(resolve(1, false, DAY1, NULL), 0);
         load(0, "one", b);
-        ck_assert_int_eq(resolve_load_lock(workspace, releases[0], &l, &e2), -ESTALE);
+        ck_assert_int_eq(workspace_lock_load(workspace, releases[0], &l, &e2), -ESTALE);
         ck_assert_int_eq(e2.code, EXIT_DIFFERS);
         put("locks/one-1.2.3.lock", "{");
-        ck_assert_int_eq(resolve_load_lock(workspace, releases[0], &l, &e3), -EBADMSG);
+        ck_assert_int_eq(workspace_lock_load(workspace, releases[0], &l, &e3), -EBADMSG);
         ck_assert_int_eq(e3.code, EXIT_INVALID);
         /* It may hold the only digests there are: it is not overwritten. */
         ck_assert_int_eq(resolve(1, false, DAY1, NULL), -EBADMSG);
