@@ -78,6 +78,8 @@ const PublishedPackage *generation_walk_href(const Generation *g, size_t *at, co
 
 /* The manifest as text, owned by the caller: sorted, same content, same bytes. */
 int generation_to_json(const Generation *g, char **ret, Error *e);
+/* The same into a file, without an fsync: 0 or -errno. */
+int generation_write(const Generation *g, int fd);
 /* Everything in a manifest is checked, paths above all. name is for messages. -EBADMSG/EXIT_INVALID. */
 int generation_from_json(const char *text, size_t size, const char *name, Generation **ret, Error *e);
 /* The same beside another one, whose packages it shares where they stand there letter for letter, as far as that one was read with keep; the text

@@ -196,35 +196,42 @@ static int read_record(InputPackage *p, const char *folder, int dir_fd, const ch
         return r < 0 ? r : fill_signer(p, folder, shown, record, e);
 }
 
+static void set_memo(InputPackage *p, const Inputs *in, const MemoEntry *x) {
+        struct stat st;
+
+        p->memo = x;
+        if (fstatat(in->repo_fd, memo_string(in->memo, x->href), &st, AT_SYMLINK_NOFOLLOW) == 0)
+                p->published = file_id(&st);
+}
+
 /* Of a package and a record that are the files they were: what the record said. */
-static int recall(InputPackage *p, const Memo *memo, size_t guess, Error *e) {
-        const MemoEntry *x = memo_find(memo, p->file, guess);
+static int recall(InputPackage *p, const Inputs *in, size_t guess, Error *e) {
+        const MemoEntry *x = memo_find(in->memo, p->file, guess);
         const char *s;
 
         if (!x || !file_id_same(&x->record, &p->record_id) || !file_id_same(&x->input, &p->id))
                 return 0;
         memcpy(p->sha256, x->input_sha256, SHA256_HEX_SIZE);
-        s = memo_string(memo, x->releases);
+        s = memo_string(in->memo, x->releases);
         for (uint32_t i = 0; i < x->n_releases; i++, s += strlen(s) + 1)
                 if (strv_append(&p->releases, s) < 0)
                         return error_oom(e);
-        p->memo = x;
+        set_memo(p, in, x);
         return 0;
 }
 
 /* The same of one whose signature stays: what there is to know of it was just read, and only that it is published is asked. */
-static void recall_vendor(InputPackage *p, const Memo *memo) {
-        const MemoEntry *x = memo_find(memo, p->file, 0);
+static void recall_vendor(InputPackage *p, const Inputs *in) {
+        const MemoEntry *x = memo_find(in->memo, p->file, 0);
 
         if (x && x->record.ino == 0 && file_id_same(&x->input, &p->id) && streq(x->input_sha256, p->sha256))
-                p->memo = x;
+                set_memo(p, in, x);
 }
 
 typedef struct Records {
+        Inputs *in;
         const char *folder;
         int dir_fd;
-        const Memo *memo;
-        Pool *pool;
         InputPackage **packages;
         size_t n;
 } Records;
@@ -252,10 +259,10 @@ static int load_record(void *data, size_t i, Error *e) {
                 p->id = file_id(&st);
         if (fstatat(all->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
                 p->record_id = file_id(&st);
-        if ((r = recall(p, all->memo, i, e)) < 0 || p->memo || (r = read_record(p, all->folder, all->dir_fd, name, e)) < 0)
+        if ((r = recall(p, all->in, i, e)) < 0 || p->memo || (r = read_record(p, all->folder, all->dir_fd, name, e)) < 0)
                 return r;
         if (p->signer)
-                recall_vendor(p, all->memo);
+                recall_vendor(p, all->in);
         return 0;
 }
 
@@ -279,13 +286,13 @@ static int list_record(Records *all, const char *name, Error *e) {
                         return error_oom(e);
                 all->packages = grown;
         }
-        if (!(all->packages[all->n] = input_package_new(all->pool, all->folder, name, NULL)))
+        if (!(all->packages[all->n] = input_package_new(&all->in->pool, all->folder, name, NULL)))
                 return error_oom(e);
         all->n++;
         return 0;
 }
 
-static int list_records(Records *all, bool *ret_keys, Error *e) {
+static int list_records(Records *all, Error *e) {
         int fd = open(all->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
         struct dirent *d;
@@ -297,7 +304,7 @@ static int list_records(Records *all, bool *ret_keys, Error *e) {
         all->dir_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         while (r >= 0 && (errno = 0, d = readdir(dir))) {
                 if (startswith(d->d_name, ADDED_KEY))
-                        *ret_keys = true;
+                        all->in->added_keys = true;
                 else if (is_input(all, d->d_name))
                         r = list_record(all, d->d_name, e);
         }
@@ -313,12 +320,12 @@ static int by_file(const void *a, const void *b) {
 
 static int load_records(Inputs *in, const char *workspace, Error *e) {
         _cleanup_free_ char *path = path_join(workspace, "packages");
-        _cleanup_(records_done) Records all = { .folder = path, .dir_fd = -1, .memo = in->memo, .pool = &in->pool };
+        _cleanup_(records_done) Records all = { .in = in, .folder = path, .dir_fd = -1 };
         int r;
 
         if (!path)
                 return error_oom(e);
-        if ((r = list_records(&all, &in->added_keys, e)) < 0)
+        if ((r = list_records(&all, e)) < 0)
                 return r;
         sort(all.packages, all.n, sizeof(*all.packages), by_file);
         in->packages = calloc(all.n + 1, sizeof(*in->packages));
@@ -382,7 +389,7 @@ static int add_vendor(Inputs *in, const char *workspace, const InputRelease *ir,
                 return r;
         if (stat(p->path, &st) == 0)
                 p->id = file_id(&st);
-        recall_vendor(p, in->memo);
+        recall_vendor(p, in);
         return add_package(in, &p, e);
 }
 
@@ -425,7 +432,7 @@ static int load_release(Inputs *in, InputRelease *ir, const char *workspace, boo
         return r;
 }
 
-static int load(const char *workspace, Release *const *releases, size_t n_releases, bool need_locks, const Memo *memo, Inputs **ret, Error *e) {
+static int load(const char *workspace, Release *const *releases, size_t n_releases, bool need_locks, const Memo *memo, int repo_fd, Inputs **ret, Error *e) {
         _cleanup_(inputs_freep) Inputs *in = calloc(1, sizeof(*in));
         int r;
 
@@ -439,6 +446,7 @@ static int load(const char *workspace, Release *const *releases, size_t n_releas
                 in->n_releases++;
         }
         in->memo = memo;
+        in->repo_fd = repo_fd;
         r = load_records(in, workspace, e);
         for (size_t i = 0; r >= 0 && i < in->n_releases; i++)
                 r = load_release(in, &in->releases[i], workspace, need_locks, e);
@@ -451,9 +459,9 @@ static int load(const char *workspace, Release *const *releases, size_t n_releas
 }
 
 int inputs_load(const char *workspace, Release *const *releases, size_t n_releases, bool need_locks, Inputs **ret, Error *e) {
-        return load(workspace, releases, n_releases, need_locks, NULL, ret, e);
+        return load(workspace, releases, n_releases, need_locks, NULL, -1, ret, e);
 }
 
-int inputs_load_known(const char *workspace, Release *const *releases, size_t n_releases, const Memo *memo, Inputs **ret, Error *e) {
-        return load(workspace, releases, n_releases, true, memo, ret, e);
+int inputs_load_known(const char *workspace, Release *const *releases, size_t n_releases, const Memo *memo, int repo_fd, Inputs **ret, Error *e) {
+        return load(workspace, releases, n_releases, true, memo, repo_fd, ret, e);
 }

@@ -14,6 +14,7 @@ typedef struct InputPackage {
         FileId record_id, id;  /* of the build record and of those bytes, when the record was read; zeros: not there */
         bool sealed;           /* those bytes have that digest: they were not written to since it was taken */
         const MemoEntry *memo; /* nothing of it has changed since it was published; NULL: or it is not known */
+        FileId published;      /* where that says it is published; zeros: not there */
         char *artifact;        /* what it was made from, in its releases; NULL: from no artifact */
         char *artifact_sha256;
         char **releases;       /* names of the releases it belongs to; none: it belongs to all */
@@ -37,6 +38,7 @@ typedef struct Inputs {
         InputRelease *releases;  /* as given */
         size_t n_releases;
         const Memo *memo;        /* or NULL */
+        int repo_fd;             /* of what the memo is about */
         bool added_keys;         /* packages/ holds keys of packages that were added with their own signature: see add.h */
 } Inputs;
 
@@ -46,7 +48,7 @@ DEFINE_CLEANUP(Inputs, inputs_free);
 /* Packages of other releases are left out. need_locks: a missing lock is an error; a lock that does not fit its release always is. The
  * releases must outlive the result. No package is read. -EBADMSG/EXIT_INVALID names the record that is malformed or missing. */
 int inputs_load(const char *workspace, Release *const *releases, size_t n_releases, bool need_locks, Inputs **ret, Error *e);
-/* The same, but a record is not read that the memo knows; it must outlive the result. */
-int inputs_load_known(const char *workspace, Release *const *releases, size_t n_releases, const Memo *memo, Inputs **ret, Error *e);
+/* The same, but a record is not read that the memo of what is published to repo_fd knows; it must outlive the result. */
+int inputs_load_known(const char *workspace, Release *const *releases, size_t n_releases, const Memo *memo, int repo_fd, Inputs **ret, Error *e);
 
 const InputPackage *inputs_find(const Inputs *in, const char *file);

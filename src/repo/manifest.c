@@ -9,6 +9,7 @@
 #include "repo/json-scan.h"
 
 #define MANIFEST_FORMAT 1
+#define LARGE           65536
 #define VALID_SEC_MAX   (INT64_C(36500) * 24 * 60 * 60)
 
 /* One string member; nothing in a manifest needs an escape: see json-scan.h. */
@@ -66,46 +67,85 @@ static bool follows(const PublishedPackage *a, const PublishedPackage *b) {
         return a->text && b->text == a->text + a->text_size + strlen(BETWEEN) && memcmp(a->text + a->text_size, BETWEEN, strlen(BETWEEN)) == 0;
 }
 
+/* Where a manifest goes: into memory, or, what is large without being copied, into a file. */
+typedef struct Out {
+        Text text;
+        int fd; /* or -1 */
+        int r;
+} Out;
+
+static void flush(Out *o) {
+        if (o->fd < 0 || o->r < 0)
+                return;
+        o->r = o->text.failed ? -ENOMEM : write_all(o->fd, o->text.data, o->text.size);
+        o->text.size = 0;
+}
+
+static void put_large(Out *o, const char *data, size_t size) {
+        if (o->fd < 0 || size < LARGE) {
+                text_append_n(&o->text, data, size);
+                return;
+        }
+        flush(o);
+        if (o->r >= 0)
+                o->r = write_all(o->fd, data, size);
+}
+
 /* Those that stand behind each other are one piece. */
-static void put_packages(Text *t, const Generation *g) {
+static void put_packages(Out *o, const Generation *g) {
         for (size_t i = 0, k; i < g->n_packages; i = k) {
                 const PublishedPackage *first = g->packages[i], *last = first;
 
                 for (k = i + 1; k < g->n_packages && follows(last, g->packages[k]); k++)
                         last = g->packages[k];
-                text_append(t, i == 0 ? "\n    " : BETWEEN);
+                text_append(&o->text, i == 0 ? "\n    " : BETWEEN);
                 if (first->text)
-                        text_append_n(t, first->text, (size_t) (last->text + last->text_size - first->text));
+                        put_large(o, first->text, (size_t) (last->text + last->text_size - first->text));
                 else
-                        put_package(t, first);
+                        put_package(&o->text, first);
         }
 }
 
-int generation_to_json(const Generation *g, char **ret, Error *e) {
-        _cleanup_text_ Text t = {};
+static void put_generation(Out *o, const Generation *g) {
+        Text *t = &o->text;
 
-        text_append(&t, "{\n  ");
+        text_append(t, "{\n  ");
         if (g->also) {
-                put_text(&t, "also", g->also);
-                text_append(&t, ",\n  ");
+                put_text(t, "also", g->also);
+                text_append(t, ",\n  ");
         }
-        put_text(&t, "comps_sha256", g->comps_sha256);
-        text_printf(&t, ",\n  \"expires\": %" PRIi64 ",\n  \"format\": %d,\n  \"generation\": %" PRIu64 ",\n  ", g->freshness.expires, MANIFEST_FORMAT, g->number);
-        put_text(&t, "key", g->key);
-        text_append(&t, ",\n  ");
-        put_list(&t, "locks", g->locks);
-        text_append(&t, ",\n  ");
-        put_list(&t, "metadata", g->metadata);
-        text_append(&t, ",\n  \"packages\": [");
-        put_packages(&t, g);
-        text_append(&t, "\n  ],\n  ");
-        put_text(&t, "repomd_sha256", g->repomd_sha256);
-        text_printf(&t, ",\n  \"revision\": %" PRIi64, g->revision);
+        put_text(t, "comps_sha256", g->comps_sha256);
+        text_printf(t, ",\n  \"expires\": %" PRIi64 ",\n  \"format\": %d,\n  \"generation\": %" PRIu64 ",\n  ", g->freshness.expires, MANIFEST_FORMAT, g->number);
+        put_text(t, "key", g->key);
+        text_append(t, ",\n  ");
+        put_list(t, "locks", g->locks);
+        text_append(t, ",\n  ");
+        put_list(t, "metadata", g->metadata);
+        text_append(t, ",\n  \"packages\": [");
+        put_packages(o, g);
+        text_append(t, "\n  ],\n  ");
+        put_text(t, "repomd_sha256", g->repomd_sha256);
+        text_printf(t, ",\n  \"revision\": %" PRIi64, g->revision);
         if (g->valid_sec > 0)
-                text_printf(&t, ",\n  \"valid\": %" PRIi64, g->valid_sec);
-        text_append(&t, "\n}\n");
-        *ret = text_take(&t);
+                text_printf(t, ",\n  \"valid\": %" PRIi64, g->valid_sec);
+        text_append(t, "\n}\n");
+}
+
+int generation_to_json(const Generation *g, char **ret, Error *e) {
+        Out o = { .fd = -1 };
+
+        put_generation(&o, g);
+        *ret = text_take(&o.text);
         return *ret ? 0 : error_oom(e);
+}
+
+int generation_write(const Generation *g, int fd) {
+        Out o = { .fd = fd };
+
+        put_generation(&o, g);
+        flush(&o);
+        text_free(&o.text);
+        return o.r;
 }
 
 static int bad(const char *name, const char *what, Error *e) {

@@ -9,7 +9,7 @@
 #include "basic/fs.h"
 #include "basic/strings.h"
 
-#define FORMAT     "gn8v-tee publish memo 2, " GN8V_VERSION
+#define FORMAT     "gn8v-tee publish memo 3, " GN8V_VERSION
 #define BOOT_ID    "/proc/sys/kernel/random/boot_id"
 #define PARTS_MAX  10000000u
 #define CERTIFICATION_MAX 2048
@@ -111,7 +111,7 @@ static bool entry_is_valid(const Memo *m, const MemoEntry *x) {
         for (size_t i = 0; i < INDEX_STREAMS; i++)
                 if (x->xml_at[i] > m->xml_size[i] || x->xml_size[i] > m->xml_size[i] - x->xml_at[i])
                         return false;
-        return x->file < m->header->n_strings && x->releases < m->header->n_strings && strings_fit(m, x->releases, x->n_releases) &&
+        return x->href < m->header->n_strings && x->file < m->header->n_strings && x->releases < m->header->n_strings && strings_fit(m, x->releases, x->n_releases) &&
                x->input_sha256[SHA256_HEX_SIZE - 1] == '\0' && x->sha256[SHA256_HEX_SIZE - 1] == '\0' && x->solv < (int64_t) m->header->n_solv;
 }
 
@@ -328,8 +328,15 @@ static int write_xml(const Memo *m, int dir_fd, const MemoItem *items, MemoEntry
 }
 
 static void put_strings(const MemoItem *item, MemoEntry *x, Text *strings) {
-        x->file = (uint32_t) strings->size;
-        text_append_n(strings, item->file, strlen(item->file) + 1);
+        x->href = x->file = (uint32_t) strings->size;
+        text_append_n(strings, item->href, strlen(item->href) + 1);
+        /* Mostly its end. */
+        if (endswith(item->href, item->file))
+                x->file += (uint32_t) (strlen(item->href) - strlen(item->file));
+        else {
+                x->file = (uint32_t) strings->size;
+                text_append_n(strings, item->file, strlen(item->file) + 1);
+        }
         x->releases = (uint32_t) strings->size;
         x->n_releases = 0;
         STRV_FOREACH(s, item->releases) {

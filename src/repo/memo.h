@@ -15,7 +15,7 @@ typedef struct MemoEntry {
         uint64_t xml_at[INDEX_STREAMS];   /* in each stream's file */
         uint32_t xml_size[INDEX_STREAMS];
         int32_t solv;                     /* which one of base.solv it is, from 0; -1: none */
-        uint32_t file, releases;          /* in the strings: the file name; the releases, each with its NUL */
+        uint32_t href, file, releases;    /* in the strings: where it is published; its file name; the releases, each with its NUL */
         uint32_t n_releases;
         char input_sha256[SHA256_HEX_SIZE], sha256[SHA256_HEX_SIZE];
 } MemoEntry;
@@ -47,13 +47,13 @@ const char *memo_solv_new(const Memo *m);
 
 /* What is to be known next time. old: whose XML is kept where it is; NULL: xml is new. */
 typedef struct MemoItem {
-        const char *file;
+        const char *href, *file;
         char *const *releases;
         const MemoEntry *old;
         const IndexEntry *xml;
 } MemoItem;
 
-/* Writes it, beside what is known; items sorted by file name, and an entry of each: all but file, releases, n_releases and the XML's place. new_solv: there is a
+/* Writes it, beside what is known; items sorted by file name, and an entry of each: all but href, file, releases, n_releases and the XML's place. new_solv: there is a
  * new base.solv. That it cannot be written is no error: it costs time later. */
 void memo_write(Memo *m, const MemoItem *items, MemoEntry *entries, size_t n, const IndexParts *parts, bool new_solv);
 /* Makes what was written last what is known from now on: to be called when it is true. m stays as it was opened. */

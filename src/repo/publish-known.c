@@ -81,7 +81,7 @@ static bool is_settled(const Publish *p, const InputPackage *in) {
 static void fill(const Publish *p, const Remembered *v, MemoItem *item, MemoEntry *x) {
         const PublishedPackage *q = v->package;
 
-        *item = (MemoItem){ .file = q->file, .releases = q->releases, .xml = v->xml, .old = q->known ? q->input->memo : NULL };
+        *item = (MemoItem){ .href = q->href, .file = q->file, .releases = q->releases, .xml = v->xml, .old = q->known ? q->input->memo : NULL };
         x->solv = v->solv;
         if (is_settled(p, q->input)) {
                 x->record = q->input->record_id;

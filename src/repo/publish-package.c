@@ -264,23 +264,20 @@ static const char *signer_of(const PackageContext *c, const InputPackage *in) {
 }
 
 /* Package, record and published file are the files they were when all of them were checked: nothing is opened. */
-static bool is_known(const PackageContext *c, const InputPackage *in, const PublishedPackage *old, const char *signer) {
+static bool is_known(const PackageContext *c, const InputPackage *in, const PublishedPackage *old) {
         const MemoEntry *x = in->memo;
-        FileId id;
-        struct stat st;
+        const FileId *id = &in->published;
 
-        if (!x || !old || old->vendor != (in->signer != NULL) || !streq(old->sha256, x->sha256) || !streq(old->signer, signer) ||
-            !streq(in->signer ? old->sha256 : old->unsigned_sha256 ? old->unsigned_sha256 : "", in->sha256) ||
-            fstatat(c->repo->fd, old->href, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return false;
-        id = file_id(&st);
-        return id.dev == x->published.dev && id.ino == x->published.ino && id.size == x->published.size && id.mtime_ns == x->published.mtime_ns;
+        return old && old->vendor == (in->signer != NULL) && streq(old->sha256, x->sha256) && streq(old->signer, signer_of(c, in)) &&
+               streq(in->signer ? old->sha256 : old->unsigned_sha256 ? old->unsigned_sha256 : "", in->sha256) &&
+               streq(old->href, memo_string(c->memo, x->href)) && id->ino == x->published.ino && id->dev == x->published.dev && id->size == x->published.size &&
+               id->mtime_ns == x->published.mtime_ns;
 }
 
 int package_recall(const PackageContext *c, const InputPackage *in, size_t guess, PublishedPackage **ret, Error *e) {
         PublishedPackage *old = in->memo ? package_published_as(c->repo, in->file, guess) : NULL, *q;
 
-        if (!is_known(c, in, old, signer_of(c, in)))
+        if (!in->memo || !is_known(c, in, old))
                 return 0;
         if (!(q = published_package_keep(old, in->releases)))
                 return error_oom(e);

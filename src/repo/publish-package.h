@@ -14,6 +14,7 @@ typedef struct PackageContext {
         const PublishOptions *o;
         Repository *repo;
         SignedStore *known;
+        const Memo *memo;
         pthread_mutex_t vendor; /* librpm's messages are one for all; and for vendor_keys */
         struct VendorKey *vendor_keys; /* those that were needed yet: gpg takes its time for each */
         size_t n_vendor_keys;

@@ -340,6 +340,7 @@ static int next_generation(Publish *p, Error *e) {
         if ((r = serial_known(p->o->workspace, p->o->repo, (char *[]){ g->key, g->also, NULL }, &known, e)) < 0)
                 return r;
         p->packages.repo = p->repo;
+        p->packages.memo = p->memo;
         g->number = MAX(known, p->repo->n_generations > 0 ? p->repo->generations[p->repo->n_generations - 1]->number : 0) + 1;
         return 0;
 }
@@ -435,7 +436,7 @@ static int read_part(void *data, size_t i, Error *e) {
         case 0:
                 r = repository_read(p->repo, e);
                 return r < 0 ? r : refuse_mirror(p, e);
-        case 1: return inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e);
+        case 1: return inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, p->repo->fd, &p->inputs, e);
         default:
                 take_certification(p->memo, p->o->signers->v[0]);
                 return keyring_new_own(p->o->signers, &p->keyring, e);

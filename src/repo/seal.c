@@ -2,10 +2,12 @@
 #include "repo/seal.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "basic/fs.h"
 #include "repo/parallel.h"
+#include "repo/sync.h"
 
 /* repository_sync() puts it on the disk. */
 static int write_file(Repository *r, const char *path, const void *data, size_t size, Error *e) {
@@ -48,10 +50,15 @@ int seal_repomd(Repository *r, Generation *g, const Signers *signers, Keyring *k
 }
 
 static int write_manifest(Repository *r, const Generation *g, Error *e) {
-        _cleanup_free_ char *manifest = NULL;
-        int k = generation_to_json(g, &manifest, e);
+        _cleanup_close_ int fd = openat(r->stage_fd, "generation/manifest.json", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        int k;
 
-        return k < 0 ? k : write_file(r, "generation/manifest.json", manifest, strlen(manifest), e);
+        if (fd < 0 || fchmod(fd, 0644) < 0)
+                return error_errno(e, errno, "%s/" STAGE "/generation/manifest.json", r->path);
+        if ((k = generation_write(g, fd)) < 0)
+                return error_errno(e, -k, "%s/" STAGE "/generation/manifest.json", r->path);
+        sync_begin(fd);
+        return 0;
 }
 
 static int link_metadata(Repository *r, const Generation *g, Error *e) {

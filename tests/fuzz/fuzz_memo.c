@@ -28,7 +28,7 @@ static void gone(void) {
 /* One real state, for its header. */
 static void setup(void) {
         static const IndexEntry xml = { .xml = { "a", "b", "c" }, .size = { 1, 1, 1 } };
-        MemoItem item = { .file = "a.rpm", .xml = &xml };
+        MemoItem item = { .href = "packages/a.rpm", .file = "a.rpm", .xml = &xml };
         MemoEntry entry = {};
         _cleanup_(memo_freep) Memo *m = NULL;
         _cleanup_free_ char *pattern = NULL, *text = NULL;
@@ -77,6 +77,7 @@ static void look(const Memo *m) {
                 for (size_t k = 0; k < INDEX_STREAMS; k++)
                         for (size_t j = 0; j < entry.size[k]; j++)
                                 sum += (unsigned char) entry.xml[k][j];
+                sum += strlen(memo_string(m, x->href)) + strlen(memo_string(m, x->file));
                 at = x->releases;
                 for (uint32_t k = 0; k < x->n_releases; k++)
                         at += (uint32_t) strlen(memo_string(m, at)) + 1;

@@ -113,7 +113,7 @@ static char *releases[] = { (char *) "one", (char *) "two", NULL };
 
 static void save_one(Memo *m, const char *file) {
         IndexEntry xml = { .xml = { "<p>", "<f>", "<o>!" }, .size = { 3, 3, 4 } };
-        MemoItem item = { .file = file, .releases = releases, .xml = &xml };
+        MemoItem item = { .href = "packages/a.rpm", .file = file, .releases = releases, .xml = &xml };
         MemoEntry entry = { .solv = -1, .build_time = 5 };
         IndexPart part = { .at = 10, .size = 3 };
         IndexParts parts = { .parts = { &part, &part, &part }, .n = { 1, 1, 1 } };
