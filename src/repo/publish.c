@@ -468,7 +468,7 @@ static int finish_repository(Publish *p, const Generation *g, Error *e) {
         return r < 0 ? r : repository_clean(p->repo, g, p->o->keep, &p->report.removed_packages, e);
 }
 
-#define FINISH_PARTS 4
+#define FINISH_PARTS 3
 
 /* Behind the switch nothing waits for each other either. */
 static int finish_part(void *data, size_t i, Error *e) {
@@ -478,12 +478,9 @@ static int finish_part(void *data, size_t i, Error *e) {
         switch (i) {
         case 0: return serial_remember(p->o->workspace, p->o->repo, (char *[]){ p->next->key, p->next->also, NULL }, g->number, e);
         case 1: return finish_repository(p, g, e);
-        case 2:
+        default:
                 if (p->report.changed)
                         publish_remember(p);
-                return 0;
-        default:
-                readers_done(&p->repo->readers); /* the kernel takes its time */
                 return 0;
         }
 }

@@ -31,9 +31,18 @@ static int watch(int fd, int repo_fd, const char *dir) {
 }
 
 void readers_watch(Readers *r, int repo_fd) {
-        *r = (Readers){ .fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), .since_ms = now_ms(), .next = -1 };
-        if (r->fd >= 0 && watch(r->fd, repo_fd, "repodata") < 0)
+        *r = (Readers){ .fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), .since_ms = now_ms(), .published = -1, .next = -1 };
+        if (r->fd >= 0 && (r->published = watch(r->fd, repo_fd, "repodata")) < 0)
                 r->fd = safe_close(r->fd);
+}
+
+void readers_end(Readers *r) {
+        int watches[] = { r->published, r->next };
+
+        for (size_t i = 0; r->fd >= 0 && i < ELEMENTSOF(watches); i++)
+                if (watches[i] >= 0)
+                        (void) inotify_rm_watch(r->fd, watches[i]);
+        r->published = r->next = -1;
 }
 
 void readers_done(Readers *r) {

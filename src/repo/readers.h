@@ -12,13 +12,15 @@
 typedef struct Readers {
         int fd;                        /* of inotify, or -1: then nobody is seen, and nobody waited for */
         int64_t since_ms;
-        int next;                      /* the watch of the state that comes */
+        int published, next;           /* the watches of the state that is there, and of the one that comes; or -1 */
         size_t waiting[READERS_FILES]; /* how many have opened this file, and not yet what comes behind it */
         bool has_new;                  /* one has begun to read the state that comes */
 } Readers;
 
 /* Begins to watch the published state of the repository that repo_fd is; what this process itself opens counts, too. Never fails. */
 void readers_watch(Readers *r, int repo_fd);
+/* Ends it. The kernel takes its time with what was watched, in which readers_done() would wait: better there is something to do between the two. */
+void readers_end(Readers *r);
 void readers_done(Readers *r);
 
 /* Waits until every client that was seen to open repomd.xml has opened its signature, too, or for a fifth of a second in which none did anything, or

@@ -197,6 +197,7 @@ int repository_switch(Repository *r, const Generation *g, Error *e) {
                                "publish to a local ext4, xfs, btrfs or tmpfs directory, and copy from there");
         else
                 k = error_errno(e, errno, "%s/repodata", r->path);
+        readers_end(&r->readers);
         if (k < 0) {
                 unplace_generation(r, g);
                 unplace_packages(r, g);
