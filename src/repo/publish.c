@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "basic/fs.h"
+#include "repo/add.h"
 #include "repo/comps.h"
 #include "repo/metalink.h"
 #include "repo/parallel.h"
@@ -371,7 +372,7 @@ static int run(Publish *p, Error *e) {
 
         p->started_ns = file_id_now();
         /* The lock first: what is remembered is one run's at a time. */
-        if ((r = check_apart(p->o, e)) < 0 || (r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = refuse_mirror(p, e)) < 0 ||
+        if ((r = check_apart(p->o, e)) < 0 || (r = packages_settle(p->o->workspace, e)) < 0 || (r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = refuse_mirror(p, e)) < 0 ||
             (r = memo_open(p->o->workspace, p->o->repo, p->o->signers->v[0]->fingerprint, &p->memo, e)) < 0 || (r = inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e)) < 0 ||
             (r = keyring_new_own(p->o->signers, &p->keyring, e)) < 0 ||
             (r = vendor_keys_load(p->o->workspace, p->o->releases, p->o->n_releases, &p->vendor_keys, e)) < 0 ||

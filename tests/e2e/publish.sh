@@ -572,8 +572,8 @@ others() {
         [ -z "$(find packages -name 'team*' -o -name 'RPM-GPG*' -o -name '.*.tmp')" ] || die 'something was left'
         # Both ways.
         expect 0 tee_repo add --key-file "$WWW/vendor.pub" --key "$VENDOR" theirs/team-tool-1.0-1.noarch.rpm theirs/$file
-        expect 0 tee_repo add theirs/team-tool-1.0-1.noarch.rpm
-        said 'nothing to do'
+        expect 0 tee_repo add theirs/team-tool-1.0-1.noarch.rpm theirs/team-tool-1.0-1.noarch.rpm
+        [ "$(grep -c '^team-tool-1.0-1.noarch.rpm: there already, nothing to do' "$SCRATCH/output")" = 1 ]
         expect 3 tee_repo add unsigned.rpm
         tee_repo list | has 'team-tool-1.0-1.noarch.rpm  *added .* no$'
         publish --platform "$SOURCE/repo/platform/el8.provides"
