@@ -61,7 +61,7 @@ char **mirror_source_urls(const MirrorSource *s, const char *path) {
 static int fetch_small(const char *url, const char *label, uint64_t max, const MirrorPlaces *places, const MirrorOpening *with, char **ret, size_t *ret_size, Error *e) {
         _cleanup_free_ char *stored = NULL;
         char *urls[] = { (char *) url, NULL };
-        FetchItem item = { .label = label, .filename = path_basename(label), .urls = urls, .size_max = max,
+        FetchItem item = { .label = label, .filename = path_basename(label), .urls = urls, .size_max = max, .is_fleeting = true,
                            .absent_hint = places ? "Is it the URL of a repository? It is that of the directory with repodata/ in it" : NULL };
         FetchOptions quiet = with->o->fetch ? *with->o->fetch : (FetchOptions){};
         int r;
