@@ -42,7 +42,8 @@ static void help(void) {
                "      --module=NAME:STREAM with --package, a stream that the machines have\n"
                "                           enabled, beside the defaults; may be repeated\n"
                "      --module-hotfixes    with --package, they do not filter by modules\n"
-               "      --dry-run            only tell what would be copied, and its size\n\n"
+               "      --dry-run            read metadata only: tell what would be copied, and\n"
+               "                           how much that is\n\n"
                "What to write:\n"
                "      --sign-key=FPR, --gnupghome=DIR, --passphrase-file=FILE,\n"
                "      --passphrase-fd=N, --sign-key-file=URI, --user-id=TEXT,\n"
@@ -52,7 +53,8 @@ static void help(void) {
                "                           the other one, while one key replaces another\n"
                "      --allow-unsigned     without it, though what is in DIR is signed\n"
                "      --mirror-url=URL     write repodata/metalink.xml, with this place of DIR;\n"
-               "                           may be repeated\n"
+               "                           may be repeated (default: as it is there now;\n"
+               "                           none: no metalink)\n"
                "      --keep=N             states kept, this one included (default: %d)\n\n"
                FETCHING_HELP
                "      --limit-rate=N[kMG]  bytes a second, all downloads together\n"
@@ -121,16 +123,17 @@ static int report(const Repo *repo, const MirrorOptions *o, const MirrorReport *
                 return k == EXIT_OK && r->key_is_missing && r->new_packages > 0 ? EXIT_UNCHECKED : k;
         }
         if (repo->json)
-                return print_json(json_pack("{s:o, s:o, s:I, s:b, s:I, s:I, s:I, s:I, s:s?}", "url", json_text(o->url), "dir", json_text(o->dir), "generation", (json_int_t) r->generation,
+                return print_json(json_pack("{s:o, s:o, s:I, s:b, s:I, s:I, s:I, s:I, s:s?, s:o}", "url", json_text(o->url), "dir", json_text(o->dir), "generation", (json_int_t) r->generation,
                                             "changed", r->changed, "packages", (json_int_t) r->n_packages, "new", (json_int_t) r->new_packages, "new_bytes",
-                                            (json_int_t) r->new_bytes, "removed", (json_int_t) r->removed_packages, "key", r->key), e);
+                                            (json_int_t) r->new_bytes, "removed", (json_int_t) r->removed_packages, "key", r->key, "beside",
+                                            json_texts(r->beside)), e);
         if (repo->quiet)
                 return EXIT_OK;
         if (r->changed)
                 printf("%s: generation %" PRIu64 ", %zu packages, %zu of them new (%.1f MiB), metadata signed by %s\n", o->dir, r->generation, r->n_packages,
                        r->new_packages, (double) r->new_bytes / (1024 * 1024), r->key ? r->key : "nobody");
         else
-                printf("%s: generation %" PRIu64 " is up to date, nothing to copy\n", o->dir, r->generation);
+                print_unchanged(o->dir, r->generation, "up to date", "nothing to copy", r->beside);
         return EXIT_OK;
 }
 

@@ -19,6 +19,7 @@
 
 void import_report_clear(ImportReport *r) {
         free(r->key);
+        strv_free(r->beside);
         *r = (ImportReport){};
 }
 
@@ -268,9 +269,9 @@ static int render_repo_file(Import *x, char **ret, Error *e) {
 
         if (!x->repo_file)
                 return 0;
-        if (x->o->baseurl)
+        if (x->o->baseurl && *x->o->baseurl)
                 return repo_file_move(x->repo_file, REPO_FILE, x->o->baseurl, ret, e);
-        if (read_file(x->repo->fd, REPO_FILE, BUNDLE_TOP_MAX, &old, NULL) >= 0)
+        if (!x->o->baseurl && read_file(x->repo->fd, REPO_FILE, BUNDLE_TOP_MAX, &old, NULL) >= 0)
                 url = repo_file_baseurl(old);
         if (!url) {
                 real = realpath(x->o->repo, NULL);
@@ -284,12 +285,10 @@ static int render_repo_file(Import *x, char **ret, Error *e) {
 static int write_tops(Import *x, const char *repo_file, Error *e) {
         int r;
 
-        if ((r = seal_top(x->repo, REPO_KEY_FILE, x->key_file, e)) < 0 ||
-            (x->vendor_keys && (r = seal_top(x->repo, VENDOR_KEY_FILE, x->vendor_keys, e)) < 0))
+        if ((r = seal_top(x->repo, REPO_KEY_FILE, x->key_file, e)) < 0 || (x->vendor_keys && (r = seal_top(x->repo, VENDOR_KEY_FILE, x->vendor_keys, e)) < 0) ||
+            (repo_file && (r = seal_top(x->repo, REPO_FILE, repo_file, e)) < 0))
                 return r;
-        if (repo_file && (r = seal_top(x->repo, REPO_FILE, repo_file, e)) < 0)
-                return r;
-        return x->vendor_keys || unlinkat(x->repo->fd, VENDOR_KEY_FILE, 0) == 0 || errno == ENOENT ? 0 : error_errno(e, errno, "%s/" VENDOR_KEY_FILE, x->o->repo);
+        return x->vendor_keys ? 0 : seal_top(x->repo, VENDOR_KEY_FILE, NULL, e);
 }
 
 static int stage_metalink(Import *x, Error *e) {
@@ -329,6 +328,7 @@ int bundle_import(const ImportOptions *o, ImportReport *ret, Error *e) {
         x.report.generation = x.manifest->generation;
         x.report.n_packages = x.same ? x.repo->current->n_packages : x.next->n_packages;
         x.report.changed = !x.same;
+        x.report.beside = TAKE_PTR(x.repo->beside);
         x.report.key = TAKE_PTR(x.manifest->key);
         *ret = x.report;
         x.report = (ImportReport){};

@@ -40,6 +40,7 @@ void mirror_report_clear(MirrorReport *r) {
         free(r->wanted);
         free(r->key);
         strv_free(r->warnings);
+        strv_free(r->beside);
         *r = (MirrorReport){};
 }
 
@@ -467,6 +468,7 @@ int mirror(const MirrorOptions *o, MirrorReport *ret, Error *e) {
                 return r;
         g = m.report.changed ? m.next : m.repo->current;
         m.report.generation = g ? g->number : 0;
+        m.report.beside = TAKE_PTR(m.repo->beside);
         m.report.n_packages = g ? g->n_packages : m.report.n_wanted;
         if (g && !streq(g->key, "none") && !(m.report.key = strdup(g->key)))
                 return error_oom(e);

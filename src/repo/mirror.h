@@ -52,6 +52,7 @@ typedef struct MirrorReport {
         size_t n_packages, new_packages, removed_packages;
         uint64_t new_bytes;
         char **warnings;
+        char **beside; /* see repository.h */
         bool key_is_missing; /* of those that are pinned: if it signed a package, that is found out when it is fetched */
 } MirrorReport;
 void mirror_report_clear(MirrorReport *r);

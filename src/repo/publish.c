@@ -20,6 +20,7 @@
 void publish_report_clear(PublishReport *r) {
         generation_free(r->generation);
         prove_report_free(r->proof);
+        strv_free(r->beside);
         *r = (PublishReport){};
 }
 
@@ -253,7 +254,7 @@ static int write_tops(Publish *p, const char *repo_file, Error *e) {
         if ((r = seal_top(p->repo, REPO_FILE, repo_file, e)) < 0 || p->vendor_keys)
                 return r;
         /* Not named any more: whose packages are not there need not be believed. */
-        return unlinkat(p->repo->fd, VENDOR_KEY_FILE, 0) < 0 && errno != ENOENT ? error_errno(e, errno, "%s/" VENDOR_KEY_FILE, p->o->repo) : 0;
+        return seal_top(p->repo, VENDOR_KEY_FILE, NULL, e);
 }
 
 /* As it is there now, owned by the caller; NULL: there is none, or a directory that was moved since. */
@@ -412,6 +413,7 @@ int publish(const PublishOptions *o, PublishReport *ret, Error *e) {
                 p.next->repomd_sha256 = strdup(p.repo->current->repomd_sha256);
         }
         p.report.generation = TAKE_PTR(p.next);
+        p.report.beside = TAKE_PTR(p.repo->beside);
         *ret = p.report;
         p.report = (PublishReport){};
         return 0;

@@ -57,6 +57,10 @@ air_gap() {
         [ "$(state_of inside)" = "$(state_of repo)" ]
         expect 0 "$REPO" import bundle3.tar --repo inside
         said 'nothing to do'
+        expect 0 "$REPO" import bundle3.tar --repo inside --baseurl none --mirror-url http://m.example/a
+        said 'is there already; changed beside it: repodata/metalink.xml, gn8v-tee.repo$'
+        grep -q "^baseurl=file://$PWD/inside$" inside/gn8v-tee.repo
+        expect 0 "$REPO" import bundle3.tar --repo inside --mirror-url none
         [ ! -e inside/.stage ]
         # An older one is a replay, also when the directory was lost, unless it is meant.
         expect 3 "$REPO" import bundle2.tar --repo inside
@@ -232,7 +236,10 @@ vendors_in_copies() {
         [ "$(ls -A copy)" = .mirror ] || die "$(ls -A copy)"
         expect 1 tee_repo verify --key "$KEY" --repo copy
         said 'nothing is published there'
+        # Metadata are enough to tell what would come.
+        mv repo/packages away
         expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" --dry-run "file://$PWD/repo" copy
+        mv away repo/packages
         expect 11 "$REPO" mirror --key "$KEY" --key "${VENDOR//[0-4]/5}" --dry-run "file://$PWD/repo" copy
         expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" "file://$PWD/repo" copy
         cmp copy/repodata/repomd.xml repo/repodata/repomd.xml
@@ -670,7 +677,10 @@ PY
         [ "$(grep -c '<url protocol="http".*>http://m.example/' repo/repodata/metalink.xml)" = 2 ]
         grep -q "^baseurl=$URL/this/repo$" repo/gn8v-tee.repo
         expect 2 publish --mirror-url http://m.example/a --mirror-url none
-        publish --mirror-url none --baseurl none
+        expect 2 publish --mirror-url none --mirror-url http://m.example/a
+        expect 0 publish --mirror-url none --baseurl none
+        said 'generation [0-9]+ is up to date; changed beside it: repodata/metalink.xml, gn8v-tee.repo$'
+        [ "$(publish --baseurl none --json | python3 -c 'import json, sys; d = json.load(sys.stdin); print(d["changed"], d["beside"])')" = 'False []' ]
         grep -q "^baseurl=file://$PWD/repo$" repo/gn8v-tee.repo
         rm packages/gn8v-tee-helper-1.4*
         publish
