@@ -52,6 +52,8 @@ static void help(void) {
                "      --also-sign-key=FPR, --also-sign-key-file=URI\n"
                "                           the other one, while one key replaces another\n"
                "      --allow-unsigned     without it, though what is in DIR is signed\n"
+               "      --baseurl=URL        where clients will find DIR, for the gn8v-tee.repo of a\n"
+               "                           whole copy of one of ours; see import\n"
                "      --mirror-url=URL     write repodata/metalink.xml, with this place of DIR;\n"
                "                           may be repeated (default: as it is there now;\n"
                "                           none: no metalink)\n"
@@ -213,6 +215,8 @@ static int check_source(const char *what, const char *source, Error *e) {
 static int check_urls(const Arguments *a, const MirrorOptions *o, Error *e) {
         int r = check_source("repository", o->url, e);
 
+        if (r >= 0 && o->baseurl && *o->baseurl)
+                r = repo_url_check("--baseurl", o->baseurl, e);
         STRV_FOREACH(s, a->also)
                 if (r >= 0)
                         r = check_source("--also", *s, e);
@@ -222,7 +226,7 @@ static int check_urls(const Arguments *a, const MirrorOptions *o, Error *e) {
 int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
         enum { ARG_KEY = 256, ARG_KEY_FILE, ARG_NO_REPO_SIGNATURE, ARG_NO_SIGNATURES, ARG_ALLOW_OLDER, ARG_ALLOW_UNSIGNED, ARG_PACKAGE, ARG_ALSO, ARG_EXCLUDE, ARG_NEWEST,
                ARG_WEAK, ARG_PLATFORM, ARG_ARCH, ARG_MODULE, ARG_MODULE_HOTFIXES, ARG_DRY_RUN, ARG_LIMIT_RATE, ARG_CA_FILE, ARG_CLIENT_CERT, ARG_CLIENT_KEY,
-               ARG_MIRROR_URL, ARG_KEEP, ARG_TIMEOUT };
+               ARG_MIRROR_URL, ARG_BASEURL, ARG_KEEP, ARG_TIMEOUT };
         static const Option options[] = {
                 { "key", ARG_KEY, "FPR" },
                 { "key-file", ARG_KEY_FILE, "FILE" },
@@ -253,6 +257,7 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 { "passphrase-fd", ARG_SIGNER_PASSPHRASE_FD, "N" },
                 { "user-id", ARG_SIGNER_USER_ID, "TEXT" },
                 { "key-created", ARG_SIGNER_CREATED, "DATE" },
+                { "baseurl", ARG_BASEURL, "URL" },
                 { "mirror-url", ARG_MIRROR_URL, "URL" },
                 { "keep", ARG_KEEP, "N" },
                 { "parallel", 'j', "N" },
@@ -290,6 +295,7 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_CA_FILE: fetching.ca_file = optarg; break;
                 case ARG_CLIENT_CERT: fetching.client_cert = optarg; break;
                 case ARG_CLIENT_KEY: fetching.client_key = optarg; break;
+                case ARG_BASEURL: o.baseurl = streq(optarg, "none") ? "" : optarg; break;
                 case ARG_MIRROR_URL: r = take_mirror_url(optarg, &a.mirror_urls, e); break;
                 case ARG_KEEP:
                         if (option_number(optarg, 1, KEEP_MAX, &keep) != EXIT_OK)

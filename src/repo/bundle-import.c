@@ -265,21 +265,15 @@ static int check_staged(Import *x, Error *e) {
 
 /* The .repo file for this place. */
 static int render_repo_file(Import *x, char **ret, Error *e) {
-        _cleanup_free_ char *old = NULL, *url = NULL, *real = NULL;
+        _cleanup_free_ char *url = NULL;
+        int r;
 
         if (!x->repo_file)
                 return 0;
-        if (x->o->baseurl && *x->o->baseurl)
-                return repo_file_move(x->repo_file, REPO_FILE, x->o->baseurl, ret, e);
-        if (!x->o->baseurl && read_file(x->repo->fd, REPO_FILE, BUNDLE_TOP_MAX, &old, NULL) >= 0)
-                url = repo_file_baseurl(old);
-        if (!url) {
-                real = realpath(x->o->repo, NULL);
-                if (!real)
-                        return error_errno(e, errno, "%s", x->o->repo);
-                url = format("file://%s", real);
-        }
-        return url ? error_hint(e, repo_file_move(x->repo_file, REPO_FILE, url, ret, e), "give --baseurl") : error_oom(e);
+        if ((r = repo_file_place(x->repo->fd, x->o->repo, x->o->baseurl, &url, e)) < 0 || (r = repo_file_move(x->repo_file, REPO_FILE, url, ret, e)) >= 0 ||
+            (x->o->baseurl && *x->o->baseurl))
+                return r;
+        return error_hint(e, r, "give --baseurl");
 }
 
 static int write_tops(Import *x, const char *repo_file, Error *e) {

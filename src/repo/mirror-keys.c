@@ -24,6 +24,14 @@ bool mirror_keys_have(const MirrorKeys *k, const char *fingerprint) {
         return false;
 }
 
+char *mirror_keys_armor(const MirrorKeys *k, const char *fingerprint) {
+        char *armored = NULL;
+
+        for (size_t i = 0; i < k->n && !armored; i++)
+                armored = keyring_armor(k->v[i], fingerprint);
+        return armored;
+}
+
 /* strict: every key has to be pinned; else those that are not are left out. */
 static int add_key(MirrorKeys *k, const char *data, size_t size, const char *name, char *const *fingerprints, bool strict, Error *e) {
         _cleanup_(keyring_freep) Keyring *keyring = NULL;

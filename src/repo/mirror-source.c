@@ -14,7 +14,7 @@
 static void forget_place(MirrorSource *s) {
         free(TAKE_PTR(s->repomd_text));
         free(TAKE_PTR(s->signature));
-        free(TAKE_PTR(s->key));
+        s->has_repo_file = false;
         s->signers = strv_free(s->signers);
         s->signer = NULL;
         s->repomd = repomd_free(s->repomd);
@@ -108,18 +108,20 @@ static int judge(MirrorSource *s, const MirrorKeys *keys, const MirrorOptions *o
         if (!s->signature)
                 return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: it is not signed: there is no repomd.xml.asc", name),
                                   "of a repository that signs its packages only, this is accepted with --no-repo-signature");
+        /* All that have signed: clients of the copy are given their keys. */
         for (size_t i = 0; i < keys->n; i++) {
                 _cleanup_error_ Error why = ERROR_INIT;
-                int r = keyring_verify(keys->v[i], s->repomd_text, s->repomd_size, s->signature, strlen(s->signature), name, &s->signers, NULL, &why);
+                _cleanup_strv_ char **signers = NULL;
+                int r = keyring_verify(keys->v[i], s->repomd_text, s->repomd_size, s->signature, strlen(s->signature), name, &signers, NULL, &why);
 
-                if (r >= 0) {
-                        s->signer = s->signers[0];
-                        return 0;
-                }
-                if (i + 1 == keys->n)
+                STRV_FOREACH(f, signers)
+                        if (!strv_contains(s->signers, *f) && strv_append(&s->signers, *f) < 0)
+                                return error_oom(e);
+                if (i + 1 == keys->n && !s->signers)
                         return error_hint(e, error_set(e, -r, why.code, "%s", why.message), "do not trust this source before you know why");
         }
-        return mirror_keys_missing(keys, s->url, o->fingerprints, e);
+        s->signer = s->signers ? s->signers[0] : NULL;
+        return s->signer ? 0 : mirror_keys_missing(keys, s->url, o->fingerprints, e);
 }
 
 /* Where repositories that this program publishes have their keys, and those of the vendors whose packages keep their signatures. */
@@ -153,7 +155,7 @@ static int find_places(const char *source, const MirrorOpening *with, MirrorPlac
 }
 
 static int open_at(MirrorSource *s, const char *place, const MirrorPlaces *places, const MirrorOpening *with, Error *e) {
-        _cleanup_free_ char *name = path_join(place, "repodata/repomd.xml");
+        _cleanup_free_ char *name = path_join(place, "repodata/repomd.xml"), *key = NULL, *repo_file = NULL;
         const MirrorOptions *o = with->o;
         int r;
 
@@ -161,14 +163,18 @@ static int open_at(MirrorSource *s, const char *place, const MirrorPlaces *place
                 return error_oom(e);
         if ((r = fetch_from(place, "repodata/repomd.xml", REPOMD_MAX, places, with, &s->repomd_text, &s->repomd_size, e)) < 0 ||
             (r = fetch_optional(place, "repodata/repomd.xml.asc", with, &s->signature, e)) < 0 ||
-            (s->signature && (r = fetch_optional(place, "repodata/repomd.xml.key", with, &s->key, e)) < 0))
+            (s->signature && (r = fetch_optional(place, "repodata/repomd.xml.key", with, &key, e)) < 0))
                 return r;
         if (sha256_buffer(s->repomd_text, s->repomd_size, s->repomd_sha256) < 0)
                 return error_oom(e);
-        if ((s->key && (r = mirror_keys_offer(with->keys, s->key, "repomd.xml.key", o->fingerprints, e)) < 0) || (r = take_keys_beside(place, with, e)) < 0)
+        if ((key && (r = mirror_keys_offer(with->keys, key, "repomd.xml.key", o->fingerprints, e)) < 0) || (r = take_keys_beside(place, with, e)) < 0)
                 return r;
         if ((r = judge(s, with->keys, o, name, e)) < 0 || (r = repomd_parse_foreign(s->repomd_text, s->repomd_size, name, &s->repomd, e)) < 0)
                 return r;
+        /* Of one of ours, which has a serial; what is in it is not used. */
+        if (s->signer && s->repomd->freshness.serial > 0 && (r = fetch_optional(place, REPO_FILE, with, &repo_file, e)) < 0)
+                return r;
+        s->has_repo_file = repo_file;
         return places->urls[1] && with->judge ? with->judge(with->userdata, s, e) : 0;
 }
 

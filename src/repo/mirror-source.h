@@ -18,6 +18,8 @@ int mirror_keys_load(MirrorKeys *k, char *const *files, char *const *fingerprint
 /* Of what lies beside a repository: those that have one of the fingerprints are taken, and nothing else is said of the others. name is for messages. */
 int mirror_keys_offer(MirrorKeys *k, const char *text, const char *name, char *const *fingerprints, Error *e);
 bool mirror_keys_have(const MirrorKeys *k, const char *fingerprint);
+/* One of them, armored, see keyring.h; owned by the caller. */
+char *mirror_keys_armor(const MirrorKeys *k, const char *fingerprint) _must_check_;
 bool mirror_keys_have_all(const MirrorKeys *k, char *const *fingerprints);
 /* -EKEYREJECTED/EXIT_UNTRUSTED when none of the fingerprints has a key; url is for messages. Some may be missing: while one key replaces another, both are
  * pinned, and a source has either or both. */
@@ -37,7 +39,8 @@ typedef struct MirrorFile {
 typedef struct MirrorSource {
         char *url;    /* as the user gave it, without a slash at its end */
         char **places; /* base URLs, the one that repomd.xml is of first */
-        char *repomd_text, *signature, *key; /* signature, key: NULL when the source has none */
+        char *repomd_text, *signature; /* signature: NULL when the source has none */
+        bool has_repo_file;            /* one of ours: it has a gn8v-tee.repo */
         size_t repomd_size;
         char repomd_sha256[SHA256_HEX_SIZE];
         char **signers;     /* fingerprints, of the keys */

@@ -15,8 +15,6 @@
 #include "repo/serials.h"
 #include "repo/vendor-keys.h"
 
-#define REPO_FILE_MAX ((size_t) 64 * 1024)
-
 void publish_report_clear(PublishReport *r) {
         generation_free(r->generation);
         prove_report_free(r->proof);
@@ -257,30 +255,13 @@ static int write_tops(Publish *p, const char *repo_file, Error *e) {
         return seal_top(p->repo, VENDOR_KEY_FILE, NULL, e);
 }
 
-/* As it is there now, owned by the caller; NULL: there is none, or a directory that was moved since. */
-static char *published_baseurl(const Publish *p) {
-        _cleanup_free_ char *text = NULL, *url = NULL;
-        const char *path;
-
-        if (read_file(p->repo->fd, REPO_FILE, REPO_FILE_MAX, &text, NULL) < 0 || !(url = repo_file_baseurl(text)))
-                return NULL;
-        path = startswith(url, "file://");
-        return path && access(path, F_OK) < 0 ? NULL : TAKE_PTR(url);
-}
-
 static int render_repo_file(const Publish *p, char **ret, Error *e) {
-        _cleanup_free_ char *real = NULL, *url = NULL;
+        _cleanup_free_ char *url = NULL;
+        int r = repo_file_place(p->repo->fd, p->o->repo, p->o->baseurl, &url, e);
 
-        if (p->o->baseurl && *p->o->baseurl)
-                return repo_file_render(p->o->template, p->o->baseurl, NULL, p->vendor_keys, ret, e);
-        if (!p->o->baseurl && (url = published_baseurl(p)))
-                return error_hint(e, repo_file_render(p->o->template, url, NULL, p->vendor_keys, ret, e), "give --baseurl");
-        real = realpath(p->o->repo, NULL);
-        if (!real)
-                return error_errno(e, errno, "%s", p->o->repo);
-        if (!(url = format("file://%s", real)))
-                return error_oom(e);
-        return error_hint(e, repo_file_render(p->o->template, url, NULL, p->vendor_keys, ret, e), "give --baseurl");
+        if (r < 0 || (r = repo_file_render(p->o->template, url, NULL, p->vendor_keys, ret, e)) >= 0 || (p->o->baseurl && *p->o->baseurl))
+                return r;
+        return error_hint(e, r, "give --baseurl");
 }
 
 /* packages/ of the workspace must never become packages/ of the repository: what is in no generation is removed there. */

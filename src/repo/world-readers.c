@@ -16,7 +16,7 @@
 
 /* A file that repodata/repomd.xml names, and what it says of it. */
 typedef struct Named {
-        char *path, *digest, *hex; /* path: NULL if there is none */
+        char *path, *digest, *hex; /* path: NULL if there is none; digest, hex: if it states none, as ours of a selection that is being made */
 } Named;
 
 static void named_clear(Named *n) {
@@ -32,11 +32,8 @@ static int take_named(Pool *pool, const char *dir, const char *repomd, const cha
         if (!href || !path_is_safe(href))
                 return error_set(e, EBADMSG, EXIT_INVALID, "%s: %s has no usable location", repomd, type);
         hex = pool_lookup_checksum(pool, SOLVID_POS, REPOSITORY_REPOMD_CHECKSUM, &digest);
-        if (!hex)
-                return error_set(e, EBADMSG, EXIT_INVALID, "%s: it says no digest of %s", repomd, type);
-        named_clear(ret);
-        *ret = (Named){ .path = path_join(dir, href), .digest = strdup(solv_chksum_type2str(digest)), .hex = strdup(hex) };
-        return ret->path && ret->digest && ret->hex ? 0 : error_oom(e);
+        *ret = (Named){ .path = path_join(dir, href), .digest = hex ? strdup(solv_chksum_type2str(digest)) : NULL, .hex = hex ? strdup(hex) : NULL };
+        return ret->path && (!hex || (ret->digest && ret->hex)) ? 0 : error_oom(e);
 }
 
 static int find_named(Pool *pool, const char *dir, const char *repomd, const char *type, Named *ret, Error *e) {
@@ -79,7 +76,7 @@ static int add_metadata(Repo *repo, const char *dir, const char *type, int flags
                 return required ? error_set(e, EBADMSG, EXIT_INVALID, "%s: it names no %s", repomd, type) : 0;
         if ((fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)) < 0)
                 return error_errno(e, errno, "%s", path);
-        if ((r = world_check_digest(fd, path, repomd, named.digest, named.hex, e)) < 0)
+        if (named.hex && (r = world_check_digest(fd, path, repomd, named.digest, named.hex, e)) < 0)
                 return r;
         f = solv_xfopen_fd(path, fd, "r");
         if (!f)

@@ -9,6 +9,7 @@ export_repo() { tee_repo export --key "$KEY" --gnupghome "$KEYS" "$@"; }
 import_repo() { "$REPO" -C . import --key "$KEY" "$@"; }
 # whole DIR: by itself; no workspace is here that says what has to be in it.
 whole() { expect 11 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$1"; }
+fingerprints() { gpg --show-keys --with-colons "$1" | awk -F: '$1 == "pub" { p = 1 } $1 == "fpr" && p { print $10; p = 0 }' | paste -sd' '; }
 state_of() { (cd "$1" && find packages repodata -type f -exec sha256sum {} + | sort | sha256sum); }
 # tampered PROGRAM: rewrites a copy of bundle.tar, whose members are in the list m of [TarInfo, bytes]; prints its name.
 tampered() {
@@ -243,6 +244,25 @@ vendors_in_copies() {
         expect 11 "$REPO" mirror --key "$KEY" --key "${VENDOR//[0-4]/5}" --dry-run "file://$PWD/repo" copy
         expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" "file://$PWD/repo" copy
         cmp copy/repodata/repomd.xml repo/repodata/repomd.xml
+        # It has what makes it one of ours: of the keys those that were pinned, whatever lies beside the source; and so has a copy of it.
+        cp -a repo strange
+        cat "$SCRATCH/up/vendor.pub" >> strange/repodata/repomd.xml.key
+        cat "$SCRATCH/up/ours.pub" >> strange/RPM-GPG-KEY-gn8v-tee-vendor
+        cp "$SCRATCH/up/vendor.pub" strange/RPM-GPG-KEY-gn8v-tee
+        sed -i 's/gpgcheck=1/gpgcheck=0/' strange/gn8v-tee.repo
+        cp "$SCRATCH/up/vendor.pub" "$SCRATCH/up/ours.pub" .
+        expect 0 "$REPO" mirror --key-file ours.pub --key-file vendor.pub --baseurl http://m.example/a/ "file://$PWD/strange" of-strange
+        expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" "file://$PWD/copy" again
+        for copy in copy again of-strange; do
+                [ "$(fingerprints "$copy/RPM-GPG-KEY-gn8v-tee") $(fingerprints "$copy/repodata/repomd.xml.key")" = "$KEY $KEY" ]
+                [ "$(fingerprints "$copy/RPM-GPG-KEY-gn8v-tee-vendor")" = "$VENDOR" ]
+                sed "s|^baseurl=.*|baseurl=file://$PWD/copy|; s|^gpgkey=.*|gpgkey=file://$PWD/copy/RPM-GPG-KEY-gn8v-tee file://$PWD/copy/RPM-GPG-KEY-gn8v-tee-vendor|" \
+                        "$copy/gn8v-tee.repo" | cmp - copy/gn8v-tee.repo
+        done
+        grep -q '^gpgkey=http://m.example/a/RPM-GPG-KEY-gn8v-tee http://m.example/a/RPM-GPG-KEY-gn8v-tee-vendor$' of-strange/gn8v-tee.repo
+        rm of-strange/RPM-GPG-KEY*
+        expect 0 "$REPO" mirror --key-file ours.pub --key-file vendor.pub "file://$PWD/strange" of-strange
+        said 'changed beside it: RPM-GPG-KEY-gn8v-tee, RPM-GPG-KEY-gn8v-tee-vendor$'
         # A copy is neither published to nor copied to itself, and no password is told to whoever reads it.
         expect 1 publish --repo copy
         said "it is a copy of file://$PWD/repo"
