@@ -14,6 +14,7 @@
 static void forget_place(MirrorSource *s) {
         free(TAKE_PTR(s->repomd_text));
         free(TAKE_PTR(s->signature));
+        free(TAKE_PTR(s->key));
         s->has_repo_file = false;
         s->signers = strv_free(s->signers);
         s->signer = NULL;
@@ -155,7 +156,7 @@ static int find_places(const char *source, const MirrorOpening *with, MirrorPlac
 }
 
 static int open_at(MirrorSource *s, const char *place, const MirrorPlaces *places, const MirrorOpening *with, Error *e) {
-        _cleanup_free_ char *name = path_join(place, "repodata/repomd.xml"), *key = NULL, *repo_file = NULL;
+        _cleanup_free_ char *name = path_join(place, "repodata/repomd.xml"), *repo_file = NULL;
         const MirrorOptions *o = with->o;
         int r;
 
@@ -163,11 +164,11 @@ static int open_at(MirrorSource *s, const char *place, const MirrorPlaces *place
                 return error_oom(e);
         if ((r = fetch_from(place, "repodata/repomd.xml", REPOMD_MAX, places, with, &s->repomd_text, &s->repomd_size, e)) < 0 ||
             (r = fetch_optional(place, "repodata/repomd.xml.asc", with, &s->signature, e)) < 0 ||
-            (s->signature && (r = fetch_optional(place, "repodata/repomd.xml.key", with, &key, e)) < 0))
+            (s->signature && (r = fetch_optional(place, "repodata/repomd.xml.key", with, &s->key, e)) < 0))
                 return r;
         if (sha256_buffer(s->repomd_text, s->repomd_size, s->repomd_sha256) < 0)
                 return error_oom(e);
-        if ((key && (r = mirror_keys_offer(with->keys, key, "repomd.xml.key", o->fingerprints, e)) < 0) || (r = take_keys_beside(place, with, e)) < 0)
+        if ((s->key && (r = mirror_keys_offer(with->keys, s->key, "repomd.xml.key", o->fingerprints, e)) < 0) || (r = take_keys_beside(place, with, e)) < 0)
                 return r;
         if ((r = judge(s, with->keys, o, name, e)) < 0 || (r = repomd_parse_foreign(s->repomd_text, s->repomd_size, name, &s->repomd, e)) < 0)
                 return r;

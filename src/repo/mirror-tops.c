@@ -2,12 +2,21 @@
 #include "repo/mirror-tops.h"
 
 #include "basic/strings.h"
+#include "repo/openpgp-read.h"
 #include "repo/repo-file.h"
 #include "repo/seal.h"
 
 void mirror_tops_clear(MirrorTops *t) {
         free(t->key);
         *t = (MirrorTops){};
+}
+
+/* Whether the source's own file has these very keys, and no packet more: subkeys that nothing binds are believed by older tools. */
+static bool is_same_keys(const char *a, const char *b) {
+        _cleanup_free_ unsigned char *x = NULL, *y = NULL;
+        size_t n, m;
+
+        return openpgp_read_blocks(a, strlen(a), &x, &n) >= 0 && openpgp_read_blocks(b, strlen(b), &y, &m) >= 0 && n == m && memcmp(x, y, n) == 0;
 }
 
 int mirror_tops_prepare(MirrorTops *t, Error *e) {
@@ -24,7 +33,14 @@ int mirror_tops_prepare(MirrorTops *t, Error *e) {
                         return error_oom(e);
                 text_append(&text, armored);
         }
-        return text.size == 0 || (t->key = text_take(&text)) ? 0 : error_oom(e);
+        if (text.size > 0 && !(t->key = text_take(&text)))
+                return error_oom(e);
+        if (t->key && t->source->key && is_same_keys(t->source->key, t->key)) {
+                free(t->key);
+                t->key = strdup(t->source->key);
+                return t->key ? 0 : error_oom(e);
+        }
+        return 0;
 }
 
 static bool signs_metadata(const MirrorTops *t, const char *fingerprint) {

@@ -353,7 +353,7 @@ static int stage_copy(Mirror *m, char **ret_repomd, Error *e) {
         }
         if ((r = write_staged(m, "repodata/repomd.xml", s->repomd_text, s->repomd_size, e)) < 0 ||
             (s->signature && (r = write_staged(m, "repodata/repomd.xml.asc", s->signature, strlen(s->signature), e)) < 0) ||
-            (m->tops.key && (r = write_staged(m, "repodata/repomd.xml.key", m->tops.key, strlen(m->tops.key), e)) < 0))
+            (s->key && m->tops.key && (r = write_staged(m, "repodata/repomd.xml.key", m->tops.key, strlen(m->tops.key), e)) < 0))
                 return r;
         if (!(m->next->repomd_sha256 = strdup(s->repomd_sha256)) || !(*ret_repomd = strdup(s->repomd_text)))
                 return error_oom(e);

@@ -10,6 +10,7 @@ import_repo() { "$REPO" -C . import --key "$KEY" "$@"; }
 # whole DIR: by itself; no workspace is here that says what has to be in it.
 whole() { expect 11 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$1"; }
 fingerprints() { gpg --show-keys --with-colons "$1" | awk -F: '$1 == "pub" { p = 1 } $1 == "fpr" && p { print $10; p = 0 }' | paste -sd' '; }
+verify_alone() { "$REPO" -C /var/empty --releases "$SOURCE/repo/releases" verify --repo "$@"; } # DIR [OPTION...]
 state_of() { (cd "$1" && find packages repodata -type f -exec sha256sum {} + | sort | sha256sum); }
 # tampered PROGRAM: rewrites a copy of bundle.tar, whose members are in the list m of [TarInfo, bytes]; prints its name.
 tampered() {
@@ -263,6 +264,23 @@ vendors_in_copies() {
         rm of-strange/RPM-GPG-KEY*
         expect 0 "$REPO" mirror --key-file ours.pub --key-file vendor.pub "file://$PWD/strange" of-strange
         said 'changed beside it: RPM-GPG-KEY-gn8v-tee, RPM-GPG-KEY-gn8v-tee-vendor$'
+        cmp repo/repodata/repomd.xml.key copy/repodata/repomd.xml.key
+        # Verified by those who made it, and by anybody who knows the keys.
+        verify_copy() { verify_alone copy "$@"; }
+        expect 0 verify_copy --key "$KEY" --key "$VENDOR"
+        expect 11 verify_copy
+        said "^unchecked +key +$VENDOR: found beside the repository"
+        expect 11 verify_copy --key "$KEY"
+        said "^unchecked +key +$VENDOR: --key does not name it"
+        expect 5 verify_copy --key "$VENDOR"
+        cp "$SCRATCH/up/ours.pub" copy/RPM-GPG-KEY-gn8v-tee-vendor
+        expect 5 verify_copy --key "$KEY" --key "$VENDOR"
+        said "signed by key $VENDOR, not by $KEY"
+        rm copy/RPM-GPG-KEY-gn8v-tee-vendor
+        expect 5 verify_copy --key "$KEY" --key "$VENDOR"
+        said "vendor-manager.*not signed"
+        expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" "file://$PWD/repo" copy
+        expect 0 verify_copy --key "$KEY" --key "$VENDOR"
         # A copy is neither published to nor copied to itself, and no password is told to whoever reads it.
         expect 1 publish --repo copy
         said "it is a copy of file://$PWD/repo"
@@ -402,6 +420,7 @@ mirrors_everything() {
         diff -r main/Packages copy/Packages
         cmp main/unrelated-1.0-1.noarch.rpm copy/unrelated-1.0-1.noarch.rpm
         [ ! -e copy/.mirror ] && [ ! -e copy/.stage ]
+        expect 0 verify_alone copy --key "$VENDOR"
         # One is hidden, because modules.yaml says that it belongs to a stream which is not enabled.
         client "baseurl=$URL/copy" repoquery --qf '%{name}' > names
         [ "$(grep -xE 'app|lib|extra|unrelated' names | tr '\n' ' ')" = 'app lib unrelated ' ]
@@ -492,6 +511,8 @@ variants() {
                 cp later/app-1.1* main/Packages/a/ && index main
                 expect 0 mirror $URL/main copy
                 said '5 packages, 1 of them new'
+                expect 0 verify_alone copy --key "$VENDOR"
+                expect 0 verify_alone some --key "$KEY" --key "$VENDOR"
                 unserve "$NGINX"
         done
         # zstd, which this createrepo_c cannot write.
@@ -515,6 +536,16 @@ PY
         expect 0 mirror $URL/main copy
         expect 0 mirror $URL/main some --package unrelated
         client "baseurl=$URL/copy" repoquery --qf '%{name}' | has -x unrelated
+        expect 0 verify_alone copy --key "$VENDOR"
+        # What nobody signed is told, and packages are looked at even so.
+        expect 11 verify_alone some --key "$VENDOR"
+        said "^unchecked +key .*: nobody's signature on the metadata was asked for"
+        said '^ok +package +unrelated'
+        printf x >> some/unrelated-1.0-1.noarch.rpm
+        expect 5 verify_alone some --key "$VENDOR"
+        expect 0 "$REPO" mirror --no-signatures $URL/main nobodys
+        expect 11 verify_alone nobodys
+        said '^unchecked +package +unrelated.*nobody signed it'
 }
 
 hostile_sources() {
