@@ -172,7 +172,10 @@ int verb_import(Repo *repo, int argc, char *argv[], Error *e) {
                         if (strv_append(&keys, optarg) < 0)
                                 return error_oom(e);
                         break;
-                case ARG_BASEURL: o.baseurl = streq(optarg, "none") ? "" : optarg; break;
+                case ARG_BASEURL:
+                        if ((r = take_baseurl(optarg, &o.baseurl, e)) < 0)
+                                return r;
+                        break;
                 case ARG_KEEP:
                         if (option_number(optarg, 1, KEEP_MAX, &keep) != EXIT_OK)
                                 return EXIT_USAGE;

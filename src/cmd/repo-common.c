@@ -23,6 +23,14 @@ int take_days(const char *value, int64_t *ret) {
         return EXIT_OK;
 }
 
+int take_baseurl(const char *url, const char **ret, Error *e) {
+        int r = streq(url, "none") ? 0 : repo_url_check("--baseurl", url, e);
+
+        if (r >= 0)
+                *ret = streq(url, "none") ? "" : url;
+        return r;
+}
+
 int take_mirror_url(const char *url, char ***urls, Error *e) {
         int r;
 

@@ -215,8 +215,6 @@ static int check_source(const char *what, const char *source, Error *e) {
 static int check_urls(const Arguments *a, const MirrorOptions *o, Error *e) {
         int r = check_source("repository", o->url, e);
 
-        if (r >= 0 && o->baseurl && *o->baseurl)
-                r = repo_url_check("--baseurl", o->baseurl, e);
         STRV_FOREACH(s, a->also)
                 if (r >= 0)
                         r = check_source("--also", *s, e);
@@ -295,7 +293,7 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_CA_FILE: fetching.ca_file = optarg; break;
                 case ARG_CLIENT_CERT: fetching.client_cert = optarg; break;
                 case ARG_CLIENT_KEY: fetching.client_key = optarg; break;
-                case ARG_BASEURL: o.baseurl = streq(optarg, "none") ? "" : optarg; break;
+                case ARG_BASEURL: r = take_baseurl(optarg, &o.baseurl, e); break;
                 case ARG_MIRROR_URL: r = take_mirror_url(optarg, &a.mirror_urls, e); break;
                 case ARG_KEEP:
                         if (option_number(optarg, 1, KEEP_MAX, &keep) != EXIT_OK)

@@ -162,7 +162,10 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
         while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_REPO: a.repo = optarg; break;
-                case ARG_BASEURL: o.baseurl = streq(optarg, "none") ? "" : optarg; break;
+                case ARG_BASEURL:
+                        if ((r = take_baseurl(optarg, &o.baseurl, e)) < 0)
+                                return r;
+                        break;
                 case ARG_PLATFORM:
                         if (strv_append(&a.platforms, optarg) < 0)
                                 return error_oom(e);

@@ -35,6 +35,9 @@ int repo_directory(const Repo *repo, const char *dir, bool must_be, char **ret, 
 /* The value of --valid-days: days, as seconds; "none" is -1. 0, or EXIT_USAGE (told). */
 int take_days(const char *value, int64_t *ret);
 
+/* Takes an argument of --baseurl: a URL, or "none", which becomes an empty string; see repo_file_place(). */
+int take_baseurl(const char *url, const char **ret, Error *e);
+
 /* Takes an argument of --mirror-url: a URL, or "none", which makes the list empty instead of NULL; see metalink_stage(). */
 int take_mirror_url(const char *url, char ***urls, Error *e);
 

@@ -281,6 +281,11 @@ vendors_in_copies() {
         said "vendor-manager.*not signed"
         expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" "file://$PWD/repo" copy
         expect 0 verify_copy --key "$KEY" --key "$VENDOR"
+        for word in '' relative ftp://a.example/ 'http://a b/'; do
+                expect 2 "$REPO" mirror --key "$KEY" --key "$VENDOR" --baseurl "$word" "file://$PWD/repo" copy
+                expect 2 publish --baseurl "$word"
+                expect 2 import_repo --repo copy --baseurl "$word" bundle3.tar
+        done
         # A copy is neither published to nor copied to itself, and no password is told to whoever reads it.
         expect 1 publish --repo copy
         said "it is a copy of file://$PWD/repo"
