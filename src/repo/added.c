@@ -292,6 +292,24 @@ static int none_such(const char *name, Error *e) {
         return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s: no package of this name was added", name), "'gn8v-tee-repo list' shows those that were");
 }
 
+/* Before the workspace is taken, and its folders made: where no removal was broken off, each name has to be one's. */
+static int check_names(const char *workspace, char *const *names, Error *e) {
+        _cleanup_free_ char *path = path_join(workspace, "packages/" REMOVING);
+        _cleanup_(added_packages_clear) AddedPackages all = {};
+        int r;
+
+        if (!path)
+                return error_oom(e);
+        if (access(path, F_OK) == 0)
+                return 0;
+        if ((r = packages_added(workspace, &all, e)) < 0)
+                return r;
+        STRV_FOREACH(name, names)
+                if (mark(&all, *name) == 0)
+                        return none_such(*name, e);
+        return 0;
+}
+
 int packages_remove(const char *workspace, char *const *names, AddedPackages *ret, Error *e) {
         _cleanup_(added_packages_clear) AddedPackages all = {}, ended = {}, gone = {};
         _cleanup_free_ char *folder = path_join(workspace, "packages"), *same = NULL;
@@ -300,9 +318,7 @@ int packages_remove(const char *workspace, char *const *names, AddedPackages *re
 
         if (!folder)
                 return error_oom(e);
-        if (access(folder, F_OK) < 0 && errno == ENOENT)
-                return none_such(names[0], e);
-        if ((r = added_open(workspace, &store, &same, &ended, e)) < 0 || (r = packages_added(workspace, &all, e)) < 0)
+        if ((r = check_names(workspace, names, e)) < 0 || (r = added_open(workspace, &store, &same, &ended, e)) < 0 || (r = packages_added(workspace, &all, e)) < 0)
                 return r;
         /* What a run that was killed began to take away is what this one is asked for, too. */
         STRV_FOREACH(name, names)
