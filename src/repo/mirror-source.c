@@ -155,8 +155,19 @@ static int find_places(const char *source, const MirrorOpening *with, MirrorPlac
         return text && strv_append(&ret->urls, text) >= 0 ? 0 : error_oom(e);
 }
 
+/* Of one of ours, which has a serial: whether it has one. What is in it is not used, and a copy that has one goes on having it. */
+static int look_for_repo_file(MirrorSource *s, const char *place, const MirrorOpening *with, Error *e) {
+        _cleanup_free_ char *here = path_join(with->o->dir, REPO_FILE), *text = NULL;
+        int r = here ? 0 : error_oom(e);
+
+        if (r >= 0 && access(here, F_OK) < 0)
+                r = fetch_optional(place, REPO_FILE, with, &text, e);
+        s->has_repo_file = r >= 0 && (text || access(here, F_OK) == 0);
+        return r;
+}
+
 static int open_at(MirrorSource *s, const char *place, const MirrorPlaces *places, const MirrorOpening *with, Error *e) {
-        _cleanup_free_ char *name = path_join(place, "repodata/repomd.xml"), *repo_file = NULL;
+        _cleanup_free_ char *name = path_join(place, "repodata/repomd.xml");
         const MirrorOptions *o = with->o;
         int r;
 
@@ -172,10 +183,8 @@ static int open_at(MirrorSource *s, const char *place, const MirrorPlaces *place
                 return r;
         if ((r = judge(s, with->keys, o, name, e)) < 0 || (r = repomd_parse_foreign(s->repomd_text, s->repomd_size, name, &s->repomd, e)) < 0)
                 return r;
-        /* Of one of ours, which has a serial; what is in it is not used. */
-        if (s->signer && s->repomd->freshness.serial > 0 && (r = fetch_optional(place, REPO_FILE, with, &repo_file, e)) < 0)
+        if (s->signer && s->repomd->freshness.serial > 0 && (r = look_for_repo_file(s, place, with, e)) < 0)
                 return r;
-        s->has_repo_file = repo_file;
         return places->urls[1] && with->judge ? with->judge(with->userdata, s, e) : 0;
 }
 

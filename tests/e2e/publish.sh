@@ -548,6 +548,11 @@ chain_holds() {
         said 'all [0-9]+ links hold'
         verify --json | python3 -c 'import json, sys; assert json.load(sys.stdin)["ok"]'
         expect 0 tee_repo verify
+        # A copy of it is as good, down to the archives; of anything else this workspace knows nothing.
+        "$REPO" -q mirror --key "$KEY" --key "$VENDOR" "file://$PWD/repo" copy
+        expect 0 tee_repo verify --key "$KEY" --repo copy
+        said '^ok +payload +gn8v-tee-driver-'
+        rm -rf copy
         # Without the store, and without the workspace, what is left holds, but not all could be checked.
         mv store away
         expect 11 verify
