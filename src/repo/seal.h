@@ -13,5 +13,5 @@ int seal_repomd(Repository *r, Generation *g, const Signers *signers, Keyring *k
 int seal_generation(Repository *r, const Generation *g, Error *e);
 /* Both, at the same time. */
 int seal_all(Repository *r, Generation *g, const Signers *signers, Keyring *keyring, const char *repomd, Error *e);
-/* A small file of the repository's top, replaced only if it differs. */
+/* A small file of the repository that no state names, replaced only if it differs; text NULL: there is to be none. r->beside then has its name. */
 int seal_top(Repository *r, const char *name, const char *text, Error *e);

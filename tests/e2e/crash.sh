@@ -101,11 +101,15 @@ next() {
 }
 back() { everywhere rollback three '{}' "${PROGRAM[@]}" rollback "${sign_words[@]}" --keep 3 2; }
 adds() {
-        local file
+        local file other
         file=$(basename "$SCRATCH"/helpers/gn8v-tee-helper-1.2*.rpm)
+        other=$(basename "$SCRATCH"/helpers/gn8v-tee-helper-1.1*.rpm)
         mkdir -p "$SCRATCH/memory/adding/packages"
-        cp "$SCRATCH/helpers/$file" "$SCRATCH/memory/adding/"
-        everywhere add adding "{\"repo\": null, \"watch\": [\"packages/$file\"], \"may_stay\": \"store\"}" "${PROGRAM[@]}" add "$file"
+        cp "$SCRATCH/helpers/$file" "$SCRATCH/helpers/$other" "$SCRATCH/memory/adding/"
+        everywhere add adding "{\"repo\": null, \"watch\": [\"packages/$file\"], \"may_stay\": \"store\"}" "${PROGRAM[@]}" add "$other" "$file"
+        cp -a "$SCRATCH/memory/adding" "$SCRATCH/memory/removing" && cd "$SCRATCH/memory/removing"
+        tee_repo add "$other" "$file"
+        everywhere remove removing '{"repo": null, "watch": []}' "${PROGRAM[@]}" remove "$other" "${file%.rpm}"
 }
 prunes() { everywhere prune two '{}' "${PROGRAM[@]}" prune --keep 1; }
 exports() { everywhere export exporting '{"repo": null, "watch": ["b.tar"]}' "${PROGRAM[@]}" export "${sign_words[@]}" b.tar; }
@@ -163,7 +167,7 @@ prepare make_signer make_workspace make_copies
 scenario 'a first publish' first
 scenario 'a publish' next
 scenario 'a rollback' back
-scenario 'a package that is added' adds
+scenario 'packages that are added, and removed' adds
 scenario 'a prune' prunes
 scenario 'an export' exports
 scenario 'an import' imports
