@@ -43,8 +43,8 @@ struct Signer {
 int signer_gpg_new(const char *homedir, const char *fingerprint, const SecretSource *secret, Signer **ret, Error *e);
 
 /* A private key of OpenSSL's: a file (see private-key.h), or behind a URI that a provider of openssl.cnf knows. Such keys have no name and no
- * date: user_id and created (seconds, UTC) make them an OpenPGP key, always the same for the same three. Refused: what is not RSA of 3072 bits
- * or more (EXIT_UNTRUSTED). */
+ * date: user_id and created (seconds, UTC) make them an OpenPGP key, always the same for the same three. Refused: what is not RSA, and, by
+ * signer_certify(), what has less than 3072 bits (EXIT_UNTRUSTED). */
 int signer_openssl_new(const char *uri, const SecretSource *secret, const char *user_id, int64_t created, Signer **ret, Error *e);
 
 /* The same of a key in a PKCS#11 token, which does the signing: "pkcs11:token=...;object=..." (RFC 7512), with the modules that p11-kit knows, or the

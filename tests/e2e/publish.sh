@@ -343,11 +343,11 @@ same_bytes() {
         diff -r repo/packages remembered/packages
         gzip -t repo/repodata/*.gz
         # A state that is not one is no harm.
-        for i in state xml.1 base.solv; do
+        for i in state 1.primary 1.other base.solv; do
                 for size in 0 100 5000; do
                         cp cache/*/$i kept
                         head -c $size kept > "$(ls cache/*/$i)"
-                        package "gn8v-tee-${i%.*}-$size" 1.0
+                        package "gn8v-tee-${i//./-}-$size" 1.0
                         publish --baseurl http://a.example/repo
                         verify_repo_only
                 done

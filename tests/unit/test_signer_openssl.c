@@ -51,11 +51,22 @@ static void teardown(void) {
         free(passphrase);
 }
 
+/* As every verb but publish does. */
+static int make(const char *uri, const SecretSource *secret, const char *user_id, int64_t created, Signer **ret, Error *e) {
+        _cleanup_(signer_freep) Signer *s = NULL;
+        int r;
+
+        if ((r = signer_openssl_new(uri, secret, user_id, created, &s, e)) < 0 || (r = signer_certify(s, e)) < 0)
+                return r;
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
 static Signer *new_signer(const char *path, const char *secret) {
         _cleanup_error_ Error e = ERROR_INIT;
         Signer *s = NULL;
 
-        ck_assert_msg(signer_openssl_new(path, &(SecretSource){ .file = secret }, "Test <t@example.org>", CREATED, &s, &e) == 0, "%s", e.message);
+        ck_assert_msg(make(path, &(SecretSource){ .file = secret }, "Test <t@example.org>", CREATED, &s, &e) == 0, "%s", e.message);
         return s;
 }
 
@@ -106,7 +117,7 @@ START_TEST(encrypted_key) {
         Signer *none = NULL;
 
         ck_assert_str_eq(a->fingerprint, b->fingerprint);
-        ck_assert_int_lt(signer_openssl_new(encrypted, &(SecretSource){}, "Test", CREATED, &none, &e), 0);
+        ck_assert_int_lt(make(encrypted, &(SecretSource){}, "Test", CREATED, &none, &e), 0);
         ck_assert_ptr_null(none);
         ck_assert_ptr_nonnull(strstr(e.message, "no passphrase was given"));
         ck_assert_ptr_nonnull(strstr(e.hint, "--passphrase-file"));
@@ -125,9 +136,9 @@ START_TEST(somebody_is_asked) {
         _cleanup_(signer_freep) Signer *a = NULL, *b = NULL;
 
         asked = 0;
-        ck_assert_int_eq(signer_openssl_new(pem, &(SecretSource){ .ask = say }, "Test", CREATED, &a, NULL), 0);
+        ck_assert_int_eq(make(pem, &(SecretSource){ .ask = say }, "Test", CREATED, &a, NULL), 0);
         ck_assert_uint_eq(asked, 0);
-        ck_assert_int_eq(signer_openssl_new(encrypted, &(SecretSource){ .ask = say }, "Test", CREATED, &b, NULL), 0);
+        ck_assert_int_eq(make(encrypted, &(SecretSource){ .ask = say }, "Test", CREATED, &b, NULL), 0);
         ck_assert_uint_eq(asked, 1);
         ck_assert_str_eq(a->fingerprint, b->fingerprint);
 }
@@ -141,7 +152,7 @@ START_TEST(two_keys_sign) {
         Signers s = { .n = 2 };
 
         s.v[0] = new_signer(pem, NULL);
-        ck_assert_int_eq(signer_openssl_new(pem, &(SecretSource){}, "Other <o@example.org>", CREATED + 86400, &s.v[1], &e), 0);
+        ck_assert_int_eq(make(pem, &(SecretSource){}, "Other <o@example.org>", CREATED + 86400, &s.v[1], &e), 0);
         ck_assert_int_eq(signers_sign_armored(&s, "data", 4, CREATED, &armored, &e), 0);
         keys = signers_public_keys(&s);
         ck_assert_msg(keyring_new(s.v[0]->public_key, s.v[0]->public_key_size, "key", &first, &e) == 0, "%s", e.message);
@@ -192,7 +203,7 @@ static void refused(const char *content, ExitCode code, const char *why) {
         Signer *none = NULL;
 
         ck_assert_int_eq(write_file_atomic(AT_FDCWD, path, content, strlen(content), 0600), 0);
-        ck_assert_int_lt(signer_openssl_new(path, &(SecretSource){}, "Test", CREATED, &none, &e), 0);
+        ck_assert_int_lt(make(path, &(SecretSource){}, "Test", CREATED, &none, &e), 0);
         ck_assert_msg(strstr(e.message, why), "%s, not %s", e.message, why);
         ck_assert_int_eq(e.code, code);
 }
@@ -234,18 +245,37 @@ START_TEST(odd_files) {
         refused(public, EXIT_UNTRUSTED, "a public key or a certificate");
         refused("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", EXIT_UNTRUSTED, "OpenSSH");
         refused("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nAAAA\n-----END PGP PRIVATE KEY BLOCK-----\n", EXIT_UNTRUSTED, "GnuPG");
-        ck_assert_int_lt(signer_openssl_new(dir, &(SecretSource){}, "Test", CREATED, &none, &a), 0);
+        ck_assert_int_lt(make(dir, &(SecretSource){}, "Test", CREATED, &none, &a), 0);
         ck_assert_ptr_nonnull(strstr(a.message, "a directory"));
-        ck_assert_int_lt(signer_openssl_new("/dev/zero", &(SecretSource){}, "Test", CREATED, &none, &b), 0);
+        ck_assert_int_lt(make("/dev/zero", &(SecretSource){}, "Test", CREATED, &none, &b), 0);
         ck_assert_ptr_nonnull(strstr(b.message, "neither a file nor a pipe"));
-        ck_assert_int_lt(signer_openssl_new("nothing:at-all", &(SecretSource){}, "Test", CREATED, &none, &c), 0);
+        ck_assert_int_lt(make("nothing:at-all", &(SecretSource){}, "Test", CREATED, &none, &c), 0);
         ck_assert_ptr_nonnull(strstr(c.message, "no provider"));
         ck_assert_int_eq(chmod(pem, 0644), 0);
-        ck_assert_int_eq(signer_openssl_new(pem, &(SecretSource){}, "Test", CREATED, &open_to_all, NULL), 0);
+        ck_assert_int_eq(make(pem, &(SecretSource){}, "Test", CREATED, &open_to_all, NULL), 0);
         ck_assert_uint_eq(strv_length(open_to_all->warnings), 1);
         /* Numbers that do not belong together sign something that the public key does not verify, or are not read at all. */
         ck_assert_int_eq(write_file_atomic(AT_FDCWD, pem, damaged, strlen(damaged), 0600), 0);
-        ck_assert_int_lt(signer_openssl_new(pem, &(SecretSource){}, "Test", CREATED, &none, NULL), 0);
+        ck_assert_int_lt(make(pem, &(SecretSource){}, "Test", CREATED, &none, NULL), 0);
+}
+END_TEST
+
+/* What another run left of it is taken if it is good, and is made anew if not. */
+START_TEST(a_certification_is_taken) {
+        _cleanup_(signer_freep) Signer *first = new_signer(pem, NULL), *again = NULL, *wrong = NULL;
+
+        ck_assert_uint_gt(first->certification_size, 0);
+        for (int damage = 0; damage < 2; damage++) {
+                Signer **s = damage ? &wrong : &again;
+
+                ck_assert_int_eq(signer_openssl_new(pem, &(SecretSource){}, "Test <t@example.org>", CREATED, s, NULL), 0);
+                memcpy((*s)->certification, first->certification, first->certification_size);
+                (*s)->certification_size = first->certification_size;
+                (*s)->certification[7] ^= (unsigned char) damage;
+                ck_assert_int_eq(signer_certify(*s, NULL), 0);
+                ck_assert_uint_eq((*s)->public_key_size, first->public_key_size);
+                ck_assert_int_eq(memcmp((*s)->public_key, first->public_key, first->public_key_size), 0);
+        }
 }
 END_TEST
 
@@ -253,12 +283,12 @@ START_TEST(refused_keys) {
         _cleanup_error_ Error a = ERROR_INIT, b = ERROR_INIT, c = ERROR_INIT, d = ERROR_INIT;
         Signer *none = NULL;
 
-        ck_assert_int_lt(signer_openssl_new(small, &(SecretSource){}, "Test", CREATED, &none, &a), 0);
+        ck_assert_int_lt(make(small, &(SecretSource){}, "Test", CREATED, &none, &a), 0);
         ck_assert_int_eq(a.code, EXIT_UNTRUSTED);
-        ck_assert_int_lt(signer_openssl_new(passphrase, &(SecretSource){}, "Test", CREATED, &none, &b), 0);
-        ck_assert_int_lt(signer_openssl_new(pem, &(SecretSource){}, "Te\nst", CREATED, &none, &c), 0);
+        ck_assert_int_lt(make(passphrase, &(SecretSource){}, "Test", CREATED, &none, &b), 0);
+        ck_assert_int_lt(make(pem, &(SecretSource){}, "Te\nst", CREATED, &none, &c), 0);
         ck_assert_int_eq(c.code, EXIT_USAGE);
-        ck_assert_int_lt(signer_openssl_new(pem, &(SecretSource){}, "Test", 0, &none, &d), 0);
+        ck_assert_int_lt(make(pem, &(SecretSource){}, "Test", 0, &none, &d), 0);
         ck_assert_ptr_null(none);
 }
 END_TEST
@@ -275,6 +305,7 @@ int main(void) {
         tcase_add_test(t, two_keys_sign);
         tcase_add_test(t, look_alike);
         tcase_add_test(t, odd_files);
+        tcase_add_test(t, a_certification_is_taken);
         tcase_add_test(t, refused_keys);
         suite_add_tcase(suite, t);
         return run_suite(suite);
