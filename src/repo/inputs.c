@@ -16,6 +16,7 @@
 
 #define RECORD_MAX  (1024 * 1024)
 #define RELEASE_MAX (256 * 1024)
+#define PLACES      "packages/" /* in the repository, where most are */
 
 static void input_package_clear(InputPackage *p) {
         free(p->artifact);
@@ -48,6 +49,7 @@ Inputs *inputs_free(Inputs *in) {
         for (size_t i = 0; i < in->n_packages; i++)
                 input_package_clear(in->packages[i]);
         pool_clear(&in->pool);
+        safe_close(in->places_fd);
         for (size_t i = 0; i < in->n_releases; i++) {
                 free(in->releases[i].name);
                 free(in->releases[i].lock_sha256);
@@ -197,10 +199,12 @@ static int read_record(InputPackage *p, const char *folder, int dir_fd, const ch
 }
 
 static void set_memo(InputPackage *p, const Inputs *in, const MemoEntry *x) {
+        const char *href = memo_string(in->memo, x->href), *name = in->places_fd < 0 ? NULL : startswith(href, PLACES);
+        bool near = name && !strchr(name, '/');
         struct stat st;
 
         p->memo = x;
-        if (fstatat(in->repo_fd, memo_string(in->memo, x->href), &st, AT_SYMLINK_NOFOLLOW) == 0)
+        if (fstatat(near ? in->places_fd : in->repo_fd, near ? name : href, &st, AT_SYMLINK_NOFOLLOW) == 0)
                 p->published = file_id(&st);
 }
 
@@ -436,6 +440,8 @@ static int load(const char *workspace, Release *const *releases, size_t n_releas
         _cleanup_(inputs_freep) Inputs *in = calloc(1, sizeof(*in));
         int r;
 
+        if (in)
+                in->places_fd = -1;
         if (!in || !(in->releases = calloc(n_releases + 1, sizeof(*in->releases))))
                 return error_oom(e);
         for (size_t i = 0; i < n_releases; i++) {
@@ -447,6 +453,7 @@ static int load(const char *workspace, Release *const *releases, size_t n_releas
         }
         in->memo = memo;
         in->repo_fd = repo_fd;
+        in->places_fd = repo_fd < 0 ? -1 : openat(repo_fd, PLACES, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         r = load_records(in, workspace, e);
         for (size_t i = 0; r >= 0 && i < in->n_releases; i++)
                 r = load_release(in, &in->releases[i], workspace, need_locks, e);

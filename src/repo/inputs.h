@@ -38,7 +38,7 @@ typedef struct Inputs {
         InputRelease *releases;  /* as given */
         size_t n_releases;
         const Memo *memo;        /* or NULL */
-        int repo_fd;             /* of what the memo is about */
+        int repo_fd, places_fd;  /* of what the memo is about, and its packages/, or -1 */
         bool added_keys;         /* packages/ holds keys of packages that were added with their own signature: see add.h */
 } Inputs;
 

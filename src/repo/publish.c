@@ -359,44 +359,33 @@ static int seal(Publish *p, Error *e) {
         return r < 0 ? r : metalink_stage(p->repo, index_repomd(p->index), p->next->revision, p->o->mirror_urls, e);
 }
 
-/* While one thread waits for the disk, another writes what need not be on it. */
-static int sync_or_write(void *data, size_t i, Error *e) {
-        Publish *p = data;
-
-        if (i == 0)
-                return repository_sync(p->repo, e);
-        publish_write_memo(p);
-        return 0;
-}
-
-static int prove_or_seal(void *data, size_t i, Error *e) {
-        Publish *p = data;
-        return i == 0 ? prove_staged(p, e) : seal(p, e);
-}
-
 /* What is known from the last time can be proven before the metadata are written. */
-static int prove_or_write(void *data, size_t i, Error *e) {
+static int prove_or_index(void *data, size_t i, Error *e) {
+        Publish *p = data;
+
+        if (i > 0)
+                return index_packages(p, e);
+        return memo_solv_size(p->memo) > 0 ? prove_known(p, e) : 0;
+}
+
+static int seal_or_write_memo(void *data, size_t i, Error *e) {
         Publish *p = data;
         int r;
 
         if (i == 0)
-                return prove_known(p, e);
-        r = index_packages(p, e);
-        return r < 0 ? r : seal(p, e);
+                return seal(p, e);
+        if (!p->report.proof && (r = prove_staged(p, e)) < 0)
+                return r;
+        publish_write_memo(p);
+        return 0;
 }
 
 /* The new state, complete and on the disk, in the staging area. */
 static int make_next(Publish *p, Error *e) {
         int r;
 
-        if ((r = describe_packages(p, e)) < 0)
-                return r;
-        if (memo_solv_size(p->memo) > 0) {
-                if ((r = parallel_run(2, prove_or_write, p, e)) >= 0 && !p->report.proof)
-                        r = prove_staged(p, e);
-        } else if ((r = index_packages(p, e)) >= 0)
-                r = parallel_run(2, prove_or_seal, p, e);
-        if (r < 0 || (r = parallel_run(2, sync_or_write, p, e)) < 0)
+        if ((r = describe_packages(p, e)) < 0 || (r = parallel_run(2, prove_or_index, p, e)) < 0 || (r = parallel_run(2, seal_or_write_memo, p, e)) < 0 ||
+            (r = repository_sync(p->repo, e)) < 0)
                 return r;
         return repository_link_metadata(p->repo, p->o->keep, e);
 }
@@ -465,6 +454,7 @@ static int finish_part(void *data, size_t i, Error *e) {
         default:
                 if (p->report.changed)
                         publish_remember(p);
+                p->memo = memo_free(p->memo); /* it is large: while the disk is waited for */
                 return 0;
         }
 }
