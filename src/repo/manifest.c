@@ -185,8 +185,8 @@ static void take_list(JsonScan *j, bool (*valid)(const char *), char ***ret, boo
         }
 }
 
-/* The strings of a package. */
-enum { HREF, FILE_NAME, NAME, EVR, ARCH, NEVRA, SHA256, HEADER_SHA256, SIGNER, UNSIGNED_SHA256, N_TEXTS };
+/* The strings of a package, in the order in which they are written. */
+enum { ARCH, EVR, FILE_NAME, HEADER_SHA256, HREF, NAME, NEVRA, SHA256, SIGNER, UNSIGNED_SHA256, N_TEXTS };
 
 static const struct {
         const char *key;
@@ -270,19 +270,28 @@ typedef struct Reading {
 
 typedef struct Member {
         JsonText texts[N_TEXTS];
+        size_t next; /* the one that is expected */
         char **releases;
         bool seen, vendor, more; /* more: it has members that we do not know */
         uint64_t size;
 } Member;
 
+static bool take_string(JsonScan *j, JsonText key, Member *m) {
+        for (size_t k = 0, i = m->next; k < N_TEXTS; k++, i = (i + 1) % N_TEXTS) {
+                if (key.n != texts[i].length || memcmp(key.s, texts[i].key, key.n) != 0)
+                        continue;
+                m->next = (i + 1) % N_TEXTS;
+                j->bad |= m->texts[i].s != NULL;
+                if (i != UNSIGNED_SHA256 || !scan_null(j))
+                        m->texts[i] = scan_text(j);
+                return true;
+        }
+        return false;
+}
+
 static void take_member(JsonScan *j, JsonText key, Member *m) {
-        for (size_t i = 0; i < N_TEXTS; i++)
-                if (key.n == texts[i].length && memcmp(key.s, texts[i].key, key.n) == 0) {
-                        j->bad |= m->texts[i].s != NULL;
-                        if (i != UNSIGNED_SHA256 || !scan_null(j))
-                                m->texts[i] = scan_text(j);
-                        return;
-                }
+        if (take_string(j, key, m))
+                return;
         if (scan_equals(key, "releases"))
                 take_list(j, any, &m->releases, &m->seen);
         else if (scan_equals(key, "vendor"))

@@ -156,9 +156,6 @@ static bool read_xml(Memo *m) {
                 if (!m->xml[i] || m->xml_size[i] < m->header->xml_size[i])
                         return false;
         }
-        for (uint64_t i = 0; i < m->header->n_entries; i++)
-                if (!entry_is_valid(m, &m->entries[i]))
-                        return false;
         return true;
 }
 
@@ -219,27 +216,36 @@ const char *memo_string(const Memo *m, uint32_t at) {
 
 #define NEAR 2 /* what was added or removed since moves a name by so much, mostly */
 
-const MemoEntry *memo_find(const Memo *m, const char *file, size_t guess) {
-        size_t low = 0, n = m && m->header ? (size_t) m->header->n_entries : 0, high = n;
+static int compare(const Memo *m, const char *file, size_t i) {
+        return m->entries[i].file < m->header->n_strings ? strcmp(file, m->strings + m->entries[i].file) : -1;
+}
+
+static const MemoEntry *look(const Memo *m, const char *file, size_t guess) {
+        size_t low = 0, n = (size_t) m->header->n_entries, high = n;
 
         for (size_t i = 0; i <= NEAR; i++) {
-                if (guess + i < n && streq(m->strings + m->entries[guess + i].file, file))
+                if (guess + i < n && compare(m, file, guess + i) == 0)
                         return &m->entries[guess + i];
-                if (i > 0 && guess >= i && guess - i < n && streq(m->strings + m->entries[guess - i].file, file))
+                if (i > 0 && guess >= i && guess - i < n && compare(m, file, guess - i) == 0)
                         return &m->entries[guess - i];
         }
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
-                int c = strcmp(m->strings + m->entries[middle].file, file);
+                int c = compare(m, file, middle);
 
                 if (c == 0)
                         return &m->entries[middle];
-                if (c < 0)
+                if (c > 0)
                         low = middle + 1;
                 else
                         high = middle;
         }
         return NULL;
+}
+
+const MemoEntry *memo_find(const Memo *m, const char *file, size_t guess) {
+        const MemoEntry *x = m && m->header ? look(m, file, guess) : NULL;
+        return x && entry_is_valid(m, x) ? x : NULL;
 }
 
 void memo_xml(const Memo *m, const MemoEntry *x, IndexEntry *ret) {
