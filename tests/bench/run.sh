@@ -342,7 +342,7 @@ else cp -p "$PACKAGES"/another/another-p0-1-1.noarch.rpm "$SCRATCH/peer/"
 fi
 exec createrepo_c --quiet --no-database --update "$SCRATCH/peer"
 PEER
-        ours=$(measure 6 sh "$SCRATCH/ours.sh") peer=$(measure 6 sh "$SCRATCH/peer.sh")
+        ours=$(measure 20 sh "$SCRATCH/ours.sh") peer=$(measure 20 sh "$SCRATCH/peer.sh")
         row "republish-$MANY-one-changed" "createrepo_c --update" 0.10 "$ours" "$peer"
         # The repository alone: without a workspace not all can be checked, which status 11 says.
         mkdir -p "$SCRATCH/empty" "$SCRATCH/db"
