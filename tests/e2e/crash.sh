@@ -94,10 +94,23 @@ words() { python3 -c 'import json, sys; print(json.dumps(sys.argv[1:]))' "$@"; }
 VERIFY=("$REPO" -C /var/empty --releases releases verify --repo repo --key)
 PROGRAM=("$REPO" -q -C . --releases releases)
 
-first() { everywhere first first '{}' "${PROGRAM[@]}" publish "${sign_words[@]}" --platform platform.provides --baseurl http://a.example/repo --keep 2; }
-next() {
-        everywhere publish next "{\"verify\": $(words "${VERIFY[@]}" "$KEY")}" "${PROGRAM[@]}" publish "${sign_words[@]}" --platform platform.provides \
-                --baseurl http://a.example/repo --mirror-url http://a.example/repo --keep 2
+publish_words() {
+        local copy="cp '$SCRATCH'/helpers/gn8v-tee-helper" remove='rm packages/gn8v-tee-helper-*'
+        PUBLISH=("${PROGRAM[@]}" publish "${sign_words[@]}" --platform platform.provides --baseurl http://a.example/repo --mirror-url http://a.example/repo --keep 2)
+        published=$(words "${PUBLISH[@]}")
+        also_1_0=$(words bash -c "$copy-1.0* packages/") now_1_1=$(words bash -c "$remove; $copy-1.1* packages/") now_1_2=$(words bash -c "$remove; $copy-1.2* packages/")
+}
+first() { publish_words; everywhere first first '{}' "${PUBLISH[@]}"; }
+next() { publish_words; everywhere publish next "{\"verify\": $(words "${VERIFY[@]}" "$KEY"), \"later\": [$also_1_0, $published]}" "${PUBLISH[@]}"; }
+# One that knows of the last one what that has left: in a copy, nothing is known. What is there at a shortcut's point, a later one goes by.
+remembering() {
+        publish_words
+        everywhere remembering first "{\"warm\": [$published, $now_1_1, $published, $now_1_2], \"later\": [$also_1_0, $published],
+                \"only\": \"cache/|store/signed/\", \"random\": 0}" "${PUBLISH[@]}"
+}
+beside() {
+        publish_words
+        everywhere beside next "{\"hows\": [\"handover\"], \"beside\": $(words "${PROGRAM[@]}" --lock-timeout 60 "${PUBLISH[@]:${#PROGRAM[@]}}"), \"random\": 0}" "${PUBLISH[@]}"
 }
 back() { everywhere rollback three '{}' "${PROGRAM[@]}" rollback "${sign_words[@]}" --keep 3 2; }
 adds() {
@@ -162,6 +175,8 @@ make_keys
 prepare make_signer make_workspace make_copies
 scenario 'a first publish' first
 scenario 'a publish' next
+scenario 'a publish that remembers the last one' remembering
+scenario 'a publish that another one waits for' beside
 scenario 'a rollback' back
 scenario 'a package that is added' adds
 scenario 'a prune' prunes
