@@ -120,10 +120,32 @@ adds() {
         cp "$SCRATCH/helpers/$file" "$SCRATCH/memory/adding/"
         everywhere add adding "{\"repo\": null, \"watch\": [\"packages/$file\"], \"may_stay\": \"store\"}" "${PROGRAM[@]}" add "$file"
 }
+# One that somebody has signed, with the key, and one of ours; and both taken away again.
+several() {
+        local file signed
+        file=$(basename "$SCRATCH"/helpers/gn8v-tee-helper-1.2*.rpm) signed=$(basename "$WWW"/vendor-manager-*.rpm)
+        mkdir -p "$SCRATCH/memory/several/packages"
+        cd "$SCRATCH/memory/several"
+        cp "$SCRATCH/helpers/$file" "$WWW/$signed" "$WWW/vendor.pub" .
+        everywhere several several '{"repo": null, "watch": [], "may_stay": "store", "sample": 3, "random": 2}' "${PROGRAM[@]}" add --key-file vendor.pub "$signed" "$file"
+        "${PROGRAM[@]}" add --key-file vendor.pub "$signed" "$file"
+        # One of which nothing is left is not known any more: then any other run clears away what is left of the rest.
+        everywhere remove several "{\"repo\": null, \"watch\": [], \"may_stay\": \"store\", \"sample\": 3, \"random\": 2, \"then\": $(words bash -c \
+                '"$@" remove gn8v-tee-helper vendor-manager || { [ $? = 1 ] && ! ls packages/*.rpm && "$@" add "$0" && "$@" remove gn8v-tee-helper; }' "$file" "${PROGRAM[@]}")}" \
+                "${PROGRAM[@]}" remove gn8v-tee-helper vendor-manager
+}
 prunes() { everywhere prune two '{}' "${PROGRAM[@]}" prune --keep 1; }
 exports() { everywhere export exporting '{"repo": null, "watch": ["b.tar"]}' "${PROGRAM[@]}" export "${sign_words[@]}" b.tar; }
 imports() { everywhere import importing '{"repo": "inside"}' "${PROGRAM[@]}" import delta.tar --repo inside --keep 1; }
 
+# Where nothing was before.
+anew() {
+        mkdir -p "$SCRATCH/memory/nothing"
+        cp "$SCRATCH/memory/exporting/b.tar" "$SCRATCH/memory/nothing/"
+        everywhere import-anew nothing '{"repo": "inside", "may_stay": "inside(/packages|/generations)?$", "sample": 3, "random": 2}' "${PROGRAM[@]}" import --key "$KEY" --repo inside --baseurl http://inside.example/repo --keep 1 b.tar
+        everywhere mirror-anew nothing '{"may_stay": "repo(/\\.mirror|/packages$|/generations$|$)", "sample": 3, "random": 2}' "$REPO" -q mirror --key-file "$SCRATCH/memory/served/RPM-GPG-KEY-gn8v-tee" \
+                --key-file "$SCRATCH/memory/vendor.pub" --keep 1 --timeout 5 "$URL" repo
+}
 mirrors() {
         everywhere mirror mirroring '{"may_stay": "repo/.mirror"}' "$REPO" -q mirror --key-file "$SCRATCH/memory/served/RPM-GPG-KEY-gn8v-tee" --key-file "$SCRATCH/memory/vendor.pub" \
                 --keep 1 --timeout 5 "$URL" repo
@@ -179,9 +201,11 @@ scenario 'a publish that remembers the last one' remembering
 scenario 'a publish that another one waits for' beside
 scenario 'a rollback' back
 scenario 'a package that is added' adds
+scenario 'several that are added, and removed' several
 scenario 'a prune' prunes
 scenario 'an export' exports
 scenario 'an import' imports
+scenario 'a first import, a first mirror' anew
 scenario 'a mirror' mirrors
 scenario 'a mirror of some packages' selects
 scenario 'a fetch' fetches
