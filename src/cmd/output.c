@@ -108,6 +108,14 @@ json_t *json_text(const char *s) {
         return j;
 }
 
+json_t *json_texts(char *const *v) {
+        json_t *all = json_array();
+
+        STRV_FOREACH(s, v)
+                (void) json_array_append_new(all, json_text(*s));
+        return all;
+}
+
 static bool json_wanted, told;
 
 void output_json(void) {

@@ -23,8 +23,9 @@ int write_output(const char *path, const char *text, Error *e);
 /* Prints document (NULL: out of memory) on standard output, sorted, and drops the reference. */
 int print_json(json_t *document, Error *e);
 
-/* A JSON string of foreign words: what is not UTF-8 becomes '?'; null for NULL. */
+/* A JSON string of foreign words: what is not UTF-8 becomes '?'; null for NULL. And a list of those. */
 json_t *json_text(const char *s);
+json_t *json_texts(char *const *v);
 
 static inline const char *or_empty(const char *s) {
         return s ? s : "";

@@ -41,7 +41,8 @@ static void help_import(void) {
                "                       one of them must have signed\n"
                "      --repo=DIR       the repository (default: WORKSPACE/repo)\n"
                "      --baseurl=URL    where clients will find it (default: as it is there now,\n"
-               "                       else file:// and the repository's path)\n"
+               "                       else file:// and the repository's path, which none asks\n"
+               "                       for)\n"
                "      --keep=N         generations kept (default: %d)\n"
                "      --mirror-url=URL see publish (default: as it is there now)\n"
                "      --allow-older    a state that is older than one that was there, or expired\n"
@@ -132,16 +133,16 @@ static int run_import(const Repo *repo, ImportOptions *o, Error *e) {
         if (r < 0)
                 return r;
         if (repo->json)
-                return print_json(json_pack("{s:o, s:I, s:b, s:I, s:I, s:I, s:s}", "repo", json_text(o->repo), "generation", (json_int_t) report.generation, "changed",
+                return print_json(json_pack("{s:o, s:I, s:b, s:I, s:I, s:I, s:s, s:o}", "repo", json_text(o->repo), "generation", (json_int_t) report.generation, "changed",
                                             report.changed, "packages", (json_int_t) report.n_packages, "new", (json_int_t) report.new_packages,
-                                            "removed", (json_int_t) report.removed_packages, "key", report.key), e);
+                                            "removed", (json_int_t) report.removed_packages, "key", report.key, "beside", json_texts(report.beside)), e);
         if (repo->quiet)
                 return EXIT_OK;
         if (report.changed)
                 printf("%s: generation %" PRIu64 ", %zu packages, %zu of them new, signed by %s\n", o->repo, report.generation, report.n_packages,
                        report.new_packages, report.key);
         else
-                printf("%s: generation %" PRIu64 " is there already, nothing to do\n", o->repo, report.generation);
+                print_unchanged(o->repo, report.generation, "there already", "nothing to do", report.beside);
         return EXIT_OK;
 }
 
@@ -171,7 +172,10 @@ int verb_import(Repo *repo, int argc, char *argv[], Error *e) {
                         if (strv_append(&keys, optarg) < 0)
                                 return error_oom(e);
                         break;
-                case ARG_BASEURL: o.baseurl = optarg; break;
+                case ARG_BASEURL:
+                        if ((r = take_baseurl(optarg, &o.baseurl, e)) < 0)
+                                return r;
+                        break;
                 case ARG_KEEP:
                         if (option_number(optarg, 1, KEEP_MAX, &keep) != EXIT_OK)
                                 return EXIT_USAGE;

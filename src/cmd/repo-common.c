@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <inttypes.h>
 
 #include "basic/fs.h"
+#include "basic/strings.h"
 #include "cmd/repo.h"
 #include "repo/repo-file.h"
 
@@ -21,6 +23,14 @@ int take_days(const char *value, int64_t *ret) {
         return EXIT_OK;
 }
 
+int take_baseurl(const char *url, const char **ret, Error *e) {
+        int r = streq(url, "none") ? 0 : repo_url_check("--baseurl", url, e);
+
+        if (r >= 0)
+                *ret = streq(url, "none") ? "" : url;
+        return r;
+}
+
 int take_mirror_url(const char *url, char ***urls, Error *e) {
         int r;
 
@@ -31,9 +41,17 @@ int take_mirror_url(const char *url, char ***urls, Error *e) {
                         return error_oom(e);
                 return 0;
         }
+        if (*urls && strv_length(*urls) == 0)
+                return error_set(e, EINVAL, EXIT_USAGE, "--mirror-url %s: none is given, too", url);
         if ((r = repo_url_check("--mirror-url", url, e)) < 0)
                 return r;
         return strv_append(urls, url) < 0 ? error_oom(e) : 0;
+}
+
+void print_unchanged(const char *path, uint64_t generation, const char *what, const char *nothing, char *const *beside) {
+        _cleanup_free_ char *names = beside ? strv_join(beside, ", ") : NULL;
+
+        printf("%s: generation %" PRIu64 " is %s%s%s\n", path, generation, what, names ? "; changed beside it: " : ", ", names ? names : nothing);
 }
 
 int repo_load_releases(Repo *repo, int argc, char *argv[], Error *e) {

@@ -42,7 +42,8 @@ static void help(void) {
                "      --module=NAME:STREAM with --package, a stream that the machines have\n"
                "                           enabled, beside the defaults; may be repeated\n"
                "      --module-hotfixes    with --package, they do not filter by modules\n"
-               "      --dry-run            only tell what would be copied, and its size\n\n"
+               "      --dry-run            read metadata only: tell what would be copied, and\n"
+               "                           how much that is\n\n"
                "What to write:\n"
                "      --sign-key=FPR, --gnupghome=DIR, --passphrase-file=FILE,\n"
                "      --passphrase-fd=N, --sign-key-file=URI, --user-id=TEXT,\n"
@@ -51,8 +52,11 @@ static void help(void) {
                "      --also-sign-key=FPR, --also-sign-key-file=URI\n"
                "                           the other one, while one key replaces another\n"
                "      --allow-unsigned     without it, though what is in DIR is signed\n"
+               "      --baseurl=URL        where clients will find DIR: for gn8v-tee.repo, of\n"
+               "                           what has one; see import\n"
                "      --mirror-url=URL     write repodata/metalink.xml, with this place of DIR;\n"
-               "                           may be repeated\n"
+               "                           may be repeated (default: as it is there now;\n"
+               "                           none: no metalink)\n"
                "      --keep=N             states kept, this one included (default: %d)\n\n"
                FETCHING_HELP
                "      --limit-rate=N[kMG]  bytes a second, all downloads together\n"
@@ -121,16 +125,17 @@ static int report(const Repo *repo, const MirrorOptions *o, const MirrorReport *
                 return k == EXIT_OK && r->key_is_missing && r->new_packages > 0 ? EXIT_UNCHECKED : k;
         }
         if (repo->json)
-                return print_json(json_pack("{s:o, s:o, s:I, s:b, s:I, s:I, s:I, s:I, s:s?}", "url", json_text(o->url), "dir", json_text(o->dir), "generation", (json_int_t) r->generation,
+                return print_json(json_pack("{s:o, s:o, s:I, s:b, s:I, s:I, s:I, s:I, s:s?, s:o}", "url", json_text(o->url), "dir", json_text(o->dir), "generation", (json_int_t) r->generation,
                                             "changed", r->changed, "packages", (json_int_t) r->n_packages, "new", (json_int_t) r->new_packages, "new_bytes",
-                                            (json_int_t) r->new_bytes, "removed", (json_int_t) r->removed_packages, "key", r->key), e);
+                                            (json_int_t) r->new_bytes, "removed", (json_int_t) r->removed_packages, "key", r->key, "beside",
+                                            json_texts(r->beside)), e);
         if (repo->quiet)
                 return EXIT_OK;
         if (r->changed)
                 printf("%s: generation %" PRIu64 ", %zu packages, %zu of them new (%.1f MiB), metadata signed by %s\n", o->dir, r->generation, r->n_packages,
                        r->new_packages, (double) r->new_bytes / (1024 * 1024), r->key ? r->key : "nobody");
         else
-                printf("%s: generation %" PRIu64 " is up to date, nothing to copy\n", o->dir, r->generation);
+                print_unchanged(o->dir, r->generation, "up to date", "nothing to copy", r->beside);
         return EXIT_OK;
 }
 
@@ -219,7 +224,7 @@ static int check_urls(const Arguments *a, const MirrorOptions *o, Error *e) {
 int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
         enum { ARG_KEY = 256, ARG_KEY_FILE, ARG_NO_REPO_SIGNATURE, ARG_NO_SIGNATURES, ARG_ALLOW_OLDER, ARG_ALLOW_UNSIGNED, ARG_PACKAGE, ARG_ALSO, ARG_EXCLUDE, ARG_NEWEST,
                ARG_WEAK, ARG_PLATFORM, ARG_ARCH, ARG_MODULE, ARG_MODULE_HOTFIXES, ARG_DRY_RUN, ARG_LIMIT_RATE, ARG_CA_FILE, ARG_CLIENT_CERT, ARG_CLIENT_KEY,
-               ARG_MIRROR_URL, ARG_KEEP, ARG_TIMEOUT };
+               ARG_MIRROR_URL, ARG_BASEURL, ARG_KEEP, ARG_TIMEOUT };
         static const Option options[] = {
                 { "key", ARG_KEY, "FPR" },
                 { "key-file", ARG_KEY_FILE, "FILE" },
@@ -250,6 +255,7 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 { "passphrase-fd", ARG_SIGNER_PASSPHRASE_FD, "N" },
                 { "user-id", ARG_SIGNER_USER_ID, "TEXT" },
                 { "key-created", ARG_SIGNER_CREATED, "DATE" },
+                { "baseurl", ARG_BASEURL, "URL" },
                 { "mirror-url", ARG_MIRROR_URL, "URL" },
                 { "keep", ARG_KEEP, "N" },
                 { "parallel", 'j', "N" },
@@ -287,6 +293,7 @@ int verb_mirror(Repo *repo, int argc, char *argv[], Error *e) {
                 case ARG_CA_FILE: fetching.ca_file = optarg; break;
                 case ARG_CLIENT_CERT: fetching.client_cert = optarg; break;
                 case ARG_CLIENT_KEY: fetching.client_key = optarg; break;
+                case ARG_BASEURL: r = take_baseurl(optarg, &o.baseurl, e); break;
                 case ARG_MIRROR_URL: r = take_mirror_url(optarg, &a.mirror_urls, e); break;
                 case ARG_KEEP:
                         if (option_number(optarg, 1, KEEP_MAX, &keep) != EXIT_OK)

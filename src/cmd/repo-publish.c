@@ -71,10 +71,11 @@ static int report_json(const PublishReport *r, const char *path, Error *e) {
                                                                  "sha256", p->sha256, "size", (json_int_t) p->size, "signer", p->signer,
                                                                  "vendor", p->vendor, "new", p->staged));
         }
-        j = json_pack("{s:o, s:I, s:b, s:s, s:s?, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "repo", json_text(path), "generation", (json_int_t) g->number,
+        j = json_pack("{s:o, s:I, s:b, s:s, s:s?, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "repo", json_text(path), "generation", (json_int_t) g->number,
                       "changed", r->changed, "key", g->key, "also", g->also, "repomd_sha256", g->repomd_sha256, "revision", (json_int_t) g->revision,
                       "signed", (json_int_t) r->signed_packages, "vendor", (json_int_t) r->vendor_packages,
-                      "reused", (json_int_t) r->reused_packages, "removed", (json_int_t) r->removed_packages, "packages", packages);
+                      "reused", (json_int_t) r->reused_packages, "removed", (json_int_t) r->removed_packages, "packages", packages,
+                      "beside", json_texts(r->beside));
         if (j && r->proof)
                 (void) json_object_set_new(j, "proof", proof_to_json(r->proof));
         return print_json(j, e);
@@ -82,7 +83,7 @@ static int report_json(const PublishReport *r, const char *path, Error *e) {
 
 static void report_text(const PublishReport *r, const char *path) {
         if (!r->changed) {
-                printf("%s: generation %" PRIu64 " is up to date, nothing to publish\n", path, r->generation->number);
+                print_unchanged(path, r->generation->number, "up to date", "nothing to publish", r->beside);
                 return;
         }
         printf("%s: generation %" PRIu64 ", %zu packages: %zu signed, %zu of vendors, %zu as before; %zu checks proven\n", path,
@@ -161,7 +162,10 @@ int verb_publish(Repo *repo, int argc, char *argv[], Error *e) {
         while ((c = option_next(argc, argv, options)) >= 0)
                 switch (c) {
                 case ARG_REPO: a.repo = optarg; break;
-                case ARG_BASEURL: o.baseurl = streq(optarg, "none") ? "" : optarg; break;
+                case ARG_BASEURL:
+                        if ((r = take_baseurl(optarg, &o.baseurl, e)) < 0)
+                                return r;
+                        break;
                 case ARG_PLATFORM:
                         if (strv_append(&a.platforms, optarg) < 0)
                                 return error_oom(e);

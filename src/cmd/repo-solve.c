@@ -24,7 +24,8 @@ static void help(void) {
                "      --json            one JSON document on standard output\n"
                "  -h, --help            this text\n\n"
                "Exit codes: 0 proven; 1 no packages, no such repository or platform; 3 a lock\n"
-               "is missing or stale; 6 malformed; 10 something is not proven.\n");
+               "is missing or stale; 5 metadata without the digest that repomd.xml states;\n"
+               "6 malformed; 10 something is not proven.\n");
 }
 
 /* What the program that loads few libraries cannot do: packages, and metadata that is not plain. Nothing that can be read only once may be begun then. */

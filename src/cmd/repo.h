@@ -35,8 +35,14 @@ int repo_directory(const Repo *repo, const char *dir, bool must_be, char **ret, 
 /* The value of --valid-days: days, as seconds; "none" is -1. 0, or EXIT_USAGE (told). */
 int take_days(const char *value, int64_t *ret);
 
+/* Takes an argument of --baseurl: a URL, or "none", which becomes an empty string; see repo_file_place(). */
+int take_baseurl(const char *url, const char **ret, Error *e);
+
 /* Takes an argument of --mirror-url: a URL, or "none", which makes the list empty instead of NULL; see metalink_stage(). */
 int take_mirror_url(const char *url, char ***urls, Error *e);
+
+/* That the published state is the one that was asked for; and what beside it (see repository.h) is not what it was, or else that there was nothing to be done. */
+void print_unchanged(const char *path, uint64_t generation, const char *what, const char *nothing, char *const *beside);
 
 /* The verb by the program that has all of it and loads all libraries, with the words that this one was called with: returns only if it cannot be run. */
 int run_full(const char *verb);

@@ -33,7 +33,8 @@ typedef struct Adding {
         const AddOptions *o;
         Key *keys;
         size_t n_keys;
-        AddedPackages packages; /* one a file */
+        AddedPackages packages, ended;
+        char **sources; /* a file of each package */
         Store *store;
         char *folder;
 } Adding;
@@ -45,6 +46,8 @@ static void adding_done(Adding *a) {
         }
         free(a->keys);
         added_packages_clear(&a->packages);
+        added_packages_clear(&a->ended);
+        strv_free(a->sources);
         store_free(a->store);
         free(a->folder);
 }
@@ -176,9 +179,10 @@ static int check_file(Adding *a, const char *path, Error *e) {
                 return error_oom(e);
         text_clean(p.origin, 255);
         for (size_t i = 0; i < a->packages.n; i++)
-                if (streq(a->packages.v[i].file, p.file) && !streq(a->packages.v[i].sha256, p.sha256))
-                        return error_set(e, EEXIST, EXIT_DIFFERS, "%s: another file of these is %s, too, with other bytes", path, p.file);
-        return added_append(&a->packages, &p, e);
+                if (streq(a->packages.v[i].file, p.file))
+                        return streq(a->packages.v[i].sha256, p.sha256) ? 0 :
+                               error_set(e, EEXIST, EXIT_DIFFERS, "%s: another file of these is %s, too, with other bytes", path, p.file);
+        return strv_append(&a->sources, path) < 0 ? error_oom(e) : added_append(&a->packages, &p, e);
 }
 
 /* Whether its name is free, or its own already. */
@@ -193,7 +197,7 @@ static int check_place(const Adding *a, AddedPackage *p, Error *e) {
         r = sha256_file(AT_FDCWD, path, hex);
         if (r < 0 && r != -ENOENT)
                 return error_unreadable(e, -r, path);
-        p->changed = r < 0;
+        p->changed = p->is_new = r < 0;
         if (r < 0)
                 return 0;
         if ((r = added_load(a->folder, p->file, &there, e)) < 0)
@@ -222,11 +226,9 @@ static int write_key(const Adding *a, const char *fingerprint, Error *e) {
 
 static int write_record(const Adding *a, const AddedPackage *p, Error *e) {
         _cleanup_free_ char *path = format("%s/%s.json", a->folder, p->file), *text = NULL, *line = NULL;
-        _cleanup_(jsonp) json_t *j = NULL;
+        _cleanup_(jsonp) json_t *j = added_record(p);
         int r;
 
-        j = json_pack("{s:s, s:s, s:I, s:n, s:n, s:s?, s:[], s:{s:s, s:s}}", "package", p->file, "sha256", p->sha256, "size", (json_int_t) p->size, "artifact",
-                      "artifact_sha256", "signer", p->signer, "releases", "origin", "file", p->origin, "date", p->date);
         text = j ? json_dumps(j, JSON_SORT_KEYS | JSON_INDENT(2)) : NULL;
         line = text ? format("%s\n", text) : NULL;
         if (!path || !line)
@@ -260,33 +262,27 @@ static int copy_file(const Adding *a, const char *from, const AddedPackage *p, E
         return r;
 }
 
-/* What was written for a package that did not come to be. */
-static void take_back(const Adding *a, const AddedPackage *p, bool key_is_new) {
-        _cleanup_free_ char *package = path_join(a->folder, p->file), *record = package ? format("%s.json", package) : NULL;
-        _cleanup_free_ char *key = p->signer ? format("%s/" ADDED_KEY "%s", a->folder, p->signer) : NULL;
-
-        if (!record || access(package, F_OK) == 0)
-                return;
-        (void) unlink(record);
-        if (key && key_is_new)
-                (void) unlink(key);
-}
-
 /* Key and record first: a package without them would be refused by publish, and they without a package are nothing. */
 static int place(const Adding *a, const char *from, AddedPackage *p, const char *date, Error *e) {
-        _cleanup_free_ char *key = p->signer ? format("%s/" ADDED_KEY "%s", a->folder, p->signer) : NULL;
-        bool key_is_new = key && access(key, F_OK) < 0;
         int r;
 
         if (!p->changed)
                 return 0;
-        if (!(p->date = strndup(date, 10)) || (p->signer && !key))
+        if (!(p->date = strndup(date, 10)))
                 return error_oom(e);
-        r = p->signer ? write_key(a, p->signer, e) : 0;
-        if (r >= 0 && (r = write_record(a, p, e)) >= 0)
-                r = copy_file(a, from, p, e);
+        if ((p->signer && (r = write_key(a, p->signer, e)) < 0) || (r = write_record(a, p, e)) < 0)
+                return r;
+        return p->is_new ? copy_file(a, from, p, e) : 0;
+}
+
+static int place_all(Adding *a, const char *date, Error *e) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < a->packages.n; i++)
+                r = place(a, a->sources[i], &a->packages.v[i], date, e);
+        /* None of them, then. */
         if (r < 0)
-                take_back(a, p, key_is_new);
+                (void) added_take_back(a->o->workspace, a->folder, &a->packages, NULL);
         return r;
 }
 
@@ -306,14 +302,13 @@ int packages_add(const AddOptions *o, AddedPackages *ret, Error *e) {
                 return r;
         if (!(date = freshness_date(now)))
                 return error_oom(e);
-        if ((r = added_open(o->workspace, &a.store, &a.folder, e)) < 0)
+        if ((r = added_open(o->workspace, &a.store, &a.folder, &a.ended, e)) < 0)
                 return r;
         for (size_t i = 0; i < a.packages.n; i++)
                 if ((r = check_place(&a, &a.packages.v[i], e)) < 0)
                         return r;
-        for (size_t i = 0; i < a.packages.n; i++)
-                if ((r = place(&a, o->files[i], &a.packages.v[i], date, e)) < 0)
-                        return r;
+        if ((r = place_all(&a, date, e)) < 0)
+                return r;
         *ret = a.packages;
         a.packages = (AddedPackages){};
         return 0;

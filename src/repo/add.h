@@ -15,6 +15,7 @@ typedef struct AddedPackage {
         char *origin; /* name of the file that was added */
         char *date;   /* YYYY-MM-DD, of that day */
         bool changed; /* it was not there before, or is not any more */
+        bool is_new;  /* its file was not there before */
 } AddedPackage;
 
 typedef struct AddedPackages {
@@ -35,8 +36,11 @@ typedef struct AddOptions {
 int packages_add(const AddOptions *o, AddedPackages *ret, Error *e);
 
 /* Takes away what was added, and keys that signed nothing else: names of packages, or of their files with or without ".rpm". What is published stays until
- * the next publish. -ENOENT/EXIT_FAILED: none such was added; then nothing is. */
+ * the next publish. All of them or none: what a killed run has begun, the next one ends, and takes for its own. -ENOENT/EXIT_FAILED: none such was added. */
 int packages_remove(const char *workspace, char *const *names, AddedPackages *ret, Error *e);
+
+/* Ends a removal that was broken off, before packages are read; mostly there is none. */
+int packages_settle(const char *workspace, Error *e);
 
 /* All that were added, by file name. */
 int packages_added(const char *workspace, AddedPackages *ret, Error *e);

@@ -19,6 +19,7 @@
 
 void import_report_clear(ImportReport *r) {
         free(r->key);
+        strv_free(r->beside);
         *r = (ImportReport){};
 }
 
@@ -264,32 +265,24 @@ static int check_staged(Import *x, Error *e) {
 
 /* The .repo file for this place. */
 static int render_repo_file(Import *x, char **ret, Error *e) {
-        _cleanup_free_ char *old = NULL, *url = NULL, *real = NULL;
+        _cleanup_free_ char *url = NULL;
+        int r;
 
         if (!x->repo_file)
                 return 0;
-        if (x->o->baseurl)
-                return repo_file_move(x->repo_file, REPO_FILE, x->o->baseurl, ret, e);
-        if (read_file(x->repo->fd, REPO_FILE, BUNDLE_TOP_MAX, &old, NULL) >= 0)
-                url = repo_file_baseurl(old);
-        if (!url) {
-                real = realpath(x->o->repo, NULL);
-                if (!real)
-                        return error_errno(e, errno, "%s", x->o->repo);
-                url = format("file://%s", real);
-        }
-        return url ? error_hint(e, repo_file_move(x->repo_file, REPO_FILE, url, ret, e), "give --baseurl") : error_oom(e);
+        if ((r = repo_file_place(x->repo->fd, x->o->repo, x->o->baseurl, &url, e)) < 0 || (r = repo_file_move(x->repo_file, REPO_FILE, url, ret, e)) >= 0 ||
+            (x->o->baseurl && *x->o->baseurl))
+                return r;
+        return error_hint(e, r, "give --baseurl");
 }
 
 static int write_tops(Import *x, const char *repo_file, Error *e) {
         int r;
 
-        if ((r = seal_top(x->repo, REPO_KEY_FILE, x->key_file, e)) < 0 ||
-            (x->vendor_keys && (r = seal_top(x->repo, VENDOR_KEY_FILE, x->vendor_keys, e)) < 0))
+        if ((r = seal_top(x->repo, REPO_KEY_FILE, x->key_file, e)) < 0 || (x->vendor_keys && (r = seal_top(x->repo, VENDOR_KEY_FILE, x->vendor_keys, e)) < 0) ||
+            (repo_file && (r = seal_top(x->repo, REPO_FILE, repo_file, e)) < 0))
                 return r;
-        if (repo_file && (r = seal_top(x->repo, REPO_FILE, repo_file, e)) < 0)
-                return r;
-        return x->vendor_keys || unlinkat(x->repo->fd, VENDOR_KEY_FILE, 0) == 0 || errno == ENOENT ? 0 : error_errno(e, errno, "%s/" VENDOR_KEY_FILE, x->o->repo);
+        return x->vendor_keys ? 0 : seal_top(x->repo, VENDOR_KEY_FILE, NULL, e);
 }
 
 static int stage_metalink(Import *x, Error *e) {
@@ -329,6 +322,7 @@ int bundle_import(const ImportOptions *o, ImportReport *ret, Error *e) {
         x.report.generation = x.manifest->generation;
         x.report.n_packages = x.same ? x.repo->current->n_packages : x.next->n_packages;
         x.report.changed = !x.same;
+        x.report.beside = TAKE_PTR(x.repo->beside);
         x.report.key = TAKE_PTR(x.manifest->key);
         *ret = x.report;
         x.report = (ImportReport){};

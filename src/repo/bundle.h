@@ -60,7 +60,7 @@ typedef struct ImportOptions {
         const char *workspace; /* its serials/ remember what was seen: see serials.h */
         const char *repo, *file;
         char *const *keys;    /* full fingerprints, of which one has to have signed; NULL: those of the keys that signed the state which is there */
-        const char *baseurl;  /* NULL: the one that is there, else file:// and the repository's path */
+        const char *baseurl;  /* NULL: the one that is there, else (or if it is empty) file:// and the repository's path */
         unsigned keep;        /* generations, this one included; at least 1 */
         bool allow_older;
         char **mirror_urls;   /* see metalink_stage() */
@@ -72,6 +72,7 @@ typedef struct ImportReport {
         bool changed; /* false: that state was there */
         size_t n_packages, new_packages, removed_packages;
         char *key;
+        char **beside; /* see repository.h */
 } ImportReport;
 void import_report_clear(ImportReport *r);
 

@@ -24,6 +24,7 @@ struct FetchItem {
         const char *hint;       /* what to do when the file is another; or NULL */
         const char *absent_hint; /* what to do when there is no such file; NULL: what is to be done about a release file's URL= */
         bool size_is_seen;      /* the size was only seen before: a shorter file is another file, not a broken one */
+        bool is_fleeting;       /* another file tomorrow: one that is wrong is not put aside */
         FetchCheck check;       /* or NULL */
         void *userdata;
         /* What came. */

@@ -23,7 +23,15 @@ typedef struct Key {
         char *fingerprint;
         unsigned char (*parts)[OPENPGP_FINGERPRINT_SIZE]; /* the primary key first */
         size_t n_parts;
+        void *packets; /* the key, minimal: what gpg found good of it */
+        size_t size;
 } Key;
+
+static void key_clear(Key *k) {
+        free(k->fingerprint);
+        free(k->parts);
+        free(k->packets);
+}
 
 struct Keyring {
         GpgHome *home; /* a private GnuPG home with these keys alone; NULL: of our own signers */
@@ -67,10 +75,8 @@ Keyring *keyring_free(Keyring *k) {
         if (k->keyring)
                 rpmKeyringFree(k->keyring);
         (void) gpg_home_free(k->home);
-        for (size_t i = 0; i < k->n_keys; i++) {
-                free(k->keys[i].fingerprint);
-                free(k->keys[i].parts);
-        }
+        for (size_t i = 0; i < k->n_keys; i++)
+                key_clear(&k->keys[i]);
         free(k->keys);
         strv_free(k->fingerprints);
         free(k->names);
@@ -84,6 +90,13 @@ char *const *keyring_fingerprints(const Keyring *k) {
 
 const char *keyring_fingerprint(const Keyring *k) {
         return k->fingerprints[0];
+}
+
+char *keyring_armor(const Keyring *k, const char *fingerprint) {
+        for (size_t i = 0; i < k->n_keys; i++)
+                if (streq(k->keys[i].fingerprint, fingerprint))
+                        return openpgp_armor("PUBLIC KEY BLOCK", k->keys[i].packets, k->keys[i].size);
+        return NULL;
 }
 
 static int open_context(Keyring *k, Error *e) {
@@ -162,9 +175,12 @@ static int add_part(Key *key, const OpenpgpPacket *packet, const char *name, Err
 static int take_parts(Keyring *k, const void *packets, size_t size, const char *name, Error *e) {
         const unsigned char *p = packets;
         OpenpgpPacket packet;
-        Key key = {};
+        Key key = { .packets = malloc(size), .size = size };
         int r;
 
+        if (!key.packets)
+                return error_oom(e);
+        memcpy(key.packets, packets, size);
         while ((r = openpgp_next_packet(&p, &size, &packet)) > 0)
                 if ((packet.tag == OPENPGP_TAG_PUBLIC_KEY || packet.tag == OPENPGP_TAG_PUBLIC_SUBKEY) && (r = add_part(&key, &packet, name, e)) < 0)
                         break;
@@ -172,8 +188,7 @@ static int take_parts(Keyring *k, const void *packets, size_t size, const char *
                 r = add_key(k, &key, e);
         else if (r >= 0 || r == -EBADMSG)
                 r = error_set(e, EBADMSG, EXIT_INVALID, "%s: not a public key of version 4", name);
-        free(key.fingerprint);
-        free(key.parts);
+        key_clear(&key);
         return r;
 }
 

@@ -22,6 +22,8 @@ DEFINE_CLEANUP(Keyring, keyring_free);
 /* Of its keys, in their order; and the first one's. */
 char *const *keyring_fingerprints(const Keyring *k);
 const char *keyring_fingerprint(const Keyring *k);
+/* One of its keys, armored: what gpg found good of it, and no more; owned by the caller. NULL: it is not there, or out of memory. */
+char *keyring_armor(const Keyring *k, const char *fingerprint) _must_check_;
 
 /* That signature (armored or binary) has at least one good, SHA-256 or better, detached signature of data by one of the keys, and none by them that is not
  * good. A key is told by its whole fingerprint, where the signature has one: the last 64 bits, by which rpm looks keys up, are not enough. The signatures of

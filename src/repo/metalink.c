@@ -141,7 +141,7 @@ int metalink_refresh(Repository *r, int64_t timestamp, char *const *urls, Error 
         if (!urls)
                 return 0;
         if (strv_length(urls) == 0)
-                return unlinkat(r->fd, "repodata/" METALINK_FILE, 0) < 0 && errno != ENOENT ? error_errno(e, errno, "%s/repodata/" METALINK_FILE, r->path) : 0;
+                return seal_top(r, "repodata/" METALINK_FILE, NULL, e);
         if ((k = read_file(r->fd, "repodata/repomd.xml", REPOMD_MAX, &repomd, NULL)) < 0)
                 return error_errno(e, -k, "%s/repodata/repomd.xml", r->path);
         k = metalink_render(repomd, strlen(repomd), timestamp, urls, &text, e);

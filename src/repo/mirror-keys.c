@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mirror: the keys that are pinned, where they come from, and which of them signed a package. */
-#include "repo/mirror-source.h"
+#include "repo/mirror-keys.h"
 
 #include <fcntl.h>
 
@@ -22,6 +22,14 @@ bool mirror_keys_have(const MirrorKeys *k, const char *fingerprint) {
                 if (strv_contains(keyring_fingerprints(k->v[i]), fingerprint))
                         return true;
         return false;
+}
+
+char *mirror_keys_armor(const MirrorKeys *k, const char *fingerprint) {
+        char *armored = NULL;
+
+        for (size_t i = 0; i < k->n && !armored; i++)
+                armored = keyring_armor(k->v[i], fingerprint);
+        return armored;
 }
 
 /* strict: every key has to be pinned; else those that are not are left out. */
@@ -74,6 +82,10 @@ int mirror_keys_load(MirrorKeys *k, char *const *files, char *const *fingerprint
                         return r;
         }
         return 0;
+}
+
+int mirror_keys_load_text(MirrorKeys *k, const char *text, size_t size, const char *name, Error *e) {
+        return add_keys(k, text, size, name, NULL, true, e);
 }
 
 bool mirror_keys_have_all(const MirrorKeys *k, char *const *fingerprints) {

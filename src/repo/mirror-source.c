@@ -15,6 +15,7 @@ static void forget_place(MirrorSource *s) {
         free(TAKE_PTR(s->repomd_text));
         free(TAKE_PTR(s->signature));
         free(TAKE_PTR(s->key));
+        s->has_repo_file = false;
         s->signers = strv_free(s->signers);
         s->signer = NULL;
         s->repomd = repomd_free(s->repomd);
@@ -61,7 +62,7 @@ char **mirror_source_urls(const MirrorSource *s, const char *path) {
 static int fetch_small(const char *url, const char *label, uint64_t max, const MirrorPlaces *places, const MirrorOpening *with, char **ret, size_t *ret_size, Error *e) {
         _cleanup_free_ char *stored = NULL;
         char *urls[] = { (char *) url, NULL };
-        FetchItem item = { .label = label, .filename = path_basename(label), .urls = urls, .size_max = max,
+        FetchItem item = { .label = label, .filename = path_basename(label), .urls = urls, .size_max = max, .is_fleeting = true,
                            .absent_hint = places ? "Is it the URL of a repository? It is that of the directory with repodata/ in it" : NULL };
         FetchOptions quiet = with->o->fetch ? *with->o->fetch : (FetchOptions){};
         int r;
@@ -108,18 +109,20 @@ static int judge(MirrorSource *s, const MirrorKeys *keys, const MirrorOptions *o
         if (!s->signature)
                 return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: it is not signed: there is no repomd.xml.asc", name),
                                   "of a repository that signs its packages only, this is accepted with --no-repo-signature");
+        /* All that have signed: clients of the copy are given their keys. */
         for (size_t i = 0; i < keys->n; i++) {
                 _cleanup_error_ Error why = ERROR_INIT;
-                int r = keyring_verify(keys->v[i], s->repomd_text, s->repomd_size, s->signature, strlen(s->signature), name, &s->signers, NULL, &why);
+                _cleanup_strv_ char **signers = NULL;
+                int r = keyring_verify(keys->v[i], s->repomd_text, s->repomd_size, s->signature, strlen(s->signature), name, &signers, NULL, &why);
 
-                if (r >= 0) {
-                        s->signer = s->signers[0];
-                        return 0;
-                }
-                if (i + 1 == keys->n)
+                STRV_FOREACH(f, signers)
+                        if (!strv_contains(s->signers, *f) && strv_append(&s->signers, *f) < 0)
+                                return error_oom(e);
+                if (i + 1 == keys->n && !s->signers)
                         return error_hint(e, error_set(e, -r, why.code, "%s", why.message), "do not trust this source before you know why");
         }
-        return mirror_keys_missing(keys, s->url, o->fingerprints, e);
+        s->signer = s->signers ? s->signers[0] : NULL;
+        return s->signer ? 0 : mirror_keys_missing(keys, s->url, o->fingerprints, e);
 }
 
 /* Where repositories that this program publishes have their keys, and those of the vendors whose packages keep their signatures. */
@@ -152,6 +155,17 @@ static int find_places(const char *source, const MirrorOpening *with, MirrorPlac
         return text && strv_append(&ret->urls, text) >= 0 ? 0 : error_oom(e);
 }
 
+/* Of one of ours, which has a serial: whether it has one. What is in it is not used, and a copy that has one goes on having it. */
+static int look_for_repo_file(MirrorSource *s, const char *place, const MirrorOpening *with, Error *e) {
+        _cleanup_free_ char *here = path_join(with->o->dir, REPO_FILE), *text = NULL;
+        int r = here ? 0 : error_oom(e);
+
+        if (r >= 0 && access(here, F_OK) < 0)
+                r = fetch_optional(place, REPO_FILE, with, &text, e);
+        s->has_repo_file = r >= 0 && (text || access(here, F_OK) == 0);
+        return r;
+}
+
 static int open_at(MirrorSource *s, const char *place, const MirrorPlaces *places, const MirrorOpening *with, Error *e) {
         _cleanup_free_ char *name = path_join(place, "repodata/repomd.xml");
         const MirrorOptions *o = with->o;
@@ -168,6 +182,8 @@ static int open_at(MirrorSource *s, const char *place, const MirrorPlaces *place
         if ((s->key && (r = mirror_keys_offer(with->keys, s->key, "repomd.xml.key", o->fingerprints, e)) < 0) || (r = take_keys_beside(place, with, e)) < 0)
                 return r;
         if ((r = judge(s, with->keys, o, name, e)) < 0 || (r = repomd_parse_foreign(s->repomd_text, s->repomd_size, name, &s->repomd, e)) < 0)
+                return r;
+        if (s->signer && s->repomd->freshness.serial > 0 && (r = look_for_repo_file(s, place, with, e)) < 0)
                 return r;
         return places->urls[1] && with->judge ? with->judge(with->userdata, s, e) : 0;
 }

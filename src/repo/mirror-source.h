@@ -2,28 +2,9 @@
 /* One repository that is copied from: its signed repomd.xml, the metadata it names, the keys that may have signed it. */
 #pragma once
 
+#include "repo/mirror-keys.h"
 #include "repo/mirror-places.h"
 #include "repo/mirror.h"
-
-/* The pinned keys: each is a keyring of its own, so that it is known which one signed. */
-typedef struct MirrorKeys {
-        Keyring **v;
-        size_t n;
-} MirrorKeys;
-#define MIRROR_KEY_FILE_MAX (1024u * 1024)
-void mirror_keys_clear(MirrorKeys *k);
-
-/* Reads the key files; with fingerprints only those keys are taken, and every one in the files must be one of them. */
-int mirror_keys_load(MirrorKeys *k, char *const *files, char *const *fingerprints, Error *e);
-/* Of what lies beside a repository: those that have one of the fingerprints are taken, and nothing else is said of the others. name is for messages. */
-int mirror_keys_offer(MirrorKeys *k, const char *text, const char *name, char *const *fingerprints, Error *e);
-bool mirror_keys_have(const MirrorKeys *k, const char *fingerprint);
-bool mirror_keys_have_all(const MirrorKeys *k, char *const *fingerprints);
-/* -EKEYREJECTED/EXIT_UNTRUSTED when none of the fingerprints has a key; url is for messages. Some may be missing: while one key replaces another, both are
- * pinned, and a source has either or both. */
-int mirror_keys_missing(const MirrorKeys *k, const char *url, char *const *fingerprints, Error *e);
-/* Which of the keys signed a package; -EKEYREJECTED/EXIT_UNTRUSTED names another signer, or has the last key's reason. In any thread. */
-int mirror_keys_verify_package(const MirrorKeys *k, const RpmFile *f, const char **ret_fingerprint, Error *e);
 
 /* What to do about a file that is not, or not as, repomd.xml says. */
 #define MIRROR_CHANGING_HINT "the repository may be in the middle of a change: try again; if it stays so, do not trust this source"
@@ -37,7 +18,8 @@ typedef struct MirrorFile {
 typedef struct MirrorSource {
         char *url;    /* as the user gave it, without a slash at its end */
         char **places; /* base URLs, the one that repomd.xml is of first */
-        char *repomd_text, *signature, *key; /* signature, key: NULL when the source has none */
+        char *repomd_text, *signature, *key; /* signature, key: NULL when the source has none; the key is whatever it says it is */
+        bool has_repo_file;            /* one of ours: it has a gn8v-tee.repo */
         size_t repomd_size;
         char repomd_sha256[SHA256_HEX_SIZE];
         char **signers;     /* fingerprints, of the keys */

@@ -10,6 +10,7 @@
 #include "basic/strings.h"
 #include "repo/metalink.h"
 #include "repo/mirror-packages.h"
+#include "repo/mirror-tops.h"
 #include "repo/seal.h"
 
 #define WORK       ".mirror"
@@ -28,6 +29,7 @@ typedef struct Mirror {
         MirrorPackages packages;
         char **locks;
         Generation *next;
+        MirrorTops tops;
         MirrorReport report;
 } Mirror;
 
@@ -40,6 +42,7 @@ void mirror_report_clear(MirrorReport *r) {
         free(r->wanted);
         free(r->key);
         strv_free(r->warnings);
+        strv_free(r->beside);
         *r = (MirrorReport){};
 }
 
@@ -60,6 +63,7 @@ static void mirror_done(Mirror *m) {
         repository_free(m->repo);
         mirror_keys_clear(&m->keys);
         generation_free(m->next);
+        mirror_tops_clear(&m->tops);
         free(m->work);
         mirror_report_clear(&m->report);
 }
@@ -349,7 +353,7 @@ static int stage_copy(Mirror *m, char **ret_repomd, Error *e) {
         }
         if ((r = write_staged(m, "repodata/repomd.xml", s->repomd_text, s->repomd_size, e)) < 0 ||
             (s->signature && (r = write_staged(m, "repodata/repomd.xml.asc", s->signature, strlen(s->signature), e)) < 0) ||
-            (s->key && (r = write_staged(m, "repodata/repomd.xml.key", s->key, strlen(s->key), e)) < 0))
+            (s->key && m->tops.key && (r = write_staged(m, "repodata/repomd.xml.key", m->tops.key, strlen(m->tops.key), e)) < 0))
                 return r;
         if (!(m->next->repomd_sha256 = strdup(s->repomd_sha256)) || !(*ret_repomd = strdup(s->repomd_text)))
                 return error_oom(e);
@@ -434,9 +438,13 @@ static int copy(Mirror *m, Error *e) {
         m->report.changed = r == 0;
         if (m->o->dry_run)
                 return m->report.changed ? take_wanted(m, e) : 0;
+        m->tops = (MirrorTops){ .o = m->o, .repo = m->repo, .keys = &m->keys, .source = is_selection(m) ? NULL : &m->sources[0] };
+        if ((r = mirror_tops_prepare(&m->tops, e)) < 0)
+                return r;
         if ((r = m->report.changed ? make_next(m, e) : metalink_refresh(m->repo, m->repo->current->revision, m->o->mirror_urls, e)) < 0)
                 return r;
-        if ((r = repository_clean(m->repo, m->report.changed ? m->next : m->repo->current, m->o->keep, &m->report.removed_packages, e)) < 0)
+        if ((r = mirror_tops_write(&m->tops, m->report.changed ? m->next : m->repo->current, &m->report.warnings, e)) < 0 ||
+            (r = repository_clean(m->repo, m->report.changed ? m->next : m->repo->current, m->o->keep, &m->report.removed_packages, e)) < 0)
                 return r;
         r = remove_tree(m->repo->fd, WORK);
         return r < 0 ? error_errno(e, -r, "%s", m->work) : 0;
@@ -467,6 +475,7 @@ int mirror(const MirrorOptions *o, MirrorReport *ret, Error *e) {
                 return r;
         g = m.report.changed ? m.next : m.repo->current;
         m.report.generation = g ? g->number : 0;
+        m.report.beside = TAKE_PTR(m.repo->beside);
         m.report.n_packages = g ? g->n_packages : m.report.n_wanted;
         if (g && !streq(g->key, "none") && !(m.report.key = strdup(g->key)))
                 return error_oom(e);

@@ -3,7 +3,9 @@
  * our own. Whatever happens to a run, clients of the copy see the old state or the new one; the next run continues what was fetched.
  *
  *     DIR/.mirror/   what has come so far; gone when the copy stands, and when a run fails that has fetched nothing worth keeping
- *     DIR/...        packages where the source has them, repodata/, generations/, as repository.h says */
+ *     DIR/...        packages where the source has them, repodata/, generations/, as repository.h says
+ *     DIR/RPM-GPG-KEY-gn8v-tee, DIR/RPM-GPG-KEY-gn8v-tee-vendor   of the pinned keys those that signed the metadata, and those that signed its packages
+ *     DIR/gn8v-tee.repo                                           of a whole copy of what has one */
 #pragma once
 
 #include "repo/fetch.h"
@@ -32,6 +34,7 @@ typedef struct MirrorOptions {
         bool allow_unsigned;        /* a copy without a signature may take the place of one that has it */
         const Signers *signers;     /* of metadata of our own; NULL: they are not signed */
         char *const *mirror_urls;   /* see metalink_stage() */
+        const char *baseurl;        /* of a copy that has a gn8v-tee.repo: see repo_file_place() */
         unsigned keep;              /* generations, this one included; at least 1 */
         bool dry_run;               /* find out what would be copied, and leave dir as it was */
         const FetchOptions *fetch;
@@ -52,6 +55,7 @@ typedef struct MirrorReport {
         size_t n_packages, new_packages, removed_packages;
         uint64_t new_bytes;
         char **warnings;
+        char **beside; /* see repository.h */
         bool key_is_missing; /* of those that are pinned: if it signed a package, that is found out when it is fetched */
 } MirrorReport;
 void mirror_report_clear(MirrorReport *r);

@@ -287,9 +287,31 @@ static bool take_document(Reader *r) {
 
 #define DEPTH_MAX 8
 
-bool primary_solv_find(const char *text, size_t size, char **ret) {
+/* What is taken of the element that describes primary.xml. */
+typedef struct Found {
+        Piece href, digest, hex;
+} Found;
+
+/* False: it is there twice, or not plainly. */
+static bool take_of_primary(PlainXml *x, const PlainTag *t, Found *found) {
+        if (piece_is(t->name, "location")) {
+                if (found->href.s)
+                        return false;
+                found->href = plain_attribute(t, "href");
+        } else if (piece_is(t->name, "checksum")) {
+                if (found->hex.s)
+                        return false;
+                found->digest = plain_attribute(t, "type");
+                found->hex = (Piece){ x->p, strcspn(x->p, "<&> \t\r\n") };
+        }
+        return true;
+}
+
+bool primary_solv_find(const char *text, size_t size, char **ret_href, char **ret_digest, char **ret_hex) {
+        _cleanup_free_ char *href = NULL, *digest = NULL, *hex = NULL;
         PlainXml x = { text, text + size };
-        Piece open[DEPTH_MAX], found = {};
+        Piece open[DEPTH_MAX];
+        Found found = {};
         size_t depth = 0;
         bool in_primary = false;
         PlainTag t;
@@ -304,11 +326,8 @@ bool primary_solv_find(const char *text, size_t size, char **ret) {
                         return false;
                 if (depth == 1)
                         in_primary = !t.closes && piece_is(t.name, "data") && piece_is(plain_attribute(&t, "type"), "primary");
-                else if (depth == 2 && in_primary && !t.closes && piece_is(t.name, "location")) {
-                        if (found.s)
-                                return false;
-                        found = plain_attribute(&t, "href");
-                }
+                else if (depth == 2 && in_primary && !t.closes && !take_of_primary(&x, &t, &found))
+                        return false;
                 if (!t.closes && !t.is_empty) {
                         if (depth == DEPTH_MAX)
                                 return false;
@@ -319,7 +338,13 @@ bool primary_solv_find(const char *text, size_t size, char **ret) {
                         x.p++;
         } while (depth > 0);
         plain_skip_space(&x);
-        return x.p == x.end && found.n > 0 && !memchr(found.s, '&', found.n) && (*ret = strndup(found.s, found.n));
+        if (x.p != x.end || found.href.n == 0 || memchr(found.href.s, '&', found.href.n) || found.digest.n == 0 || found.hex.n == 0 ||
+            !(href = strndup(found.href.s, found.href.n)) || !(digest = strndup(found.digest.s, found.digest.n)) || !(hex = strndup(found.hex.s, found.hex.n)))
+                return false;
+        *ret_href = TAKE_PTR(href);
+        *ret_digest = TAKE_PTR(digest);
+        *ret_hex = TAKE_PTR(hex);
+        return true;
 }
 
 bool primary_solv_add(Repo *repo, const char *text, size_t size) {

@@ -11,8 +11,9 @@
  * part of it may be in the repository then, which has to be emptied. */
 bool primary_solv_add(Repo *repo, const char *text, size_t size);
 
-/* Where repomd.xml of that form has primary.xml; owned by the caller. False: it does not say so plainly. */
-bool primary_solv_find(const char *text, size_t size, char **ret);
+/* Where repomd.xml of that form has primary.xml, and the digest of that file: "sha256" and its hex digits; owned by the caller. False: it does not say so
+ * plainly, and nothing is set. */
+bool primary_solv_find(const char *text, size_t size, char **ret_href, char **ret_digest, char **ret_hex);
 
 /* Whether primary.xml has every file of that name: programs and configuration, as createrepo_c and dnf agree. */
 bool primary_has_file(const char *path);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "basic/fs.h"
+#include "repo/add.h"
 #include "repo/comps.h"
 #include "repo/metalink.h"
 #include "repo/parallel.h"
@@ -14,11 +15,10 @@
 #include "repo/serials.h"
 #include "repo/vendor-keys.h"
 
-#define REPO_FILE_MAX ((size_t) 64 * 1024)
-
 void publish_report_clear(PublishReport *r) {
         generation_free(r->generation);
         prove_report_free(r->proof);
+        strv_free(r->beside);
         *r = (PublishReport){};
 }
 
@@ -252,33 +252,16 @@ static int write_tops(Publish *p, const char *repo_file, Error *e) {
         if ((r = seal_top(p->repo, REPO_FILE, repo_file, e)) < 0 || p->vendor_keys)
                 return r;
         /* Not named any more: whose packages are not there need not be believed. */
-        return unlinkat(p->repo->fd, VENDOR_KEY_FILE, 0) < 0 && errno != ENOENT ? error_errno(e, errno, "%s/" VENDOR_KEY_FILE, p->o->repo) : 0;
-}
-
-/* As it is there now, owned by the caller; NULL: there is none, or a directory that was moved since. */
-static char *published_baseurl(const Publish *p) {
-        _cleanup_free_ char *text = NULL, *url = NULL;
-        const char *path;
-
-        if (read_file(p->repo->fd, REPO_FILE, REPO_FILE_MAX, &text, NULL) < 0 || !(url = repo_file_baseurl(text)))
-                return NULL;
-        path = startswith(url, "file://");
-        return path && access(path, F_OK) < 0 ? NULL : TAKE_PTR(url);
+        return seal_top(p->repo, VENDOR_KEY_FILE, NULL, e);
 }
 
 static int render_repo_file(const Publish *p, char **ret, Error *e) {
-        _cleanup_free_ char *real = NULL, *url = NULL;
+        _cleanup_free_ char *url = NULL;
+        int r = repo_file_place(p->repo->fd, p->o->repo, p->o->baseurl, &url, e);
 
-        if (p->o->baseurl && *p->o->baseurl)
-                return repo_file_render(p->o->template, p->o->baseurl, NULL, p->vendor_keys, ret, e);
-        if (!p->o->baseurl && (url = published_baseurl(p)))
-                return error_hint(e, repo_file_render(p->o->template, url, NULL, p->vendor_keys, ret, e), "give --baseurl");
-        real = realpath(p->o->repo, NULL);
-        if (!real)
-                return error_errno(e, errno, "%s", p->o->repo);
-        if (!(url = format("file://%s", real)))
-                return error_oom(e);
-        return error_hint(e, repo_file_render(p->o->template, url, NULL, p->vendor_keys, ret, e), "give --baseurl");
+        if (r < 0 || (r = repo_file_render(p->o->template, url, NULL, p->vendor_keys, ret, e)) >= 0 || (p->o->baseurl && *p->o->baseurl))
+                return r;
+        return error_hint(e, r, "give --baseurl");
 }
 
 /* packages/ of the workspace must never become packages/ of the repository: what is in no generation is removed there. */
@@ -371,7 +354,7 @@ static int run(Publish *p, Error *e) {
 
         p->started_ns = file_id_now();
         /* The lock first: what is remembered is one run's at a time. */
-        if ((r = check_apart(p->o, e)) < 0 || (r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = refuse_mirror(p, e)) < 0 ||
+        if ((r = check_apart(p->o, e)) < 0 || (r = packages_settle(p->o->workspace, e)) < 0 || (r = repository_open(p->o->repo, &p->repo, e)) < 0 || (r = refuse_mirror(p, e)) < 0 ||
             (r = memo_open(p->o->workspace, p->o->repo, p->o->signers->v[0]->fingerprint, &p->memo, e)) < 0 || (r = inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, &p->inputs, e)) < 0 ||
             (r = keyring_new_own(p->o->signers, &p->keyring, e)) < 0 ||
             (r = vendor_keys_load(p->o->workspace, p->o->releases, p->o->n_releases, &p->vendor_keys, e)) < 0 ||
@@ -411,6 +394,7 @@ int publish(const PublishOptions *o, PublishReport *ret, Error *e) {
                 p.next->repomd_sha256 = strdup(p.repo->current->repomd_sha256);
         }
         p.report.generation = TAKE_PTR(p.next);
+        p.report.beside = TAKE_PTR(p.repo->beside);
         *ret = p.report;
         p.report = (PublishReport){};
         return 0;

@@ -29,6 +29,7 @@ typedef struct PublishReport {
         bool changed;            /* false: there was nothing to publish, generation is the old one */
         size_t signed_packages, vendor_packages, reused_packages, removed_packages;
         ProveReport *proof;      /* NULL if nothing changed */
+        char **beside;           /* see repository.h */
 } PublishReport;
 void publish_report_clear(PublishReport *r);
 

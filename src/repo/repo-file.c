@@ -6,7 +6,8 @@
 #include "basic/fs.h"
 #include "basic/strings.h"
 
-#define TEMPLATE_MAX (64 * 1024)
+#define TEMPLATE_MAX  (64 * 1024)
+#define REPO_FILE_MAX ((size_t) 64 * 1024)
 
 int repo_file_render(const char *template_path, const char *baseurl, const char *gpgkey, bool vendor_keys, char **ret, Error *e) {
         _cleanup_free_ char *template = NULL;
@@ -16,6 +17,22 @@ int repo_file_render(const char *template_path, const char *baseurl, const char 
         if (r < 0)
                 return error_errno(e, -r, "%s", template_path);
         return repo_file_fill(template_path, template, baseurl, gpgkey, vendor_keys, ret, e);
+}
+
+int repo_file_place(int repo_fd, const char *path, const char *wanted, char **ret, Error *e) {
+        _cleanup_free_ char *text = NULL, *url = wanted && *wanted ? strdup(wanted) : NULL, *real = NULL;
+
+        if (!wanted && read_file(repo_fd, REPO_FILE, REPO_FILE_MAX, &text, NULL) >= 0 && (url = repo_file_baseurl(text)) && startswith(url, "file://") &&
+            access(url + strlen("file://"), F_OK) < 0) {
+                free(url);
+                url = NULL;
+        }
+        if (!url && !(real = realpath(path, NULL)))
+                return error_errno(e, errno, "%s", path);
+        if (!url && !(url = format("file://%s", real)))
+                return error_oom(e);
+        *ret = TAKE_PTR(url);
+        return 0;
 }
 
 /* The directory of a path, without its last component; "." when it has none. */

@@ -44,6 +44,7 @@ Repository *repository_free(Repository *r) {
         safe_close(r->lock_fd);
         safe_close(r->fd);
         generations_free(r->generations, r->n_generations);
+        strv_free(r->beside);
         free(r->made);
         free(r->path);
         free(r);

@@ -24,6 +24,7 @@ typedef struct Repository {
         bool cleaning;            /* this one is about to */
         Generation *current;      /* one of them: the published one; NULL: nothing is published */
         uint64_t freed;           /* bytes of the package files that repository_clean() has removed */
+        char **beside;            /* files that no state names (gn8v-tee.repo, keys, the metalink) which this run has changed or removed: see seal_top() */
 } Repository;
 
 Repository *repository_free(Repository *r);

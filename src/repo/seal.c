@@ -69,8 +69,10 @@ int seal_top(Repository *r, const char *name, const char *text, Error *e) {
         _cleanup_free_ char *old = NULL;
         int k;
 
-        if (read_file(r->fd, name, 1024 * 1024, &old, NULL) >= 0 && streq(old, text))
+        if (text && read_file(r->fd, name, 1024 * 1024, &old, NULL) >= 0 && streq(old, text))
                 return 0;
-        k = write_file_atomic(r->fd, name, text, strlen(text), 0644);
-        return k < 0 ? error_errno(e, -k, "%s/%s", r->path, name) : 0;
+        k = text ? write_file_atomic(r->fd, name, text, strlen(text), 0644) : unlinkat(r->fd, name, 0) < 0 ? -errno : 0;
+        if (!text && k == -ENOENT)
+                return 0;
+        return k < 0 ? error_errno(e, -k, "%s/%s", r->path, name) : strv_append(&r->beside, name) < 0 ? error_oom(e) : 0;
 }

@@ -11,5 +11,5 @@
 int seal_repomd(Repository *r, Generation *g, const Signers *signers, Keyring *keyring, const char *repomd, Error *e);
 /* .stage/generation/: hard links of g's staged metadata, and its manifest. */
 int seal_generation(Repository *r, const Generation *g, Error *e);
-/* A small file of the repository's top, replaced only if it differs. */
+/* A small file of the repository that no state names, replaced only if it differs; text NULL: there is to be none. r->beside then has its name. */
 int seal_top(Repository *r, const char *name, const char *text, Error *e);

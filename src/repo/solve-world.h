@@ -20,6 +20,10 @@ struct WorldReaders {
         int (*rpms)(Repo *repo, char *const *rpms, Error *e);
 };
 
+/* That a file, from where it is open to its end, has the digest (libsolv's name: "sha256") which repomd says; then it is at its beginning. path and repomd are
+ * for messages. -EKEYREJECTED/EXIT_UNTRUSTED if not. */
+int world_check_digest(int fd, const char *path, const char *repomd, const char *digest, const char *hex, Error *e);
+
 struct World {
         const WorldReaders *readers;
         Pool *pool;

@@ -178,12 +178,15 @@ static int reject(Transfer *t, const char *hex, const char *reason, const char *
         _cleanup_free_ char *path = NULL, *all = NULL;
         int r;
 
-        r = store_reject(t->store, t->partial, t->item->filename, hex, &path, e);
+        if (t->item->is_fleeting)
+                r = store_partial_remove(t->store, t->partial);
+        else
+                r = store_reject(t->store, t->partial, t->item->filename, hex, &path, e);
         t->fd = safe_close(t->fd);
         t->offset = t->start = 0;
         if (r < 0)
-                return r;
-        all = format("%s; kept aside as %s", reason, path);
+                return t->item->is_fleeting ? error_errno(e, -r, "%s", t->item->label) : r;
+        all = path ? format("%s; kept aside as %s", reason, path) : strdup(reason);
         if (!all || set_untrusted_hint(t, hint) < 0)
                 return error_oom(e);
         return fail_url(t, EXIT_UNTRUSTED, all);

@@ -89,22 +89,25 @@ static int append_added(const char *workspace, char ***seen, Text *t, Error *e) 
         return r;
 }
 
-/* The fingerprints in a file of armored keys, one behind the other. */
-static int read_fingerprints(const char *text, const char *name, char ***ret, Error *e) {
+int vendor_keys_fingerprints(const char *text, const char *name, char ***ret, Error *e) {
         static const char end[] = "-----END PGP PUBLIC KEY BLOCK-----";
         _cleanup_strv_ char **all = NULL;
+        const char *at, *behind;
 
-        for (const char *at = text, *behind; (behind = strstr(at, end)); at = behind) {
+        for (at = text; (behind = strstr(at, end)); at = behind) {
                 _cleanup_(keyring_freep) Keyring *k = NULL;
                 int r;
 
                 behind += strlen(end);
+                behind += *behind == '\n';
                 if ((r = keyring_new(at, (size_t) (behind - at), name, &k, e)) < 0)
                         return r;
                 STRV_FOREACH(s, keyring_fingerprints(k))
                         if (strv_append(&all, *s) < 0)
                                 return error_oom(e);
         }
+        if (at == text || at[strspn(at, " \t\r\n")])
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: not armored keys alone", name);
         *ret = TAKE_PTR(all);
         return 0;
 }
@@ -120,7 +123,7 @@ int vendor_keys_cover(int repo_fd, const char *repo, const Generation *g, Error 
         r = read_file(repo_fd, VENDOR_KEY_FILE, KEY_MAX, &text, &size);
         if (r < 0 && r != -ENOENT)
                 return error_errno(e, -r, "%s", name);
-        if (r >= 0 && (r = read_fingerprints(text, name, &given, e)) < 0)
+        if (r >= 0 && (r = vendor_keys_fingerprints(text, name, &given, e)) < 0)
                 return r;
         for (size_t i = 0; i < g->n_packages; i++) {
                 const PublishedPackage *p = g->packages[i];

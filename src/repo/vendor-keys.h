@@ -10,6 +10,10 @@
  * *ret is owned by the caller; NULL: there is none. A key that is not stored is -ENOENT/EXIT_INVALID, with the next action. */
 int vendor_keys_load(const char *workspace, Release *const *releases, size_t n, char **ret, Error *e);
 
+/* Of the keys in such a file, in their order; *ret is the caller's. -EBADMSG/EXIT_INVALID: it is no armored keys, one behind the other, and nothing else; name
+ * is for messages. */
+int vendor_keys_fingerprints(const char *text, const char *name, char ***ret, Error *e);
+
 /* Whether the keys that a repository gives its clients have signed what others signed in a generation: of an earlier one a key may have gone since.
  * -ENOKEY/EXIT_UNTRUSTED if not. */
 int vendor_keys_cover(int repo_fd, const char *repo, const Generation *g, Error *e);

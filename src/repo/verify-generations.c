@@ -88,7 +88,7 @@ static int check_manifest(Walk *w, const Generation *g, const Published *sorted,
                 const PublishedPackage *q = g->packages[i];
                 const PrimaryPackage *p = sorted[i].p;
 
-                if (!streq(q->href, p->href) || !streq(q->sha256, p->checksum) || q->size != p->size || !streq(q->nevra, p->nevra))
+                if (!streq(q->href, p->href) || (streq(p->digest, "sha256") && !streq(q->sha256, p->checksum)) || q->size != p->size || !streq(q->nevra, p->nevra))
                         return verify_untrusted(w->v, "%s/generations/%" PRIu64 "/manifest.json: what it says of %s is not what its primary.xml says",
                                                 w->v->o->repo, g->number, q->href);
         }
@@ -107,7 +107,7 @@ static int check_packages(Walk *w, const Generation *g) {
                 int r;
 
                 if (found)
-                        same = streq(q->sha256, found->p->checksum) && streq(q->header_sha256, w->v->header_sha256[found->at]);
+                        same = (streq(q->sha256, found->p->checksum) || !streq(found->p->digest, "sha256")) && streq(q->header_sha256, w->v->header_sha256[found->at]);
                 else if ((r = rpm_file_open(w->v->repo_fd, q->href, &f, verify_why(w->v))) < 0)
                         return r;
                 else
@@ -130,8 +130,11 @@ static int check_key(Walk *w, const Generation *g) {
         _cleanup_(keyring_freep) Keyring *k = NULL;
         _cleanup_free_ char *text = NULL;
         size_t size;
-        int r = read_of(w, g, "repomd.xml.key", &text, &size);
+        int r;
 
+        if (generation_is_mirror(g))
+                return 0; /* of another's, or of copies that were made without it */
+        r = read_of(w, g, "repomd.xml.key", &text, &size);
         if (r < 0 || streq(text, w->v->key_text))
                 return r;
         if ((r = keyring_new(text, size, "repomd.xml.key", &k, verify_why(w->v))) < 0)
@@ -156,12 +159,14 @@ static int read_repomd(Walk *w, const Generation *g, Repomd **ret) {
                 return error_oom(verify_why(w->v));
         if (!streq(hex, g->repomd_sha256))
                 return differs(w, g, "repomd.xml", "it is not the one that its manifest.json has");
+        if (w->v->copy && !w->v->keyring && streq(g->key, "none"))
+                return (r = repomd_parse_foreign(text, size, "repomd.xml", ret, verify_why(w->v))) < 0 ? r : 1;
         if (!strv_contains(w->v->report->keys, g->key) && !(g->also && strv_contains(w->v->report->keys, g->also)))
                 return 0;
         if ((r = read_of(w, g, "repomd.xml.asc", &signature, &signature_size)) < 0 ||
             (r = keyring_verify(w->v->keyring, text, size, signature, signature_size, "repomd.xml", NULL, NULL, verify_why(w->v))) < 0 || (r = check_key(w, g)) < 0)
                 return r;
-        if ((r = repomd_parse(text, size, "repomd.xml", &m, verify_why(w->v))) < 0)
+        if ((r = (generation_is_mirror(g) ? repomd_parse_foreign : repomd_parse)(text, size, "repomd.xml", &m, verify_why(w->v))) < 0)
                 return r;
         if (m->freshness.serial > 0 && !generation_is_mirror(g) && (m->freshness.serial != g->number || m->freshness.expires != g->freshness.expires))
                 return differs(w, g, "manifest.json", "its number or date of expiry is not the one of its repomd.xml");
@@ -207,7 +212,7 @@ static int check_contents(Walk *w, const Generation *g, const Repomd *m) {
                 return r;
         if (!text)
                 r = check_manifest(w, g, w->published, w->v->primary->n_packages);
-        else if ((r = primary_parse(text, size, "primary.xml", &primary, NULL, verify_why(w->v))) >= 0 && (r = sort_packages(w, primary, &sorted)) >= 0)
+        else if ((r = (generation_is_mirror(g) ? primary_parse_foreign : primary_parse)(text, size, "primary.xml", &primary, NULL, verify_why(w->v))) >= 0 && (r = sort_packages(w, primary, &sorted)) >= 0)
                 r = check_manifest(w, g, sorted, primary->n_packages);
         return r < 0 ? r : check_packages(w, g);
 }

@@ -48,7 +48,7 @@ static int read_armored(Verify *v, const char *path, char **ret, size_t *ret_siz
         int r = verify_read(v, path, KEY_FILE_MAX, &text, ret_size);
 
         if (r < 0)
-                return r == -ENOENT ? error_hint(verify_why(v), r, "publish first, or again") : r;
+                return r == -ENOENT ? error_hint(verify_why(v), r, v->copy ? "copy it again: `gn8v-tee-repo mirror`" : "publish first, or again") : r;
         if (startswith(text, "-----BEGIN") && openpgp_read_blocks(text, *ret_size, &packets, &size) < 0)
                 return error_set(verify_why(v), EBADMSG, EXIT_INVALID, "%s/%s: it is damaged: what its lines hold and their sum differ", v->o->repo, path);
         *ret = TAKE_PTR(text);
@@ -87,26 +87,39 @@ static int check_keys(Verify *v, const char *path, const Keyring *k, char *const
         return 0;
 }
 
+/* A copy of what nobody had signed, or was to have signed: its packages may be signed all the same. */
+static bool is_unsigned_copy(const Verify *v) {
+        return v->copy && streq(v->copy->key, "none") && faccessat(v->repo_fd, REPO_KEY_FILE, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+}
+
 /* The fingerprints, which are all that has to be known beforehand. */
 int verify_key(Verify *v) {
         _cleanup_(keyring_freep) Keyring *beside = NULL;
-        _cleanup_strv_ char **pins = NULL;
         _cleanup_free_ char *names = NULL, *text = NULL;
+        bool has_beside;
         int r;
 
         (void) verify_begin(v, "key", "%s", REPO_KEY_FILE);
-        if ((r = take_pins(v, &pins)) < 0 || (r = read_keys(v, REPO_KEY_FILE, &text, &v->keyring)) < 0)
+        if ((r = take_pins(v, &v->pins)) < 0)
+                return r;
+        if (is_unsigned_copy(v))
+                return verify_unchecked(v, "nobody's signature on the metadata was asked for when they were copied");
+        if ((r = read_keys(v, REPO_KEY_FILE, &text, &v->keyring)) < 0)
                 return r;
         STRV_FOREACH(s, keyring_fingerprints(v->keyring))
                 if (strv_append(&v->report->keys, *s) < 0)
                         return error_oom(verify_why(v));
-        if ((pins && (r = check_keys(v, REPO_KEY_FILE, v->keyring, pins)) < 0) || (r = read_keys(v, "repodata/repomd.xml.key", &v->key_text, &beside)) < 0 ||
-            (r = check_keys(v, "repodata/repomd.xml.key", beside, v->report->keys)) < 0 ||
-            (r = check_keys(v, REPO_KEY_FILE, v->keyring, keyring_fingerprints(beside))) < 0)
+        if (v->pins && (r = check_keys(v, REPO_KEY_FILE, v->keyring, v->pins)) < 0)
+                return r;
+        /* Not everybody's repository has it. */
+        has_beside = !v->copy || faccessat(v->repo_fd, "repodata/repomd.xml.key", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+        if (has_beside && ((r = read_keys(v, "repodata/repomd.xml.key", &v->key_text, &beside)) < 0 ||
+                           (r = check_keys(v, "repodata/repomd.xml.key", beside, v->report->keys)) < 0 ||
+                           (r = check_keys(v, REPO_KEY_FILE, v->keyring, keyring_fingerprints(beside))) < 0))
                 return r;
         names = strv_join(v->report->keys, " and ");
-        (void) verify_begin(v, "key", "%s%s", names ? names : "", pins ? "" : " (found beside the repository: compare it, or give --key)");
-        return verify_passed(v);
+        (void) verify_begin(v, "key", "%s%s", names ? names : "", v->pins || v->copy ? "" : " (" VERIFY_FOUND_BESIDE ")");
+        return v->pins || !v->copy ? verify_passed(v) : verify_unchecked(v, VERIFY_FOUND_BESIDE);
 }
 
 /* Signed by every key that clients are given: who has only one of them has to be able to go on. */
@@ -117,11 +130,13 @@ int verify_signature(Verify *v) {
         int r;
 
         (void) verify_begin(v, "signature", "repomd.xml");
-        if ((r = verify_read(v, "repodata/repomd.xml", REPOMD_MAX, &v->repomd_text, &v->repomd_size)) < 0 ||
-            (r = read_armored(v, "repodata/repomd.xml.asc", &signature, &size)) < 0 ||
+        if ((r = verify_read(v, "repodata/repomd.xml", REPOMD_MAX, &v->repomd_text, &v->repomd_size)) < 0 || !v->keyring)
+                return r;
+        if ((r = read_armored(v, "repodata/repomd.xml.asc", &signature, &size)) < 0 ||
             (r = keyring_verify(v->keyring, v->repomd_text, v->repomd_size, signature, size, "repomd.xml", &signers, &unknown, verify_why(v))) < 0)
                 return r;
-        if (unknown)
+        /* Of those that signed what was copied, not all need have been pinned. */
+        if (unknown && !v->copy)
                 return verify_untrusted(v, "repomd.xml: key %s signed it, too, which is not in %s", unknown[0], REPO_KEY_FILE);
         STRV_FOREACH(s, v->report->keys)
                 if (!strv_contains(signers, *s))
@@ -157,6 +172,11 @@ static int unpack_stream(Verify *v, int fd, const char *name, const RepomdFile *
         return 0;
 }
 
+/* One whose metadata this program did not write. */
+static bool is_foreign_copy(const Verify *v) {
+        return v->copy && v->repomd->freshness.serial == 0;
+}
+
 /* One metadata file: digest and size, packed and unpacked. With ret the text is kept. */
 static int check_metadata_file(Verify *v, const RepomdFile *f, char **ret, size_t *ret_size) {
         bool strict = ret && endswith(f->href, ".xml.gz") && v->repomd->freshness.serial > 0 && f->open_checksum;
@@ -170,7 +190,9 @@ static int check_metadata_file(Verify *v, const RepomdFile *f, char **ret, size_
                 return error_oom(verify_why(v));
         if (strict)
                 packed.open_checksum = NULL; /* nothing is unpacked */
-        if ((r = verify_open(v, f->href, &fd)) < 0 || (r = metadata_check(fd, name, &packed, strict ? NULL : ret, ret_size, verify_why(v))) < 0 ||
+        if ((r = verify_open(v, f->href, &fd)) < 0 ||
+            (r = metadata_check_up_to(fd, name, &packed, !v->copy ? metadata_text_max(f->size) : ret ? METADATA_TEXT_MAX : METADATA_OPEN_MAX, strict ? NULL : ret, ret_size,
+                                      verify_why(v))) < 0 ||
             (strict && (r = unpack_stream(v, fd, name, f, ret, ret_size)) < 0))
                 return r;
         return verify_passed(v);
@@ -206,7 +228,7 @@ static int take_packages(Verify *v, const size_t sizes[static INDEX_STREAMS]) {
         int r;
 
         (void) verify_begin(v, "primary", "primary.xml");
-        r = primary_parse(v->texts[INDEX_PRIMARY], sizes[INDEX_PRIMARY], "primary.xml", &v->primary, ours ? &v->fragments : NULL, verify_why(v));
+        r = (v->copy ? primary_parse_foreign : primary_parse)(v->texts[INDEX_PRIMARY], sizes[INDEX_PRIMARY], "primary.xml", &v->primary, ours ? &v->fragments : NULL, verify_why(v));
         if (r < 0)
                 return r;
         v->header_sha256 = calloc(v->primary->n_packages + 1, sizeof(*v->header_sha256));
@@ -222,10 +244,10 @@ int verify_metadata(Verify *v) {
         int r;
 
         (void) verify_begin(v, "repomd", "repomd.xml");
-        r = repomd_parse(v->repomd_text, v->repomd_size, "repomd.xml", &v->repomd, verify_why(v));
+        r = (v->copy ? repomd_parse_foreign : repomd_parse)(v->repomd_text, v->repomd_size, "repomd.xml", &v->repomd, verify_why(v));
         if (r < 0)
                 return r;
-        if (!repomd_find(v->repomd, "primary") || !repomd_find(v->repomd, "filelists") || !repomd_find(v->repomd, "other"))
+        if (!repomd_find(v->repomd, "primary") || (!is_foreign_copy(v) && (!repomd_find(v->repomd, "filelists") || !repomd_find(v->repomd, "other"))))
                 return error_set(verify_why(v), EBADMSG, EXIT_INVALID, "repomd.xml: it names no primary, filelists or other");
         for (size_t i = 0; i < v->repomd->n_files; i++) {
                 const RepomdFile *f = &v->repomd->files[i];
@@ -249,6 +271,8 @@ int verify_freshness(Verify *v) {
         int64_t now;
         int r;
 
+        if (is_foreign_copy(v))
+                return 0; /* there is none to be checked */
         (void) verify_begin(v, "freshness", "serial %" PRIu64, v->repomd->freshness.serial);
         if (v->has_workspace && (r = serial_known(v->o->workspace, v->o->repo, v->report->keys, &known, verify_why(v))) < 0)
                 return r;

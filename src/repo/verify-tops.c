@@ -6,11 +6,13 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "basic/fs.h"
 #include "basic/strings.h"
 #include "release/ini.h"
 #include "repo/comps.h"
 #include "repo/metalink.h"
 #include "repo/repo-file.h"
+#include "repo/vendor-keys.h"
 
 #define TOP_MAX (1024 * 1024)
 
@@ -126,29 +128,23 @@ static bool is_vendors(const Verify *v, const char *fingerprint) {
 }
 
 static int check_vendor_keys(Verify *v) {
-        static const char end[] = "-----END PGP PUBLIC KEY BLOCK-----";
-        _cleanup_free_ char *text = NULL;
-        const char *at, *behind;
+        _cleanup_strv_ char **fingerprints = NULL;
+        _cleanup_free_ char *text = NULL, *name = path_join(v->o->repo, VENDOR_KEY_FILE);
         size_t size;
-        int r = read_top(v, VENDOR_KEY_FILE, false, &text, &size);
+        int r;
 
+        if (v->copy && !is_all_known(v))
+                return 0; /* looked at already: see verify-copy.c */
+        r = name ? read_top(v, VENDOR_KEY_FILE, false, &text, &size) : error_oom(verify_why(v));
         if (r <= 0)
                 return r;
         if (!is_all_known(v))
                 return verify_unchecked(v, "no lock says which keys there have to be");
-        for (at = text; (behind = strstr(at, end)); at = behind) {
-                _cleanup_(keyring_freep) Keyring *k = NULL;
-
-                behind += strlen(end);
-                behind += *behind == '\n';
-                if ((r = keyring_new(at, (size_t) (behind - at), VENDOR_KEY_FILE, &k, verify_why(v))) < 0)
-                        return r;
-                STRV_FOREACH(s, keyring_fingerprints(k))
-                        if (!is_vendors(v, *s))
-                                return verify_untrusted(v, "%s/" VENDOR_KEY_FILE ": key %s signs nothing that a release locks", v->o->repo, *s);
-        }
-        if (at == text || at[strspn(at, " \t\r\n")])
-                return error_set(verify_why(v), EBADMSG, EXIT_INVALID, "%s/" VENDOR_KEY_FILE ": not armored keys alone", v->o->repo);
+        if ((r = vendor_keys_fingerprints(text, name, &fingerprints, verify_why(v))) < 0)
+                return r;
+        STRV_FOREACH(s, fingerprints)
+                if (!is_vendors(v, *s))
+                        return verify_untrusted(v, "%s: key %s signs nothing that a release locks", name, *s);
         return verify_passed(v);
 }
 

@@ -26,7 +26,10 @@ static void verify_done(Verify *v) {
         free(v->subject);
         safe_close(v->repo_fd);
         inputs_free(v->inputs);
+        generation_free(v->copy);
         keyring_free(v->keyring);
+        mirror_keys_clear(&v->vendors);
+        strv_free(v->pins);
         free(v->key_text);
         free(v->repomd_text);
         repomd_free(v->repomd);
@@ -105,8 +108,8 @@ static const char *next_action(const char *link) {
 static int follow(Verify *v) {
         int r;
 
-        if ((r = verify_locks(v)) < 0 || (r = verify_store(v)) < 0 || (r = verify_records(v)) < 0 || (r = verify_key(v)) < 0 ||
-            (r = verify_signature(v)) < 0 || (r = verify_metadata(v)) < 0 || (r = verify_freshness(v)) < 0 || (r = verify_tops(v)) < 0 ||
+        if ((r = verify_copy(v)) < 0 || (r = verify_locks(v)) < 0 || (r = verify_copy_workspace(v)) < 0 || (r = verify_store(v)) < 0 || (r = verify_records(v)) < 0 ||
+            (r = verify_key(v)) < 0 || (r = verify_copy_keys(v)) < 0 || (r = verify_signature(v)) < 0 || (r = verify_metadata(v)) < 0 || (r = verify_freshness(v)) < 0 || (r = verify_tops(v)) < 0 ||
             (r = verify_releases(v)) < 0 || (r = verify_complete(v)) < 0 || (r = verify_packages(v)) < 0 || (r = verify_generations(v)) < 0 || !v->has_workspace)
                 return r;
         /* A workspace that cannot be written to verifies all the same. */

@@ -3,6 +3,7 @@
 #include "repo/solve-world.h"
 
 #include <fcntl.h>
+#include <solv/chksum.h>
 #include <solv/repo_repomdxml.h>
 #include <solv/repo_rpmdb.h>
 #include <solv/repo_rpmmd.h>
@@ -13,63 +14,74 @@
 #include "repo/dependency-scan.h"
 #include "repo/rpm-file.h"
 
-/* The file of a type ("primary") that repodata/repomd.xml names; an empty string when it names none. */
-static int metadata_path(Pool *pool, const char *dir, const char *type, char **ret, Error *e) {
-        _cleanup_free_ char *repomd = path_join(dir, "repodata/repomd.xml");
+/* A file that repodata/repomd.xml names, and what it says of it. */
+typedef struct Named {
+        char *path, *digest, *hex; /* path: NULL if there is none; digest, hex: if it states none, as ours of a selection that is being made */
+} Named;
+
+static void named_clear(Named *n) {
+        free(n->path);
+        free(n->digest);
+        free(n->hex);
+}
+
+static int take_named(Pool *pool, const char *dir, const char *repomd, const char *type, Named *ret, Error *e) {
+        const char *href = pool_lookup_str(pool, SOLVID_POS, REPOSITORY_REPOMD_LOCATION), *hex;
+        Id digest = 0;
+
+        if (!href || !path_is_safe(href))
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: %s has no usable location", repomd, type);
+        hex = pool_lookup_checksum(pool, SOLVID_POS, REPOSITORY_REPOMD_CHECKSUM, &digest);
+        *ret = (Named){ .path = path_join(dir, href), .digest = hex ? strdup(solv_chksum_type2str(digest)) : NULL, .hex = hex ? strdup(hex) : NULL };
+        return ret->path && (!hex || (ret->digest && ret->hex)) ? 0 : error_oom(e);
+}
+
+static int find_named(Pool *pool, const char *dir, const char *repomd, const char *type, Named *ret, Error *e) {
         _cleanup_fclose_ FILE *f = NULL;
         Dataiterator di;
         Repo *scratch;
         int r = 0;
 
-        if (!repomd)
-                return error_oom(e);
         f = fopen(repomd, "re");
         if (!f)
                 return error_errno(e, errno, "%s", repomd);
         scratch = repo_create(pool, "repomd");
         if (repo_add_repomdxml(scratch, f, 0) != 0)
                 r = error_set(e, EBADMSG, EXIT_INVALID, "%s: malformed", repomd);
-        *ret = strdup("");
         dataiterator_init(&di, pool, scratch, SOLVID_META, REPOSITORY_REPOMD_TYPE, type, SEARCH_STRING);
         dataiterator_prepend_keyname(&di, REPOSITORY_REPOMD);
-        while (r >= 0 && dataiterator_step(&di)) {
-                const char *href;
-
+        if (r >= 0 && dataiterator_step(&di)) {
                 dataiterator_setpos_parent(&di);
-                href = pool_lookup_str(pool, SOLVID_POS, REPOSITORY_REPOMD_LOCATION);
-                if (!href || !path_is_safe(href)) {
-                        r = error_set(e, EBADMSG, EXIT_INVALID, "%s: %s has no usable location", repomd, type);
-                        break;
-                }
-                free(*ret);
-                *ret = path_join(dir, href);
-                break;
+                r = take_named(pool, dir, repomd, type, ret, e);
         }
         dataiterator_free(&di);
         repo_free(scratch, 1);
-        if (!*ret)
-                return error_oom(e);
-        if (r < 0) {
-                free(*ret);
-                *ret = NULL;
-        }
         return r;
 }
 
 static int add_metadata(Repo *repo, const char *dir, const char *type, int flags, bool required, Error *e) {
-        _cleanup_free_ char *path = NULL;
+        _cleanup_free_ char *repomd = path_join(dir, "repodata/repomd.xml");
+        _cleanup_(named_clear) Named named = {};
+        _cleanup_close_ int fd = -1;
         DependencyScan scan;
+        const char *path;
         FILE *f;
         int r;
 
-        r = metadata_path(repo->pool, dir, type, &path, e);
-        if (r < 0)
+        if (!repomd)
+                return error_oom(e);
+        if ((r = find_named(repo->pool, dir, repomd, type, &named, e)) < 0)
                 return r;
-        if (!*path)
-                return required ? error_set(e, EBADMSG, EXIT_INVALID, "%s/repodata/repomd.xml: it names no %s", dir, type) : 0;
-        f = solv_xfopen(path, "r");
+        if (!(path = named.path))
+                return required ? error_set(e, EBADMSG, EXIT_INVALID, "%s: it names no %s", repomd, type) : 0;
+        if ((fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)) < 0)
+                return error_errno(e, errno, "%s", path);
+        if (named.hex && (r = world_check_digest(fd, path, repomd, named.digest, named.hex, e)) < 0)
+                return r;
+        f = solv_xfopen_fd(path, fd, "r");
         if (!f)
                 return error_errno(e, errno ? errno : EIO, "%s", path);
+        (void) TAKE_FD(fd);
         f = dependency_scan_open(&scan, f);
         if (!f)
                 return error_oom(e);

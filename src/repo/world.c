@@ -2,8 +2,12 @@
 #include "repo/solve-world.h"
 
 #include <fcntl.h>
+#include <solv/chksum.h>
 #include <solv/repo_solv.h>
 #include <solv/repo_write.h>
+#include <solv/util.h>
+#include <strings.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "basic/fs.h"
@@ -35,27 +39,63 @@ World *world_free(World *w) {
 
 /* Up to this many bytes of it are held in memory. */
 #define PLAIN_MAX  ((size_t) 64 << 20)
-#define PLAIN_STEP ((size_t) 1 << 20)
 #define REPOMD_MAX ((size_t) 1 << 20)
+#define STEP       ((size_t) 64 << 10)
+#define DIGEST_MAX 64 /* bytes */
 
-/* All of a gzip file; owned by the caller. */
-static bool read_gzip(const char *path, char **ret, size_t *ret_size) {
-        _cleanup_free_ char *text = NULL;
-        size_t size = 0, allocated = 0;
-        gzFile f = gzopen(path, "re");
-        int n = f ? 1 : -1;
+/* All that is left of a file. */
+static int add_file(Chksum *sum, int fd) {
+        _cleanup_free_ char *buffer = malloc(STEP);
+        ssize_t n;
 
-        while (n > 0) {
-                char *grown = size == allocated && allocated < PLAIN_MAX ? realloc(text, (allocated += PLAIN_STEP) + 1) : text;
+        if (!buffer)
+                return -ENOMEM;
+        while ((n = read(fd, buffer, STEP)) != 0)
+                if (n > 0)
+                        solv_chksum_add(sum, buffer, (int) n);
+                else if (errno != EINTR)
+                        return -errno;
+        return 0;
+}
 
-                n = -1;
-                if (grown && size < allocated) {
-                        text = grown;
-                        n = gzread(f, text + size, (unsigned) (allocated - size));
-                        size += n > 0 ? (size_t) n : 0;
-                }
+/* By libsolv's own means: another library would take longer to load than these to run. */
+int world_check_digest(int fd, const char *path, const char *repomd, const char *digest, const char *hex, Error *e) {
+        Id type = solv_chksum_str2type(digest);
+        char is[2 * DIGEST_MAX + 1];
+        const unsigned char *bytes;
+        int length, r;
+        Chksum *sum;
+
+        if (type == 0 || solv_chksum_len(type) > DIGEST_MAX)
+                return error_set(e, EBADMSG, EXIT_INVALID, "%s: %s is no digest that is known", repomd, digest);
+        if (!(sum = solv_chksum_create(type)))
+                return error_oom(e);
+        if ((r = add_file(sum, fd)) < 0 || (r = lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0) < 0) {
+                solv_chksum_free(sum, NULL);
+                return error_errno(e, -r, "%s", path);
         }
-        if (!f || gzclose_r(f) != Z_OK || n < 0)
+        bytes = solv_chksum_get(sum, &length);
+        solv_bin2hex(bytes, length, is);
+        solv_chksum_free(sum, NULL);
+        if (strcasecmp(is, hex) == 0)
+                return 0;
+        return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: its %s is %s, not %s as %s says", path, digest, is, hex, repomd),
+                          "it is damaged, or in the middle of a change: publish or copy it again");
+}
+
+/* RFC 1952, one member; its CRC says nothing that the digest has not said. False: it is something else, and left to libsolv's readers. */
+static bool unpack_gzip(const char *packed, size_t n, char **ret, size_t *ret_size) {
+        const unsigned char *end = (const unsigned char *) packed + n;
+        size_t size = n < 18 ? 0 : end[-4] | (size_t) end[-3] << 8 | (size_t) end[-2] << 16 | (size_t) end[-1] << 24;
+        _cleanup_free_ char *text = size > 0 && size <= PLAIN_MAX ? malloc(size + 1) : NULL;
+        z_stream z = { .next_in = (unsigned char *) packed, .avail_in = (unsigned) n, .next_out = (unsigned char *) text, .avail_out = (unsigned) size };
+        bool good;
+
+        if (!text || inflateInit2(&z, 16 + MAX_WBITS) != Z_OK)
+                return false;
+        good = inflateValidate(&z, 0) == Z_OK && inflate(&z, Z_FINISH) == Z_STREAM_END && z.avail_in == 0 && z.avail_out == 0;
+        (void) inflateEnd(&z);
+        if (!good)
                 return false;
         text[size] = '\0';
         *ret = TAKE_PTR(text);
@@ -63,20 +103,23 @@ static bool read_gzip(const char *path, char **ret, size_t *ret_size) {
         return true;
 }
 
-/* Metadata of the form that nearly all have, without libsolv's readers, which take longer to load and to read. */
-static bool add_plain(Repo *repo, const char *dir) {
-        _cleanup_free_ char *repomd = path_join(dir, "repodata/repomd.xml"), *href = NULL, *path = NULL, *text = NULL;
+/* Metadata of the form that nearly all have, without libsolv's readers, which take longer to load and to read. 1: done, 0: it is not of that form. */
+static int add_plain(Repo *repo, const char *dir, Error *e) {
+        _cleanup_free_ char *repomd = path_join(dir, "repodata/repomd.xml"), *href = NULL, *digest = NULL, *hex = NULL, *path = NULL, *packed = NULL, *text = NULL;
+        _cleanup_close_ int fd = -1;
         size_t size;
+        int r;
 
-        if (!repomd || read_file(AT_FDCWD, repomd, REPOMD_MAX, &text, &size) < 0 || strlen(text) != size || !primary_solv_find(text, size, &href) ||
-            !path_is_safe(href) || !endswith(href, ".gz") || !(path = path_join(dir, href)))
-                return false;
-        free(text);
-        text = NULL;
-        if (read_gzip(path, &text, &size) && primary_solv_add(repo, text, size))
-                return true;
+        if (!repomd || read_file(AT_FDCWD, repomd, REPOMD_MAX, &text, &size) < 0 || strlen(text) != size || !primary_solv_find(text, size, &href, &digest, &hex) ||
+            !path_is_safe(href) || !endswith(href, ".gz") || !(path = path_join(dir, href)) || (fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)) < 0)
+                return 0;
+        free(TAKE_PTR(text));
+        if ((r = world_check_digest(fd, path, repomd, digest, hex, e)) < 0)
+                return r;
+        if (read_fd(fd, PLAIN_MAX, &packed, &size) >= 0 && unpack_gzip(packed, size, &text, &size) && primary_solv_add(repo, text, size))
+                return 1;
         repo_empty(repo, 1);
-        return false;
+        return 0;
 }
 
 static int add_metadata(World *w, Repo *repo, const char *dir, const char *type, int flags, bool required, Error *e) {
@@ -96,9 +139,12 @@ static bool needs_filelists(const Pool *pool) {
 }
 
 static int add_source(World *w, Repo *repo, const WorldSource *s, Error *e) {
+        int r;
+
         if (!s->path)
                 return w->readers ? w->readers->rpms(repo, s->rpms, e) : error_set(e, EOPNOTSUPP, EXIT_FAILED, "packages");
-        return add_plain(repo, s->path) ? 0 : add_metadata(w, repo, s->path, "primary", 0, true, e);
+        r = add_plain(repo, s->path, e);
+        return r != 0 ? MIN(r, 0) : add_metadata(w, repo, s->path, "primary", 0, true, e);
 }
 
 /* What a list says is there, as one installed package that nothing replaces. */

@@ -108,31 +108,23 @@ remembering() {
         everywhere remembering first "{\"warm\": [$published, $now_1_1, $published, $now_1_2], \"later\": [$also_1_0, $published],
                 \"only\": \"cache/|store/signed/\", \"random\": 0}" "${PUBLISH[@]}"
 }
+# Killed when a second one waits for its lock, which then has to finish.
 beside() {
         publish_words
         everywhere beside next "{\"hows\": [\"handover\"], \"beside\": $(words "${PROGRAM[@]}" --lock-timeout 60 "${PUBLISH[@]:${#PROGRAM[@]}}"), \"random\": 0}" "${PUBLISH[@]}"
 }
 back() { everywhere rollback three '{}' "${PROGRAM[@]}" rollback "${sign_words[@]}" --keep 3 2; }
+# One that somebody has signed, with the key, and one of ours.
 adds() {
-        local file
+        local file other
         file=$(basename "$SCRATCH"/helpers/gn8v-tee-helper-1.2*.rpm)
+        other=$(basename "$WWW"/vendor-manager-*.rpm)
         mkdir -p "$SCRATCH/memory/adding/packages"
-        cp "$SCRATCH/helpers/$file" "$SCRATCH/memory/adding/"
-        everywhere add adding "{\"repo\": null, \"watch\": [\"packages/$file\"], \"may_stay\": \"store\"}" "${PROGRAM[@]}" add "$file"
-}
-# One that somebody has signed, with the key, and one of ours; and both taken away again.
-several() {
-        local file signed
-        file=$(basename "$SCRATCH"/helpers/gn8v-tee-helper-1.2*.rpm) signed=$(basename "$WWW"/vendor-manager-*.rpm)
-        mkdir -p "$SCRATCH/memory/several/packages"
-        cd "$SCRATCH/memory/several"
-        cp "$SCRATCH/helpers/$file" "$WWW/$signed" "$WWW/vendor.pub" .
-        everywhere several several '{"repo": null, "watch": [], "may_stay": "store", "sample": 3, "random": 2}' "${PROGRAM[@]}" add --key-file vendor.pub "$signed" "$file"
-        "${PROGRAM[@]}" add --key-file vendor.pub "$signed" "$file"
-        # One of which nothing is left is not known any more: then any other run clears away what is left of the rest.
-        everywhere remove several "{\"repo\": null, \"watch\": [], \"may_stay\": \"store\", \"sample\": 3, \"random\": 2, \"then\": $(words bash -c \
-                '"$@" remove gn8v-tee-helper vendor-manager || { [ $? = 1 ] && ! ls packages/*.rpm && "$@" add "$0" && "$@" remove gn8v-tee-helper; }' "$file" "${PROGRAM[@]}")}" \
-                "${PROGRAM[@]}" remove gn8v-tee-helper vendor-manager
+        cp "$SCRATCH/helpers/$file" "$WWW/$other" "$WWW/vendor.pub" "$SCRATCH/memory/adding/"
+        everywhere add adding "{\"repo\": null, \"watch\": [\"packages/$file\"], \"may_stay\": \"store\"}" "${PROGRAM[@]}" add --key-file vendor.pub "$other" "$file"
+        cp -a "$SCRATCH/memory/adding" "$SCRATCH/memory/removing" && cd "$SCRATCH/memory/removing"
+        tee_repo add --key-file vendor.pub "$other" "$file"
+        everywhere remove removing '{"repo": null, "watch": []}' "${PROGRAM[@]}" remove "$other" "${file%.rpm}"
 }
 prunes() { everywhere prune two '{}' "${PROGRAM[@]}" prune --keep 1; }
 exports() { everywhere export exporting '{"repo": null, "watch": ["b.tar"]}' "${PROGRAM[@]}" export "${sign_words[@]}" b.tar; }
@@ -142,9 +134,10 @@ imports() { everywhere import importing '{"repo": "inside"}' "${PROGRAM[@]}" imp
 anew() {
         mkdir -p "$SCRATCH/memory/nothing"
         cp "$SCRATCH/memory/exporting/b.tar" "$SCRATCH/memory/nothing/"
-        everywhere import-anew nothing '{"repo": "inside", "may_stay": "inside(/packages|/generations)?$", "sample": 3, "random": 2}' "${PROGRAM[@]}" import --key "$KEY" --repo inside --baseurl http://inside.example/repo --keep 1 b.tar
-        everywhere mirror-anew nothing '{"may_stay": "repo(/\\.mirror|/packages$|/generations$|$)", "sample": 3, "random": 2}' "$REPO" -q mirror --key-file "$SCRATCH/memory/served/RPM-GPG-KEY-gn8v-tee" \
-                --key-file "$SCRATCH/memory/vendor.pub" --keep 1 --timeout 5 "$URL" repo
+        everywhere import-anew nothing '{"repo": "inside", "may_stay": "inside(/packages|/generations)?$", "sample": 3, "random": 2}' \
+                "${PROGRAM[@]}" import --key "$KEY" --repo inside --baseurl http://inside.example/repo --keep 1 b.tar
+        everywhere mirror-anew nothing '{"may_stay": "repo(/\\.mirror|/packages$|/generations$|$)", "sample": 3, "random": 2}' \
+                "$REPO" -q mirror --key-file "$SCRATCH/memory/served/RPM-GPG-KEY-gn8v-tee" --key-file "$SCRATCH/memory/vendor.pub" --keep 1 --timeout 5 "$URL" repo
 }
 mirrors() {
         everywhere mirror mirroring '{"may_stay": "repo/.mirror"}' "$REPO" -q mirror --key-file "$SCRATCH/memory/served/RPM-GPG-KEY-gn8v-tee" --key-file "$SCRATCH/memory/vendor.pub" \
@@ -200,8 +193,7 @@ scenario 'a publish' next
 scenario 'a publish that remembers the last one' remembering
 scenario 'a publish that another one waits for' beside
 scenario 'a rollback' back
-scenario 'a package that is added' adds
-scenario 'several that are added, and removed' several
+scenario 'packages that are added, and removed' adds
 scenario 'a prune' prunes
 scenario 'an export' exports
 scenario 'an import' imports

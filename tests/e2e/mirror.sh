@@ -9,6 +9,8 @@ export_repo() { tee_repo export --key "$KEY" --gnupghome "$KEYS" "$@"; }
 import_repo() { "$REPO" -C . import --key "$KEY" "$@"; }
 # whole DIR: by itself; no workspace is here that says what has to be in it.
 whole() { expect 11 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$1"; }
+fingerprints() { gpg --show-keys --with-colons "$1" | awk -F: '$1 == "pub" { p = 1 } $1 == "fpr" && p { print $10; p = 0 }' | paste -sd' '; }
+verify_alone() { "$REPO" -C /var/empty --releases "$SOURCE/repo/releases" verify --repo "$@"; } # DIR [OPTION...]
 state_of() { (cd "$1" && find packages repodata -type f -exec sha256sum {} + | sort | sha256sum); }
 # tampered PROGRAM: rewrites a copy of bundle.tar, whose members are in the list m of [TarInfo, bytes]; prints its name.
 tampered() {
@@ -57,6 +59,10 @@ air_gap() {
         [ "$(state_of inside)" = "$(state_of repo)" ]
         expect 0 "$REPO" import bundle3.tar --repo inside
         said 'nothing to do'
+        expect 0 "$REPO" import bundle3.tar --repo inside --baseurl none --mirror-url http://m.example/a
+        said 'is there already; changed beside it: repodata/metalink.xml, gn8v-tee.repo$'
+        grep -q "^baseurl=file://$PWD/inside$" inside/gn8v-tee.repo
+        expect 0 "$REPO" import bundle3.tar --repo inside --mirror-url none
         [ ! -e inside/.stage ]
         # An older one is a replay, also when the directory was lost, unless it is meant.
         expect 3 "$REPO" import bundle2.tar --repo inside
@@ -232,10 +238,54 @@ vendors_in_copies() {
         [ "$(ls -A copy)" = .mirror ] || die "$(ls -A copy)"
         expect 1 tee_repo verify --key "$KEY" --repo copy
         said 'nothing is published there'
+        # Metadata are enough to tell what would come.
+        mv repo/packages away
         expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" --dry-run "file://$PWD/repo" copy
+        mv away repo/packages
         expect 11 "$REPO" mirror --key "$KEY" --key "${VENDOR//[0-4]/5}" --dry-run "file://$PWD/repo" copy
         expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" "file://$PWD/repo" copy
         cmp copy/repodata/repomd.xml repo/repodata/repomd.xml
+        # It has what makes it one of ours: of the keys those that were pinned, whatever lies beside the source; and so has a copy of it.
+        cp -a repo strange
+        cat "$SCRATCH/up/vendor.pub" >> strange/repodata/repomd.xml.key
+        cat "$SCRATCH/up/ours.pub" >> strange/RPM-GPG-KEY-gn8v-tee-vendor
+        cp "$SCRATCH/up/vendor.pub" strange/RPM-GPG-KEY-gn8v-tee
+        sed -i 's/gpgcheck=1/gpgcheck=0/' strange/gn8v-tee.repo
+        cp "$SCRATCH/up/vendor.pub" "$SCRATCH/up/ours.pub" .
+        expect 0 "$REPO" mirror --key-file ours.pub --key-file vendor.pub --baseurl http://m.example/a/ "file://$PWD/strange" of-strange
+        expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" "file://$PWD/copy" again
+        for copy in copy again of-strange; do
+                [ "$(fingerprints "$copy/RPM-GPG-KEY-gn8v-tee") $(fingerprints "$copy/repodata/repomd.xml.key")" = "$KEY $KEY" ]
+                [ "$(fingerprints "$copy/RPM-GPG-KEY-gn8v-tee-vendor")" = "$VENDOR" ]
+                sed "s|^baseurl=.*|baseurl=file://$PWD/copy|; s|^gpgkey=.*|gpgkey=file://$PWD/copy/RPM-GPG-KEY-gn8v-tee file://$PWD/copy/RPM-GPG-KEY-gn8v-tee-vendor|" \
+                        "$copy/gn8v-tee.repo" | cmp - copy/gn8v-tee.repo
+        done
+        grep -q '^gpgkey=http://m.example/a/RPM-GPG-KEY-gn8v-tee http://m.example/a/RPM-GPG-KEY-gn8v-tee-vendor$' of-strange/gn8v-tee.repo
+        rm of-strange/RPM-GPG-KEY*
+        expect 0 "$REPO" mirror --key-file ours.pub --key-file vendor.pub "file://$PWD/strange" of-strange
+        said 'changed beside it: RPM-GPG-KEY-gn8v-tee, RPM-GPG-KEY-gn8v-tee-vendor$'
+        cmp repo/repodata/repomd.xml.key copy/repodata/repomd.xml.key
+        # Verified by those who made it, and by anybody who knows the keys.
+        verify_copy() { verify_alone copy "$@"; }
+        expect 0 verify_copy --key "$KEY" --key "$VENDOR"
+        expect 11 verify_copy
+        said "^unchecked +key +$VENDOR: found beside the repository"
+        expect 11 verify_copy --key "$KEY"
+        said "^unchecked +key +$VENDOR: --key does not name it"
+        expect 5 verify_copy --key "$VENDOR"
+        cp "$SCRATCH/up/ours.pub" copy/RPM-GPG-KEY-gn8v-tee-vendor
+        expect 5 verify_copy --key "$KEY" --key "$VENDOR"
+        said "signed by key $VENDOR, not by $KEY"
+        rm copy/RPM-GPG-KEY-gn8v-tee-vendor
+        expect 5 verify_copy --key "$KEY" --key "$VENDOR"
+        said "vendor-manager.*not signed"
+        expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" "file://$PWD/repo" copy
+        expect 0 verify_copy --key "$KEY" --key "$VENDOR"
+        for word in '' relative ftp://a.example/ 'http://a b/'; do
+                expect 2 "$REPO" mirror --key "$KEY" --key "$VENDOR" --baseurl "$word" "file://$PWD/repo" copy
+                expect 2 publish --baseurl "$word"
+                expect 2 import_repo --repo copy --baseurl "$word" bundle3.tar
+        done
         # A copy is neither published to nor copied to itself, and no password is told to whoever reads it.
         expect 1 publish --repo copy
         said "it is a copy of file://$PWD/repo"
@@ -375,6 +425,7 @@ mirrors_everything() {
         diff -r main/Packages copy/Packages
         cmp main/unrelated-1.0-1.noarch.rpm copy/unrelated-1.0-1.noarch.rpm
         [ ! -e copy/.mirror ] && [ ! -e copy/.stage ]
+        expect 0 verify_alone copy --key "$VENDOR"
         # One is hidden, because modules.yaml says that it belongs to a stream which is not enabled.
         client "baseurl=$URL/copy" repoquery --qf '%{name}' > names
         [ "$(grep -xE 'app|lib|extra|unrelated' names | tr '\n' ' ')" = 'app lib unrelated ' ]
@@ -465,6 +516,8 @@ variants() {
                 cp later/app-1.1* main/Packages/a/ && index main
                 expect 0 mirror $URL/main copy
                 said '5 packages, 1 of them new'
+                expect 0 verify_alone copy --key "$VENDOR"
+                expect 0 verify_alone some --key "$KEY" --key "$VENDOR"
                 unserve "$NGINX"
         done
         # zstd, which this createrepo_c cannot write.
@@ -488,6 +541,16 @@ PY
         expect 0 mirror $URL/main copy
         expect 0 mirror $URL/main some --package unrelated
         client "baseurl=$URL/copy" repoquery --qf '%{name}' | has -x unrelated
+        expect 0 verify_alone copy --key "$VENDOR"
+        # What nobody signed is told, and packages are looked at even so.
+        expect 11 verify_alone some --key "$VENDOR"
+        said "^unchecked +key .*: nobody's signature on the metadata was asked for"
+        said '^ok +package +unrelated'
+        printf x >> some/unrelated-1.0-1.noarch.rpm
+        expect 5 verify_alone some --key "$VENDOR"
+        expect 0 "$REPO" mirror --no-signatures $URL/main nobodys
+        expect 11 verify_alone nobodys
+        said '^unchecked +package +unrelated.*nobody signed it'
 }
 
 hostile_sources() {
@@ -670,7 +733,10 @@ PY
         [ "$(grep -c '<url protocol="http".*>http://m.example/' repo/repodata/metalink.xml)" = 2 ]
         grep -q "^baseurl=$URL/this/repo$" repo/gn8v-tee.repo
         expect 2 publish --mirror-url http://m.example/a --mirror-url none
-        publish --mirror-url none --baseurl none
+        expect 2 publish --mirror-url none --mirror-url http://m.example/a
+        expect 0 publish --mirror-url none --baseurl none
+        said 'generation [0-9]+ is up to date; changed beside it: repodata/metalink.xml, gn8v-tee.repo$'
+        [ "$(publish --baseurl none --json | python3 -c 'import json, sys; d = json.load(sys.stdin); print(d["changed"], d["beside"])')" = 'False []' ]
         grep -q "^baseurl=file://$PWD/repo$" repo/gn8v-tee.repo
         rm packages/gn8v-tee-helper-1.4*
         publish

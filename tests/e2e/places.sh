@@ -113,7 +113,7 @@ metalinks() {
         while IFS='|' read -r status script; do
                 metalink "$script"
                 expect "$status" mirror "$M" copy
-                if [ -e copy/repodata ]; then die "published: $script"; fi
+                if [ -e copy ]; then die "it leaves $(find copy): $script"; fi
         done <<'CASES'
 5|/hash type="sha256"/s/sha256/sha1/
 5|/^<hash type="sha256"/s/>.*</>0000000000000000000000000000000000000000000000000000000000000000</
@@ -125,6 +125,7 @@ metalinks() {
 6|s/^<hash type="sha256">.../<hash type="sha256">XYZ/
 6|s/name="repomd.xml"/name="other.xml"/
 6|/^<url/d
+5|/good.repodata/d
 6|s/good.repodata.repomd.xml/good/
 6|2s/^/<!DOCTYPE metalink [<!ENTITY a "b">]>/
 6|$d

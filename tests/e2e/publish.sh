@@ -407,24 +407,35 @@ beside() {
 
 # A plain repository is proven by a program that has few libraries, any other by the one that has all: the words are the same.
 whatever_form() {
-        local primary
+        local primary form was
+        restate() { sed -i "s/>$was</>$(digest "$1"/repodata/*-primary.xml.*)</" "$1/repodata/repomd.xml"; } # DIR: repomd.xml says what primary.xml is now
         begin forms
         publish
         tee_repo --json solve --platform platform.provides --repo repo > said
         expect 0 tee_repo solve --platform <(cat platform.provides) --repo repo
         cp -r repo quoted && cp -r repo packed
         primary=$(basename repo/repodata/*-primary.xml.gz)
+        was=${primary%%-*}
         zcat "repo/repodata/$primary" | sed "s/ type=\"rpm\"/ type='rpm'/" | gzip -n > "quoted/repodata/$primary"
         zcat "repo/repodata/$primary" | xz > "packed/repodata/${primary%.gz}.xz"
         sed -i "s/-primary.xml.gz/-primary.xml.xz/" packed/repodata/repomd.xml
-        for form in quoted packed; do
+        rm "packed/repodata/$primary"
+        # What is not as repomd.xml states is nobody's word, in whatever form it comes.
+        gzip -n9 < <(zcat "repo/repodata/$primary") > quoted/other && cp -r repo plain && mv quoted/other "plain/repodata/$primary"
+        for form in plain quoted packed; do
+                expect 5 tee_repo solve --platform platform.provides --repo "$form"
+                said "$form/repodata/$was-primary.xml[.a-z]*: its sha256 is $(digest "$form"/repodata/*-primary.xml.*), not $was as $form/repodata/repomd.xml says"
+                expect 5 tee_repo solve --platform "$form" --repo repo
+                restate "$form"
                 tee_repo --json solve --platform platform.provides --repo "$form" > said.again
                 cmp said said.again
         done
         rm packed/repodata/*.xz
         expect 1 tee_repo solve --platform platform.provides --repo packed
         said 'primary.xml.xz'
+        was=$(digest "quoted/repodata/$primary")
         zcat "repo/repodata/$primary" | head -n 20 | gzip -n > "quoted/repodata/$primary"
+        restate quoted
         expect 6 tee_repo solve --platform platform.provides --repo quoted
         said 'malformed'
 }
@@ -537,6 +548,11 @@ chain_holds() {
         said 'all [0-9]+ links hold'
         verify --json | python3 -c 'import json, sys; assert json.load(sys.stdin)["ok"]'
         expect 0 tee_repo verify
+        # A copy of it is as good, down to the archives; of anything else this workspace knows nothing.
+        "$REPO" -q mirror --key "$KEY" --key "$VENDOR" "file://$PWD/repo" copy
+        expect 0 tee_repo verify --key "$KEY" --repo copy
+        said '^ok +payload +gn8v-tee-driver-'
+        rm -rf copy
         # Without the store, and without the workspace, what is left holds, but not all could be checked.
         mv store away
         expect 11 verify
@@ -572,8 +588,8 @@ others() {
         [ -z "$(find packages -name 'team*' -o -name 'RPM-GPG*' -o -name '.*.tmp')" ] || die 'something was left'
         # Both ways.
         expect 0 tee_repo add --key-file "$WWW/vendor.pub" --key "$VENDOR" theirs/team-tool-1.0-1.noarch.rpm theirs/$file
-        expect 0 tee_repo add theirs/team-tool-1.0-1.noarch.rpm
-        said 'nothing to do'
+        expect 0 tee_repo add theirs/team-tool-1.0-1.noarch.rpm theirs/team-tool-1.0-1.noarch.rpm
+        [ "$(grep -c '^team-tool-1.0-1.noarch.rpm: there already, nothing to do' "$SCRATCH/output")" = 1 ]
         expect 3 tee_repo add unsigned.rpm
         tee_repo list | has 'team-tool-1.0-1.noarch.rpm  *added .* no$'
         publish --platform "$SOURCE/repo/platform/el8.provides"

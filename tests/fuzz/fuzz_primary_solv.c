@@ -8,7 +8,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         Pool *pool = pool_create();
         Repo *repo = repo_create(pool, "ours");
         _cleanup_free_ char *text = strndup((const char *) data, size), *ours = NULL, *theirs = NULL;
+        _cleanup_free_ char *href = NULL, *digest = NULL, *hex = NULL;
 
+        if (text && primary_solv_find(text, strlen(text), &href, &digest, &hex) && (!*href || !*digest || !*hex))
+                abort();
         (void) pool_setdisttype(pool, DISTTYPE_RPM);
         if (text && primary_solv_add(repo, text, strlen(text))) {
                 ours = solv_text(repo);

@@ -2,6 +2,7 @@
 /* The proof, on repositories of a few lines: what holds is proven, and each kind of mistake is found. */
 #include <fcntl.h>
 
+#include "basic/digest.h"
 #include "basic/fs.h"
 #include "basic/strings.h"
 #include "repo/platform.h"
@@ -68,15 +69,18 @@ static void package(const char *name, const char *version, const char *requires,
 
 /* The packages so far become the repository `name`; the next ones are another's. */
 static char *repository(const char *name) {
-        _cleanup_free_ char *body = text_take(&primary), *text = NULL, *base = path_join(dir, name), *data = path_join(base, "repodata"),
+        _cleanup_free_ char *body = text_take(&primary), *text = NULL, *index = NULL, *base = path_join(dir, name), *data = path_join(base, "repodata"),
                             *repomd = path_join(data, "repomd.xml"), *file = path_join(data, "primary.xml");
+        char hex[SHA256_HEX_SIZE];
 
         text = format("<?xml version=\"1.0\"?><metadata xmlns=\"http://linux.duke.edu/metadata/common\" xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\""
                       " packages=\"%zu\">%s</metadata>", n_packages, body);
         ck_assert_int_eq(mkdir_parents(AT_FDCWD, data, 0755), 0);
         write_text(file, text);
-        write_text(repomd, "<?xml version=\"1.0\"?><repomd xmlns=\"http://linux.duke.edu/metadata/repo\"><revision>1</revision><data type=\"primary\">"
-                           "<location href=\"repodata/primary.xml\"/></data></repomd>");
+        ck_assert_int_eq(sha256_buffer(text, strlen(text), hex), 0);
+        index = format("<?xml version=\"1.0\"?><repomd xmlns=\"http://linux.duke.edu/metadata/repo\"><revision>1</revision><data type=\"primary\">"
+                       "<checksum type=\"sha256\">%s</checksum><location href=\"repodata/primary.xml\"/></data></repomd>", hex);
+        write_text(repomd, index);
         n_packages = 0;
         return TAKE_PTR(base);
 }
