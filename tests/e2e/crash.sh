@@ -137,7 +137,8 @@ anew() {
         everywhere import-anew nothing '{"repo": "inside", "may_stay": "inside(/packages|/generations)?$", "sample": 3, "random": 2}' \
                 "${PROGRAM[@]}" import --key "$KEY" --repo inside --baseurl http://inside.example/repo --keep 1 b.tar
         everywhere mirror-anew nothing '{"may_stay": "repo(/\\.mirror|/packages$|/generations$|$)", "sample": 3, "random": 2}' \
-                "$REPO" -q mirror --key-file "$SCRATCH/memory/served/RPM-GPG-KEY-gn8v-tee" --key-file "$SCRATCH/memory/vendor.pub" --keep 1 --timeout 5 "$URL" repo
+                "$REPO" -q mirror --key-file "$SCRATCH/memory/served/RPM-GPG-KEY-gn8v-tee" --key-file "$SCRATCH/memory/vendor.pub" --keep 1 --timeout 5 \
+                --baseurl http://inside.example/repo "$URL" repo
 }
 mirrors() {
         everywhere mirror mirroring '{"may_stay": "repo/.mirror"}' "$REPO" -q mirror --key-file "$SCRATCH/memory/served/RPM-GPG-KEY-gn8v-tee" --key-file "$SCRATCH/memory/vendor.pub" \
