@@ -134,9 +134,10 @@ imports() { everywhere import importing '{"repo": "inside"}' "${PROGRAM[@]}" imp
 anew() {
         mkdir -p "$SCRATCH/memory/nothing"
         cp "$SCRATCH/memory/exporting/b.tar" "$SCRATCH/memory/nothing/"
-        everywhere import-anew nothing '{"repo": "inside", "may_stay": "inside(/packages|/generations)?$", "sample": 3, "random": 2}' \
+        local some="\"every\": $((EVERY > 1 ? EVERY * 4 : 1)), \"sample\": 3, \"random\": 2"
+        everywhere import-anew nothing "{\"repo\": \"inside\", \"may_stay\": \"inside(/packages|/generations)?\$\", $some}" \
                 "${PROGRAM[@]}" import --key "$KEY" --repo inside --baseurl http://inside.example/repo --keep 1 b.tar
-        everywhere mirror-anew nothing '{"may_stay": "repo(/\\.mirror|/packages$|/generations$|$)", "sample": 3, "random": 2}' \
+        everywhere mirror-anew nothing "{\"may_stay\": \"repo(/[.]mirror|/packages\$|/generations\$|\$)\", $some}" \
                 "$REPO" -q mirror --key-file "$SCRATCH/memory/served/RPM-GPG-KEY-gn8v-tee" --key-file "$SCRATCH/memory/vendor.pub" --keep 1 --timeout 5 \
                 --baseurl http://inside.example/repo "$URL" repo
 }
