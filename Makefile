@@ -5,11 +5,12 @@ VERSION := $(shell sed -n "s/^ *version : '\([^']*\)',$$/\1/p" meson.build | hea
 DIST := build/gn8v-tee-$(VERSION).tar.gz
 SANITIZED := build/sanitize
 
+# Unit tests are built where they run, in the sanitized build.
 all: build/build.ninja
-	ninja -C build
+	ninja -C build all test-programs
 
 build/build.ninja:
-	meson setup build
+	meson setup build -Dunit-tests=false
 
 $(SANITIZED)/build.ninja:
 	meson setup $(SANITIZED) -Db_sanitize=address,undefined -Db_lundef=false
@@ -25,7 +26,7 @@ demo: deps all dist
 	tests/demo.sh $(DIST)
 
 check: deps all dist $(SANITIZED)/build.ninja
-	ninja -C $(SANITIZED)
+	ninja -C $(SANITIZED) unit-tests
 	tests/run.sh $(DIST)
 
 # End-to-end suites with sanitized programs; every report fails its suite. SANITIZE=thread: ThreadSanitizer. An hour on two processors. Without those that
@@ -36,7 +37,7 @@ SANITIZED_SUITES = fetch build publish mirror places merge lifecycle signers ora
 check-sanitized: dir = $(if $(filter thread,$(SANITIZE)),build/threads,$(SANITIZED))
 check-sanitized: deps dist
 	[ -e $(dir)/build.ninja ] || meson setup $(dir) -Db_sanitize=$(SANITIZE) -Db_lundef=false
-	ninja -C $(dir)
+	ninja -C $(dir) all test-programs
 	ln -sfn ../repo build/repo
 	GN8V_BUILD=$(dir) GN8V_SUITES="$(or $(GN8V_SUITES),$(SANITIZED_SUITES))" tests/run.sh $(DIST)
 

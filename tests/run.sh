@@ -19,13 +19,13 @@ run_script() {
         local name=$1 rc=0 started=$SECONDS own=$build/logs/$1.results
         shift
         : > "$own"
-        "$@" 2>"$build/logs/$name.err" | tee -a "$own" || rc=$?
+        { TIMEFORMAT='%U %S'; time "$@" 2>"$build/logs/$name.err" | tee -a "$own" || rc=$?; } 2>"$build/logs/$name.cpu"
         if [ $rc != 0 ] && ! grep -q '^not ok' "$own"; then
                 echo "not ok - $name: exit status $rc" | tee -a "$own"
         fi
         cat "$own" >> "$results"
         if [ $rc != 0 ]; then cat "$build/logs/$name.err" >&2; fi
-        echo "# $name: $((SECONDS - started)) s" >&2
+        echo "# $name: $((SECONDS - started)) s, $(awk '{ printf "%d", $1 + $2 }' "$build/logs/$name.cpu") s of a processor" >&2
 }
 
 unit() {
@@ -67,10 +67,10 @@ row() { # shared|own
                 if [ "$1" = $kind ]; then run_script "$name" "$script"; fi
         done
 }
-row shared & shared=$!
-fuzz_and_style
-row own
-wait $shared
+# Each in a shell of its own, so that one's time is not taken for another's.
+row shared &
+{ fuzz_and_style; row own; } &
+wait
 
 skipped=$(grep -c '^ok .*# skip' "$results" || :)
 passed=$(($(grep -c '^ok ' "$results" || :) - skipped))

@@ -94,27 +94,53 @@ words() { python3 -c 'import json, sys; print(json.dumps(sys.argv[1:]))' "$@"; }
 VERIFY=("$REPO" -C /var/empty --releases releases verify --repo repo --key)
 PROGRAM=("$REPO" -q -C . --releases releases)
 
-first() { everywhere first first '{}' "${PROGRAM[@]}" publish "${sign_words[@]}" --platform platform.provides --baseurl http://a.example/repo --keep 2; }
-next() {
-        everywhere publish next "{\"verify\": $(words "${VERIFY[@]}" "$KEY")}" "${PROGRAM[@]}" publish "${sign_words[@]}" --platform platform.provides \
-                --baseurl http://a.example/repo --mirror-url http://a.example/repo --keep 2
+publish_words() {
+        local copy="cp '$SCRATCH'/helpers/gn8v-tee-helper" remove='rm packages/gn8v-tee-helper-*'
+        PUBLISH=("${PROGRAM[@]}" publish "${sign_words[@]}" --platform platform.provides --baseurl http://a.example/repo --mirror-url http://a.example/repo --keep 2)
+        published=$(words "${PUBLISH[@]}")
+        also_1_0=$(words bash -c "$copy-1.0* packages/") now_1_1=$(words bash -c "$remove; $copy-1.1* packages/") now_1_2=$(words bash -c "$remove; $copy-1.2* packages/")
+}
+first() { publish_words; everywhere first first '{}' "${PUBLISH[@]}"; }
+next() { publish_words; everywhere publish next "{\"verify\": $(words "${VERIFY[@]}" "$KEY"), \"later\": [$also_1_0, $published]}" "${PUBLISH[@]}"; }
+# One that knows of the last one what that has left: in a copy, nothing is known. What is there at a shortcut's point, a later one goes by.
+remembering() {
+        publish_words
+        everywhere remembering first "{\"warm\": [$published, $now_1_1, $published, $now_1_2], \"later\": [$also_1_0, $published],
+                \"only\": \"cache/|store/signed/\", \"random\": 0}" "${PUBLISH[@]}"
+}
+# Killed when a second one waits for its lock, which then has to finish.
+beside() {
+        publish_words
+        everywhere beside next "{\"hows\": [\"handover\"], \"beside\": $(words "${PROGRAM[@]}" --lock-timeout 60 "${PUBLISH[@]:${#PROGRAM[@]}}"), \"random\": 0}" "${PUBLISH[@]}"
 }
 back() { everywhere rollback three '{}' "${PROGRAM[@]}" rollback "${sign_words[@]}" --keep 3 2; }
+# One that somebody has signed, with the key, and one of ours.
 adds() {
         local file other
         file=$(basename "$SCRATCH"/helpers/gn8v-tee-helper-1.2*.rpm)
-        other=$(basename "$SCRATCH"/helpers/gn8v-tee-helper-1.1*.rpm)
+        other=$(basename "$WWW"/vendor-manager-*.rpm)
         mkdir -p "$SCRATCH/memory/adding/packages"
-        cp "$SCRATCH/helpers/$file" "$SCRATCH/helpers/$other" "$SCRATCH/memory/adding/"
-        everywhere add adding "{\"repo\": null, \"watch\": [\"packages/$file\"], \"may_stay\": \"store\"}" "${PROGRAM[@]}" add "$other" "$file"
+        cp "$SCRATCH/helpers/$file" "$WWW/$other" "$WWW/vendor.pub" "$SCRATCH/memory/adding/"
+        everywhere add adding "{\"repo\": null, \"watch\": [\"packages/$file\"], \"may_stay\": \"store\"}" "${PROGRAM[@]}" add --key-file vendor.pub "$other" "$file"
         cp -a "$SCRATCH/memory/adding" "$SCRATCH/memory/removing" && cd "$SCRATCH/memory/removing"
-        tee_repo add "$other" "$file"
+        tee_repo add --key-file vendor.pub "$other" "$file"
         everywhere remove removing '{"repo": null, "watch": []}' "${PROGRAM[@]}" remove "$other" "${file%.rpm}"
 }
 prunes() { everywhere prune two '{}' "${PROGRAM[@]}" prune --keep 1; }
 exports() { everywhere export exporting '{"repo": null, "watch": ["b.tar"]}' "${PROGRAM[@]}" export "${sign_words[@]}" b.tar; }
 imports() { everywhere import importing '{"repo": "inside"}' "${PROGRAM[@]}" import delta.tar --repo inside --keep 1; }
 
+# Where nothing was before.
+anew() {
+        mkdir -p "$SCRATCH/memory/nothing"
+        cp "$SCRATCH/memory/exporting/b.tar" "$SCRATCH/memory/nothing/"
+        local some="\"every\": $((EVERY > 1 ? EVERY * 4 : 1)), \"sample\": 3, \"random\": 2"
+        everywhere import-anew nothing "{\"repo\": \"inside\", \"may_stay\": \"inside(/packages|/generations)?\$\", $some}" \
+                "${PROGRAM[@]}" import --key "$KEY" --repo inside --baseurl http://inside.example/repo --keep 1 b.tar
+        everywhere mirror-anew nothing "{\"may_stay\": \"repo(/[.]mirror|/packages\$|/generations\$|\$)\", $some}" \
+                "$REPO" -q mirror --key-file "$SCRATCH/memory/served/RPM-GPG-KEY-gn8v-tee" --key-file "$SCRATCH/memory/vendor.pub" --keep 1 --timeout 5 \
+                --baseurl http://inside.example/repo "$URL" repo
+}
 mirrors() {
         everywhere mirror mirroring '{"may_stay": "repo/.mirror"}' "$REPO" -q mirror --key-file "$SCRATCH/memory/served/RPM-GPG-KEY-gn8v-tee" --key-file "$SCRATCH/memory/vendor.pub" \
                 --keep 1 --timeout 5 "$URL" repo
@@ -166,11 +192,14 @@ make_keys
 prepare make_signer make_workspace make_copies
 scenario 'a first publish' first
 scenario 'a publish' next
+scenario 'a publish that remembers the last one' remembering
+scenario 'a publish that another one waits for' beside
 scenario 'a rollback' back
 scenario 'packages that are added, and removed' adds
 scenario 'a prune' prunes
 scenario 'an export' exports
 scenario 'an import' imports
+scenario 'a first import, a first mirror' anew
 scenario 'a mirror' mirrors
 scenario 'a mirror of some packages' selects
 scenario 'a fetch' fetches

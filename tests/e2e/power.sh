@@ -58,7 +58,7 @@ every() {
         cp -a "$SCRATCH/base/." "$root/"
         mount --bind /proc "$root/real-proc"
         "$INJECT" "$root" "$SCRATCH/$from" "$which" "$@" > "$root.points" || { cat "$root.points"; die "see above"; }
-        [ "$which" = order ] || echo "$which $*: $(cat "$root.points") points"
+        [ "$which" = order ] || echo "$which $*: $(cat "$root.points")"
         umount "$root/real-proc"
 }
 # Both at once: the machine has more than one processor, and each run mostly waits for its tools.
@@ -91,5 +91,5 @@ scenario "apply" both before apply
 scenario "pause" both before pause
 scenario "revert, with edits made since" both applied revert
 scenario "revert --finish" both reverted revert --finish
-grep -h ' points$' "$LOGS"/*.log | grep -v '^+' | sed 's/^/# /'
+grep -h ' points, [0-9]* states$' "$LOGS"/*.log | grep -v '^+' | sed 's/^/# /'
 finish
