@@ -23,22 +23,28 @@ void publish_report_clear(PublishReport *r) {
         *r = (PublishReport){};
 }
 
-static void publish_done(Publish *p) {
+/* What only the making of the next state needs: it is much. */
+static void publish_made(Publish *p) {
         for (size_t i = 0; p->taken && i < p->inputs->n_packages; i++)
                 published_package_free(p->taken[i]);
         for (size_t i = 0; i < p->n_entries; i++)
                 index_entry_clear(&p->entries[i]);
-        free(p->taken);
-        free(p->jobs);
-        free(p->entries);
-        free(p->known.gone);
-        free(p->known.primary);
-        free(p->known.nevras);
-        index_free(p->index);
-        memo_free(p->memo);
+        free(TAKE_PTR(p->taken));
+        free(TAKE_PTR(p->jobs));
+        free(TAKE_PTR(p->entries));
+        p->n_entries = 0;
+        free(TAKE_PTR(p->known.gone));
+        free(TAKE_PTR(p->known.primary));
+        free(TAKE_PTR(p->known.nevras));
+        p->index = index_free(p->index);
+        p->memo = memo_free(p->memo);
+        p->inputs = inputs_free(p->inputs);
+}
+
+static void publish_done(Publish *p) {
+        publish_made(p);
         package_context_done(&p->packages);
         repository_free(p->repo);
-        inputs_free(p->inputs);
         keyring_free(p->keyring);
         generation_free(p->next);
         free(p->vendor_keys);
@@ -454,7 +460,7 @@ static int finish_part(void *data, size_t i, Error *e) {
         default:
                 if (p->report.changed)
                         publish_remember(p);
-                p->memo = memo_free(p->memo); /* it is large: while the disk is waited for */
+                publish_made(p); /* while the disk is waited for */
                 return 0;
         }
 }
