@@ -71,10 +71,11 @@ static int report_json(const PublishReport *r, const char *path, Error *e) {
                                                                  "sha256", p->sha256, "size", (json_int_t) p->size, "signer", p->signer,
                                                                  "vendor", p->vendor, "new", p->staged));
         }
-        j = json_pack("{s:o, s:I, s:b, s:s, s:s?, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "repo", json_text(path), "generation", (json_int_t) g->number,
+        j = json_pack("{s:o, s:I, s:b, s:s, s:s?, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "repo", json_text(path), "generation", (json_int_t) g->number,
                       "changed", r->changed, "key", g->key, "also", g->also, "repomd_sha256", g->repomd_sha256, "revision", (json_int_t) g->revision,
                       "signed", (json_int_t) r->signed_packages, "vendor", (json_int_t) r->vendor_packages,
-                      "reused", (json_int_t) r->reused_packages, "removed", (json_int_t) r->removed_packages, "packages", packages,
+                      "reused", (json_int_t) r->reused_packages, "removed", (json_int_t) r->removed_packages,
+                      "repaired", (json_int_t) r->repaired_packages, "repaired_metadata", r->repaired_metadata, "packages", packages,
                       "beside", json_texts(r->beside));
         if (j && r->proof)
                 (void) json_object_set_new(j, "proof", proof_to_json(r->proof));
@@ -88,6 +89,10 @@ static void report_text(const PublishReport *r, const char *path) {
         }
         printf("%s: generation %" PRIu64 ", %zu packages: %zu signed, %zu of vendors, %zu as before; %zu checks proven\n", path,
                r->generation->number, r->generation->n_packages, r->signed_packages, r->vendor_packages, r->reused_packages, r->proof->n_checks);
+        if (r->repaired_packages > 0)
+                printf("%s: repaired: %zu of its packages were damaged or missing\n", path, r->repaired_packages);
+        if (r->repaired_metadata)
+                printf("%s: repaired: its metadata or their signature were damaged or missing\n", path);
         for (size_t i = 0; i < r->generation->n_packages; i++)
                 log_debug("%s%s", r->generation->packages[i]->nevra, r->generation->packages[i]->staged ? " (new)" : "");
 }

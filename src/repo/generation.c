@@ -259,7 +259,7 @@ static int list_numbers(Loading *l, int fd, size_t max, Error *e) {
         while (r >= 0 && (d = readdir(dir))) {
                 uint64_t number, *grown;
 
-                if (parse_u64(d->d_name, &number) < 0)
+                if (parse_u64(d->d_name, &number) < 0 || (d->d_name[0] == '0' && d->d_name[1]))
                         continue;
                 if (l->n == max) {
                         r = error_set(e, EFBIG, EXIT_INVALID, "%s/generations: more than %zu", l->repo_path, max);

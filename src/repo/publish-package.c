@@ -306,7 +306,7 @@ int package_take(PackageContext *c, const InputPackage *in, PublishedPackage **r
                 return error_hint(e, r, in->signer ? "run `gn8v-tee-repo fetch` first" : "build it again");
         if ((r = check_name(in, f, e)) < 0 || (r = check_replaced(c, in, f, old, e)) < 0 || (r = describe(in, f, signer, q, e)) < 0)
                 return r;
-        if (old && is_same(in, f, old, signer) && repository_has_intact(c->repo, old))
+        if (old && is_same(in, f, old, signer) && repository_has_sealed(c->repo, old, f->build_time))
                 r = reuse(c, in, old, q, e);
         else
                 r = stage_package(c, in, f, q, ret_origin, e);

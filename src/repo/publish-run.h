@@ -38,9 +38,15 @@ typedef struct Publish {
         int64_t started_ns;
         Generation *next;
         PublishReport report;
+        Freshness found; /* as what is published says, where no generation tells; zeros: nothing does */
         char *vendor_keys; /* see vendor_keys_load() */
         char *comps, *repo_file; /* their texts */
 } Publish;
+
+/* Where something is published, and no generation is left to tell by whom: refuses what is not signed by our keys. */
+int publish_claim(Publish *p, Error *e);
+/* What is published and damaged: which packages had to be taken anew, and, where nothing else makes a new state, whether metadata and signature are whole. */
+void publish_look(Publish *p);
 
 /* What libsolv need not be told again: p->known. */
 int publish_find_known(Publish *p, Error *e);

@@ -311,7 +311,8 @@ static int check_apart(const PublishOptions *o, Error *e) {
 }
 
 static int refuse_mirror(const Publish *p, Error *e) {
-        const Generation *g = p->repo->current;
+        const Repository *r = p->repo;
+        const Generation *g = r->current ? r->current : r->n_generations > 0 ? r->generations[r->n_generations - 1] : NULL;
 
         if (!g || !generation_is_mirror(g))
                 return 0;
@@ -330,7 +331,7 @@ static int next_generation(Publish *p, Error *e) {
                 return r;
         p->packages.repo = p->repo;
         p->packages.memo = p->memo;
-        g->number = MAX(known, p->repo->n_generations > 0 ? p->repo->generations[p->repo->n_generations - 1]->number : 0) + 1;
+        g->number = MAX(MAX(known, p->found.serial), p->repo->n_generations > 0 ? p->repo->generations[p->repo->n_generations - 1]->number : 0) + 1;
         return 0;
 }
 
@@ -341,7 +342,7 @@ static int set_freshness(Publish *p, Error *e) {
 
         p->next->freshness.serial = p->next->number;
         p->next->valid_sec = p->o->valid_sec != 0 ? MAX(p->o->valid_sec, (int64_t) 0) : newest ? newest->valid_sec : 0;
-        if (p->o->valid_sec == 0 && newest && newest->valid_sec == 0 && newest->freshness.expires > 0)
+        if (p->o->valid_sec == 0 && (newest ? newest->valid_sec == 0 && newest->freshness.expires > 0 : p->found.expires > 0))
                 return error_hint(e, error_set(e, EINVAL, EXIT_USAGE, "%s: what is published expires, and does not say after how many days", p->o->repo),
                                   "say for how long the next state is valid: --valid-days (or none)");
         if (p->next->valid_sec == 0)
@@ -412,7 +413,7 @@ static int read_part(void *data, size_t i, Error *e) {
 
         switch (i) {
         case 0:
-                r = repository_read(p->repo, e);
+                r = repository_read_any(p->repo, e);
                 return r < 0 ? r : refuse_mirror(p, e);
         case 1: return inputs_load_known(p->o->workspace, p->o->releases, p->o->n_releases, p->memo, p->repo->fd, &p->inputs, e);
         default:
@@ -430,7 +431,7 @@ static int read_all(Publish *p, Error *e) {
         /* The lock first: what is remembered is one run's at a time. */
         if ((r = check_apart(o, e)) < 0 || (r = packages_settle(o->workspace, e)) < 0 || (r = repository_begin(o->repo, &p->repo, e)) < 0 ||
             (r = memo_open(o->workspace, o->repo, signer, &p->memo, e)) < 0 ||
-            (r = parallel_run(3, read_part, p, e)) < 0 ||
+            (r = parallel_run(3, read_part, p, e)) < 0 || (p->repo->unknown && (r = publish_claim(p, e)) < 0) ||
             (r = vendor_keys_load(o->workspace, o->releases, o->n_releases, p->inputs->added_keys, &p->vendor_keys, e)) < 0 ||
             (r = signed_store_open(o->workspace, signer, &p->packages.known, e)) < 0 || (r = render_repo_file(p, e)) < 0)
                 return r;
@@ -465,6 +466,10 @@ static int finish_part(void *data, size_t i, Error *e) {
         }
 }
 
+static int check_serial(const Publish *p, Error *e) {
+        return serial_check(p->o->workspace, p->o->repo, (char *[]){ p->next->key, p->next->also, NULL }, p->next->number, e);
+}
+
 static int run(Publish *p, Error *e) {
         uint64_t freed = 0;
         int r;
@@ -473,7 +478,8 @@ static int run(Publish *p, Error *e) {
             (r = find_revision(p, e)) < 0 || (r = set_freshness(p, e)) < 0)
                 return r;
         p->report.changed = !p->repo->current || !generation_same(p->repo->current, p->next) || is_due(p->repo->current, p->next);
-        if ((p->report.changed && ((r = make_next(p, e)) < 0 || (r = repository_switch(p->repo, p->next, e)) < 0)) ||
+        publish_look(p);
+        if ((p->report.changed && ((r = make_next(p, e)) < 0 || (r = check_serial(p, e)) < 0 || (r = repository_switch(p->repo, p->next, e)) < 0)) ||
             (r = parallel_run_on(FINISH_PARTS, FINISH_PARTS, finish_part, p, e)) < 0)
                 return r;
         if (p->report.removed_packages > 0)

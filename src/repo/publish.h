@@ -28,6 +28,8 @@ typedef struct PublishReport {
         Generation *generation;  /* the published one */
         bool changed;            /* false: there was nothing to publish, generation is the old one */
         size_t signed_packages, vendor_packages, reused_packages, removed_packages;
+        size_t repaired_packages; /* that were published, and not there any more as they were */
+        bool repaired_metadata;   /* so were the metadata or their signature: see publish_look() */
         ProveReport *proof;      /* NULL if nothing changed */
         char **beside;           /* see repository.h */
 } PublishReport;

@@ -45,6 +45,7 @@ Repository *repository_free(Repository *r) {
         safe_close(r->fd);
         generations_free(r->generations, r->n_generations);
         strv_free(r->beside);
+        free(r->cut);
         free(r->made);
         free(r->path);
         free(r);
@@ -113,7 +114,7 @@ int repository_refuse_foreign(const Repository *r, bool everything, Error *e) {
         struct dirent *entry;
         int fd, k = 0;
 
-        if (r->current || r->unclean || r->n_generations > 0)
+        if (r->current || r->unclean || r->unknown || r->n_generations > 0)
                 return 0;
         fd = openat(r->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0 || !(d = fdopendir(fd))) {
@@ -133,7 +134,7 @@ int repository_refuse_foreign(const Repository *r, bool everything, Error *e) {
         return k;
 }
 
-static int not_ours(const Repository *r, Error *e) {
+int repository_refuse_unknown(const Repository *r, Error *e) {
         return error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s: its metadata was not published by gn8v-tee-repo", r->path), "give another directory");
 }
 
@@ -144,9 +145,9 @@ static bool has(const Repository *r, const char *name) {
 
 /* Of a directory that none of our runs was ever in: before the first byte is written there. */
 static int refuse_untouched(const Repository *r, Error *e) {
-        if (has(r, "generations") || has(r, STAGE))
+        if (has(r, "generations") || has(r, STAGE) || has(r, ".lock"))
                 return 0;
-        return has(r, "repodata/repomd.xml") ? not_ours(r, e) : repository_refuse_foreign(r, false, e);
+        return has(r, "repodata/repomd.xml") ? repository_refuse_unknown(r, e) : repository_refuse_foreign(r, false, e);
 }
 
 static int lock(Repository *r, Error *e) {
@@ -184,7 +185,12 @@ int repository_retire(Repository *r, uint64_t number, Error *e) {
         return renameat(r->fd, from, r->fd, to) < 0 ? error_errno(e, errno, "%s/%s", r->path, from) : 0;
 }
 
-/* Generations behind the published one were never switched to: they are of a run that was killed. */
+/* Generations behind the published one were never switched to: they are of a run that was killed. So is, where nothing is published, the one that it had
+ * staged. All others are kept, whatever became of repomd.xml: the next state is numbered after them. */
+static bool was_never_switched_to(const Repository *r, const Generation *g) {
+        return r->current ? g->number > r->current->number : r->cut && streq(g->repomd_sha256, r->cut);
+}
+
 static int find_current(Repository *r, Error *e) {
         char hex[SHA256_HEX_SIZE];
         int k;
@@ -196,11 +202,10 @@ static int find_current(Repository *r, Error *e) {
         if (k < 0 && k != -ENOENT)
                 return error_errno(e, -k, "%s/repodata/repomd.xml", r->path);
         r->current = k < 0 ? NULL : generations_current(r->generations, r->n_generations, hex);
-        if (k >= 0 && r->n_generations == 0)
-                return not_ours(r, e);
+        r->unknown = k >= 0 && r->n_generations == 0;
         if (!r->current && k >= 0)
                 return 0; /* repomd.xml was changed by somebody: everything is kept, and published anew */
-        while (r->n_generations > 0 && (!r->current || r->generations[r->n_generations - 1]->number > r->current->number)) {
+        while (r->n_generations > 0 && was_never_switched_to(r, r->generations[r->n_generations - 1])) {
                 r->unclean = true;
                 if ((k = repository_retire(r, r->generations[r->n_generations - 1]->number, e)) < 0)
                         return k;
@@ -211,11 +216,14 @@ static int find_current(Repository *r, Error *e) {
 
 static int make_stage(Repository *r, Error *e) {
         static const char *const dirs[] = { STAGE, STAGE "/packages", STAGE "/repodata", STAGE "/generation" };
+        char hex[SHA256_HEX_SIZE];
         struct stat st;
         int k;
 
         /* Of a run that was killed: it may have left package files, too. */
         r->unclean = fstatat(r->fd, STAGE, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        if (r->unclean && sha256_file(r->fd, STAGE "/repodata/repomd.xml", hex) >= 0 && !(r->cut = strdup(hex)))
+                return error_oom(e);
         r->staged = true;
         if ((k = remove_tree(r->fd, STAGE)) < 0)
                 return error_errno(e, -k, "%s/" STAGE, r->path);
@@ -248,13 +256,18 @@ int repository_begin(const char *path, Repository **ret, Error *e) {
         return 0;
 }
 
-int repository_read(Repository *r, Error *e) {
+int repository_read_any(Repository *r, Error *e) {
         int k;
 
         if ((k = find_current(r, e)) < 0 || (k = repository_refuse_foreign(r, false, e)) < 0)
                 return k;
         repository_watch_readers(r);
         return 0;
+}
+
+int repository_read(Repository *r, Error *e) {
+        int k = repository_read_any(r, e);
+        return k >= 0 && r->unknown ? repository_refuse_unknown(r, e) : k;
 }
 
 int repository_open(const char *path, Repository **ret, Error *e) {
@@ -284,6 +297,9 @@ int repository_open_published(const char *path, Repository **ret, Error *e) {
                 return repository_is_empty(path, e);
         if ((k = repository_open(path, &r, e)) < 0)
                 return k;
+        if (!r->current && r->n_generations > 0)
+                return error_hint(e, error_set(e, ENOENT, EXIT_FAILED, "%s/repodata/repomd.xml: not there, or not as it was published", path),
+                                  "publish again: the generations are kept");
         if (!r->current)
                 return repository_is_empty(path, e);
         *ret = TAKE_PTR(r);

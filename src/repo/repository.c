@@ -8,6 +8,7 @@
 
 #include "basic/fs.h"
 #include "repo/rpm-file.h"
+#include "repo/signed-store.h"
 #include "repo/sync.h"
 
 #define DEPTH_MAX     16
@@ -168,6 +169,21 @@ bool repository_has_intact(const Repository *r, const PublishedPackage *p) {
         return rpm_file_open(r->fd, p->href, &f, &ignored) >= 0 && f->size == p->size && streq(f->header_sha256, p->header_sha256);
 }
 
+bool repository_has_sealed(const Repository *r, const PublishedPackage *p, int64_t build_time) {
+        _cleanup_(rpm_file_freep) RpmFile *f = NULL;
+        _cleanup_error_ Error ignored = ERROR_INIT;
+        char hex[SHA256_HEX_SIZE];
+
+        if (rpm_file_open(r->fd, p->href, &f, &ignored) < 0 || f->size != p->size || !streq(f->header_sha256, p->header_sha256))
+                return false;
+        if (file_is_sealed(f->fd, p->sha256))
+                return true;
+        if (lseek(f->fd, 0, SEEK_SET) < 0 || sha256_fd(f->fd, hex) < 0 || !streq(hex, p->sha256))
+                return false;
+        (void) file_seal(f->fd, build_time, p->sha256); /* else it is read again next time */
+        return true;
+}
+
 /* In one step. Who opened repomd.xml in the very moment before finds its signature again, and then the step is done once more. */
 static int exchange(Repository *r) {
         for (unsigned i = 0;; i++) {
@@ -282,6 +298,40 @@ static int sweep_metadata(Repository *r, const Generation *published, size_t fir
         return k;
 }
 
+static bool has_generation(const Repository *r, const Generation *published, uint64_t number) {
+        for (size_t i = 0; i < r->n_generations; i++)
+                if (r->generations[i]->number == number)
+                        return true;
+        return published->number == number;
+}
+
+/* A generation that somebody removed leaves its packages, which no generation names; it shows by its metadata, or by a directory without a manifest. */
+static int find_lost(Repository *r, const Generation *published, Error *e) {
+        static const char *const places[] = { "repodata", STAGE "/repodata" };
+        _cleanup_free_ uint64_t *numbers = NULL;
+        size_t n = 0;
+        int k = generations_list(r->fd, r->path, SIZE_MAX, &numbers, &n, e);
+
+        for (size_t i = 0; k >= 0 && i < n; i++)
+                if (!has_generation(r, published, numbers[i])) {
+                        k = repository_retire(r, numbers[i], e);
+                        r->unclean = true;
+                }
+        for (size_t i = 0; k >= 0 && !r->unclean && i < ELEMENTSOF(places); i++) {
+                int fd = openat(r->fd, places[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+                struct dirent *d;
+
+                while (dir && (d = readdir(dir)))
+                        r->unclean |= d->d_name[0] != '.' && !is_kept_metadata(r, published, 0, d->d_name);
+                if (dir)
+                        (void) closedir(dir);
+                else
+                        safe_close(fd);
+        }
+        return k;
+}
+
 /* Only then is every package file below the top ours to remove. */
 static bool is_mirror(const Repository *r, const Generation *published) {
         if (generation_is_mirror(published))
@@ -320,15 +370,17 @@ int repository_clean(Repository *r, const Generation *published, unsigned keep, 
         bool mirror;
         int k;
 
+        if ((k = find_lost(r, published, e)) < 0)
+                return k;
         /* All of them first, and for good: a generation that is kept has its packages. */
-        for (size_t i = 0; i < first; i++) {
-                if (r->generations[i]->number == published->number)
+        for (size_t i = 0; i < r->n_generations; i++) {
+                if (r->generations[i]->number == published->number || (i >= first && !(r->broken && r->generations[i] == r->current)))
                         continue;
                 if ((k = repository_retire(r, r->generations[i]->number, e)) < 0)
                         return k;
                 r->cleaning = true;
         }
-        if (first > 0 && (k = sync_dir(r, "generations", e)) < 0)
+        if ((first > 0 || r->broken) && (k = sync_dir(r, "generations", e)) < 0)
                 return k;
         for (size_t i = 0; i < first; i++)
                 if (r->generations[i]->number != published->number && (k = drop_packages(r, r->generations[i], published, first, &removed, e)) < 0)

@@ -21,8 +21,11 @@ typedef struct Repository {
         Generation **generations; /* that are on disk and count, by number */
         size_t n_generations;
         bool unclean;             /* a run that was killed left something: package files may be there that no generation names */
+        bool unknown;             /* something is published there, and no generation is left that could tell by whom */
+        char *cut;                /* digest of the repomd.xml that a killed run had staged; NULL: none */
         bool cleaning;            /* this one is about to */
         Generation *current;      /* one of them: the published one; NULL: nothing is published */
+        bool broken;              /* whose metadata are not whole: it is not kept when it has a successor */
         uint64_t freed;           /* bytes of the package files that repository_clean() has removed */
         char **beside;            /* files that no state names (gn8v-tee.repo, keys, the metalink) which this run has changed or removed: see seal_top() */
 } Repository;
@@ -37,7 +40,10 @@ int repository_open(const char *path, Repository **ret, Error *e);
 /* The two halves of it, for who has something else to do at the same time: the lock, and what is there. */
 int repository_begin(const char *path, Repository **ret, Error *e);
 int repository_read(Repository *r, Error *e);
-/* The same where something is published: else -ENOENT/EXIT_FAILED, and nothing is written there. */
+/* The second half for who can tell by its signature whether what is published there is its own: r->unknown says that it has to, or repository_refuse_unknown(). */
+int repository_read_any(Repository *r, Error *e);
+int repository_refuse_unknown(const Repository *r, Error *e);
+/* The same where something is published, and repomd.xml is there as it was: else -ENOENT/EXIT_FAILED, and nothing is written there. */
 int repository_open_published(const char *path, Repository **ret, Error *e);
 /* Says so: -ENOENT/EXIT_FAILED. */
 int repository_is_empty(const char *path, Error *e);
@@ -53,6 +59,8 @@ int repository_sync(Repository *r, Error *e);
 
 /* Whether a package that an older generation names is still what its manifest says, by its size and signed header. */
 bool repository_has_intact(const Repository *r, const PublishedPackage *p);
+/* The same of one that publish has sealed: also that nobody wrote to it since. Without its seal, as a copy may be, its digest tells, and it is sealed again. */
+bool repository_has_sealed(const Repository *r, const PublishedPackage *p, int64_t build_time);
 
 /* From here on clients are watched, see readers.h: repository_open() does so already, and who has read repomd.xml since begins anew. */
 void repository_watch_readers(Repository *r);

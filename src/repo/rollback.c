@@ -175,6 +175,7 @@ int rollback(const RollbackOptions *o, Generation **ret, Error *e) {
         if (from == r->current)
                 return error_set(e, EALREADY, EXIT_USAGE, "%s: generation %" PRIu64 " is the published one", o->repo, from->number);
         if ((k = is_done(r, o, from, &done, e)) < 0 || (k = done ? copy_generation(r->current, &next, e) : stage_next(r, o, from, &next, e)) < 0 ||
+            (k = serial_check(o->workspace, o->repo, (char *[]){ next->key, next->also, NULL }, next->number, e)) < 0 ||
             (k = done ? metalink_refresh(r, next->revision, o->mirror_urls, e) : repository_switch(r, next, e)) < 0 ||
             (k = serial_remember(o->workspace, o->repo, (char *[]){ next->key, next->also, NULL }, next->number, e)) < 0 || (k = repository_clean(r, next, o->keep, &removed, e)) < 0)
                 return k;

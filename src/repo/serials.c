@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "basic/digest.h"
 #include "basic/fs.h"
@@ -60,6 +61,37 @@ static int write_serial(const char *workspace, const char *path, uint64_t serial
         if ((r = mkdir_parents(AT_FDCWD, dir, 0755)) < 0 || (r = remove_temporaries(AT_FDCWD, dir, path_basename(path))) < 0 ||
             (r = write_file_atomic(AT_FDCWD, path, text, strlen(text), 0644)) < 0)
                 return error_errno(e, -r, "%s", path);
+        return 0;
+}
+
+static int try_write(const char *workspace, const char *path, Error *e) {
+        const char *base = path_basename(path);
+        _cleanup_free_ char *dir = path_join(workspace, "serials"), *temp = format("%s/.%s.%d.tmp", dir ? dir : "", base, (int) getpid());
+        int r;
+
+        if (!dir || !temp)
+                return error_oom(e);
+        if ((r = mkdir_parents(AT_FDCWD, dir, 0755)) >= 0 && (r = remove_temporaries(AT_FDCWD, dir, base)) >= 0) {
+                r = write_file_new(AT_FDCWD, temp, "0\n", 2, 0600);
+                if (unlink(temp) < 0 && r >= 0)
+                        r = -errno;
+        }
+        if (r >= 0)
+                return 0;
+        return error_hint(e, error_errno(e, -r, "%s", path), "nothing was published; let who publishes write to %s, then run it again", dir);
+}
+
+int serial_check(const char *workspace, const char *repo, char *const *fingerprints, uint64_t serial, Error *e) {
+        STRV_FOREACH(s, fingerprints) {
+                _cleanup_free_ char *path = NULL;
+                uint64_t known;
+                int r;
+
+                if ((r = known_path(workspace, repo, *s, &path, e)) < 0 || (r = read_known(path, &known, e)) < 0)
+                        return r;
+                if (known < serial && (r = try_write(workspace, path, e)) < 0)
+                        return r;
+        }
         return 0;
 }
 

@@ -9,5 +9,7 @@
 int serial_known(const char *workspace, const char *repo, char *const *fingerprints, uint64_t *ret, Error *e);
 /* For somebody who means to go back: this one is what is known now, of each key. */
 int serial_go_back(const char *workspace, const char *repo, char *const *fingerprints, uint64_t serial, Error *e);
+/* Whether serial_remember() could write this one: to be asked before it is published, and refused with the next action. */
+int serial_check(const char *workspace, const char *repo, char *const *fingerprints, uint64_t serial, Error *e);
 /* Remembers a higher one, for each key; a lower one changes nothing. */
 int serial_remember(const char *workspace, const char *repo, char *const *fingerprints, uint64_t serial, Error *e);

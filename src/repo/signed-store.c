@@ -65,7 +65,11 @@ bool signed_store_take(SignedStore *s, const char *unsigned_sha256, int dir_fd, 
         if (!sha256_is_valid(sha256))
                 return false;
         fd = openat(s->fd, sha256, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (fd < 0 || !file_is_sealed(fd, sha256) || linkat(s->fd, sha256, dir_fd, name, 0) < 0)
+        if (fd >= 0 && !file_is_sealed(fd, sha256)) {
+                (void) unlinkat(s->fd, sha256, 0); /* who signs it anew keeps that one */
+                return false;
+        }
+        if (fd < 0 || linkat(s->fd, sha256, dir_fd, name, 0) < 0)
                 return false;
         memcpy(ret_sha256, sha256, SHA256_HEX_SIZE);
         return true;

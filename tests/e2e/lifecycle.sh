@@ -275,6 +275,81 @@ PY
         expect 5 tee_repo sbom multi-$NEW
 }
 
+# mended WORDS: the next publish, of nothing new, says so and makes the state whole; the one after it has nothing to do.
+mended() {
+        expect 0 publish --baseurl http://a.example/r
+        said "repaired: $1"
+        if ! diff -r repo/packages fresh/packages; then die "not what a fresh publish makes: $1"; fi
+        whole
+        expect 0 publish --baseurl http://a.example/r
+        said 'nothing to publish'
+}
+healed() {
+        local file=repo/packages/gn8v-tee-helper-1.0-1.noarch.rpm vendor=repo/packages/vendor-manager-7.1-1.noarch.rpm before i
+        begin healed
+        publish --baseurl http://a.example/r
+        cp -a repo fresh
+        # One byte in place, which is the kept signed copy's byte, too; with and without what is remembered.
+        for i in remembered forgotten; do
+                printf X | dd of=$file bs=1 seek=$(($(stat -c %s $file) - 9)) conv=notrunc status=none
+                [ $i = remembered ] || rm -rf cache store/signed
+                mended '1 of its packages'
+        done
+        truncate -s -5 $file && rm $vendor
+        [ "$(publish --baseurl http://a.example/r --json | python3 -c 'import json, sys; d = json.load(sys.stdin); print(d["changed"], d["repaired"], d["repaired_metadata"])')" = 'True 2 False' ]
+        diff -r repo/packages fresh/packages
+        # A copy without its seals is as good.
+        find repo/packages -name '*.rpm' -exec touch -d 2020-01-01 {} +
+        expect 0 publish --baseurl http://a.example/r
+        said 'nothing to publish'
+        rm repo/repodata/*-primary.xml.gz
+        mended 'its metadata'
+        for i in repo/repodata/*-filelists.xml.gz repo/repodata/repomd.xml.asc repo/repodata/repomd.xml.key; do
+                [ -e "$i" ] || continue
+                printf X | dd of="$i" bs=1 seek=40 conv=notrunc status=none
+        done
+        mended 'its metadata'
+        rm repo/repodata/repomd.xml.asc
+        mended 'its metadata'
+        # Without repomd.xml nothing that is refused or cannot be done costs a generation, and the count goes on, here and elsewhere.
+        before=$(ls repo/generations)
+        rm repo/repodata/repomd.xml
+        refuses rollback 1
+        said 'publish again'
+        refuses tee_repo prune --keep 1
+        mv locks other && expect 3 publish && mv other locks
+        [ "$(ls repo/generations)" = "$before" ] || die "a refused run has removed generations"
+        rm -rf repo/repodata serials
+        expect 0 publish --keep 9
+        said "generation $(($(tail -n 1 <<< "$before") + 1)), "
+        whole
+        # A record that cannot be written is told before anything is published.
+        before=$(state)
+        helper 1.1
+        mv serials away && touch serials
+        refuses publish
+        said 'nothing was published'
+        same_state "$before"
+        rm serials && mv away serials
+        # Of a generation that somebody removed nothing stays; without any, our signature tells whose the rest is.
+        publish --keep 9
+        rm -r repo/generations/*
+        rm packages/gn8v-tee-helper-1.1* && package gn8v-tee-helper 1.2
+        i=$(sed -n 's/.*serial=\([0-9]*\).*/\1/p' repo/repodata/repomd.xml)
+        rm -r serials && expect 0 publish
+        said "generation $((i + 1)), "
+        [ "$(ls repo/packages/gn8v-tee-helper-*)" = repo/packages/gn8v-tee-helper-1.2-1.noarch.rpm ]
+        helper 1.3
+        publish
+        rm "repo/generations/$((i + 1))/manifest.json"
+        expect 0 publish
+        [ "$(ls repo/packages/gn8v-tee-helper-*)" = repo/packages/gn8v-tee-helper-1.3-1.noarch.rpm ] && [ "$(ls repo/generations)" = $((i + 2)) ]
+        whole
+        rm -r repo/generations/*
+        expect 1 tee_repo publish --key "$VENDOR" --gnupghome "$KEYS" --platform platform.provides
+        said 'was not published by gn8v-tee-repo'
+}
+
 make_keys
 prepare make_template
 
@@ -283,5 +358,6 @@ scenario 'an earlier state is published again' gone_back
 scenario 'a replayed state is told' replayed
 scenario 'an expired state is told' expired
 scenario 'older states are removed' pruned
+scenario 'what was damaged or removed is published whole again' healed
 scenario 'a release is told in SPDX' bill_of_materials
 finish
