@@ -8,8 +8,9 @@
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/sum.h"
 
-#define FORMAT     "gn8v-tee publish memo 3, " GN8V_VERSION
+#define FORMAT     "gn8v-tee publish memo 4, " GN8V_VERSION
 #define BOOT_ID    "/proc/sys/kernel/random/boot_id"
 #define PARTS_MAX  10000000u
 #define CERTIFICATION_MAX 2048
@@ -25,7 +26,9 @@ typedef struct MemoHeader {
         uint64_t xml_number, xml_size[INDEX_STREAMS];
         uint64_t n_parts[INDEX_STREAMS];
         char parts_sha256[INDEX_STREAMS][SHA256_HEX_SIZE];
+        uint64_t solv_sum; /* of base.solv */
         uint64_t size; /* of all of it */
+        uint64_t sum;  /* of this (with 0 here) and of the parts; entries have their own */
 } MemoHeader;
 
 struct Memo {
@@ -41,7 +44,7 @@ struct Memo {
         size_t xml_size[INDEX_STREAMS];
         unsigned char certification[CERTIFICATION_MAX];
         size_t certification_size;
-        bool written, written_solv;
+        bool bad_solv, written, written_solv;
         uint64_t written_number; /* of its XML */
 };
 
@@ -74,7 +77,7 @@ static void remove_half(const Memo *m) {
 Memo *memo_free(Memo *m) {
         if (!m)
                 return NULL;
-        if (m->written)
+        if (m->boot[0])
                 remove_half(m);
         unmap(m);
         free(m->dir);
@@ -100,19 +103,58 @@ static bool take_bytes(const Memo *m, size_t *at, uint64_t n, size_t each, const
         return true;
 }
 
-/* So many strings behind each other do not reach beyond the end, which is a NUL. */
-static bool strings_fit(const Memo *m, uint64_t at, uint32_t n) {
+/* The end of so many strings behind each other, NULs included; NULL: they reach beyond the end, which is a NUL. */
+static const char *strings_end(const Memo *m, uint64_t at, uint32_t n) {
         for (; n > 0 && at < m->header->n_strings; n--)
                 at += strlen(m->strings + at) + 1;
-        return n == 0;
+        return n == 0 ? m->strings + at : NULL;
 }
 
-static bool entry_is_valid(const Memo *m, const MemoEntry *x) {
+static uint64_t entry_sum(const MemoEntry *x, const char *href, const char *file, const char *releases, size_t releases_size) {
+        MemoEntry plain;
+
+        memcpy(&plain, x, sizeof(plain)); /* with what is between its members */
+        plain.sum = 0;
+        return sum_add(sum_add(sum_add(sum_add(0, &plain, sizeof(plain)), href, strlen(href)), file, strlen(file)), releases, releases_size);
+}
+
+/* Of its XML in all streams. */
+static uint64_t xml_sum(const char *const *xml, const size_t *size) {
+        uint64_t sum = 0;
+
         for (size_t i = 0; i < INDEX_STREAMS; i++)
+                sum = sum_add(sum, xml[i], size[i]);
+        return sum;
+}
+
+/* Signed metadata are made of it without another look: it has to be what was written. */
+static bool entry_is_valid(const Memo *m, const MemoEntry *x) {
+        const char *xml[INDEX_STREAMS], *end;
+        size_t size[INDEX_STREAMS];
+
+        for (size_t i = 0; i < INDEX_STREAMS; i++) {
                 if (x->xml_at[i] > m->xml_size[i] || x->xml_size[i] > m->xml_size[i] - x->xml_at[i])
                         return false;
-        return x->href < m->header->n_strings && x->file < m->header->n_strings && x->releases < m->header->n_strings && strings_fit(m, x->releases, x->n_releases) &&
-               x->input_sha256[SHA256_HEX_SIZE - 1] == '\0' && x->sha256[SHA256_HEX_SIZE - 1] == '\0' && x->solv < (int64_t) m->header->n_solv;
+                xml[i] = m->xml[i] + x->xml_at[i];
+                size[i] = x->xml_size[i];
+        }
+        if (x->href >= m->header->n_strings || x->file >= m->header->n_strings || x->releases >= m->header->n_strings || !(end = strings_end(m, x->releases, x->n_releases)) ||
+            x->input_sha256[SHA256_HEX_SIZE - 1] || x->sha256[SHA256_HEX_SIZE - 1] || x->solv >= (int64_t) m->header->n_solv)
+                return false;
+        return x->sum == entry_sum(x, m->strings + x->href, m->strings + x->file, m->strings + x->releases, (size_t) (end - (m->strings + x->releases))) &&
+               x->xml_sum == xml_sum(xml, size);
+}
+
+static uint64_t header_sum(const MemoHeader *h, const IndexParts *parts) {
+        MemoHeader plain;
+        uint64_t sum;
+
+        memcpy(&plain, h, sizeof(plain));
+        plain.sum = 0;
+        sum = sum_add(0, &plain, sizeof(plain));
+        for (size_t i = 0; i < INDEX_STREAMS; i++)
+                sum = sum_add(sum, parts->parts[i], parts->n[i] * sizeof(IndexPart));
+        return sum;
 }
 
 /* Its own file, but nothing in it is believed to be in its bounds. */
@@ -138,7 +180,7 @@ static bool read_state(Memo *m) {
                         if (m->parts.parts[i][k].key[SHA256_HEX_SIZE - 1])
                                 return false;
         }
-        if (!take_bytes(m, &at, h->n_strings, 1, &p) || at != m->state_size || h->n_strings == 0)
+        if (!take_bytes(m, &at, h->n_strings, 1, &p) || at != m->state_size || h->n_strings == 0 || h->sum != header_sum(h, &m->parts))
                 return false;
         m->strings = p;
         return m->strings[h->n_strings - 1] == '\0';
@@ -276,7 +318,23 @@ const char *memo_solv(const Memo *m) {
 }
 
 size_t memo_solv_size(const Memo *m) {
-        return m->header ? (size_t) m->header->n_solv : 0;
+        return m->header && !m->bad_solv ? (size_t) m->header->n_solv : 0;
+}
+
+/* 0: there is none; what is there is not empty. */
+static uint64_t file_sum(const char *dir, const char *name) {
+        size_t size = 0;
+        void *data = map(dir, name, &size);
+        uint64_t sum = data ? sum_add(0, data, size) : 0;
+
+        if (data)
+                (void) munmap(data, size);
+        return sum;
+}
+
+bool memo_check_solv(Memo *m) {
+        m->bad_solv = memo_solv_size(m) == 0 || file_sum(m->dir, "base.solv") != m->header->solv_sum;
+        return !m->bad_solv;
 }
 
 const char *memo_solv_new(const Memo *m) {
@@ -328,6 +386,8 @@ static int write_xml(const Memo *m, int dir_fd, const MemoItem *items, MemoEntry
         int r = 0;
 
         h->xml_number = (m->header ? m->header->xml_number : 0) + afresh;
+        for (size_t i = 0; i < n; i++)
+                entries[i].xml_sum = items[i].old ? items[i].old->xml_sum : xml_sum(items[i].xml->xml, items[i].xml->size);
         for (size_t i = 0; r >= 0 && i < INDEX_STREAMS; i++)
                 r = write_stream(m, dir_fd, i, afresh, items, entries, n, h);
         return r;
@@ -351,6 +411,8 @@ static void put_strings(const MemoItem *item, MemoEntry *x, Text *strings) {
         }
         if (x->n_releases == 0)
                 text_append_n(strings, "", 1);
+        if (!strings->failed)
+                x->sum = entry_sum(x, item->href, item->file, strings->data + x->releases, x->n_releases > 0 ? strings->size - x->releases : 0);
 }
 
 static int write_pieces(int dir_fd, const char *name, const struct iovec *v, size_t n) {
@@ -376,6 +438,7 @@ static int write_state(int dir_fd, MemoHeader *h, const MemoItem *items, MemoEnt
         h->n_strings = strings.size;
         for (size_t i = 0; i < ELEMENTSOF(v); i++)
                 h->size += v[i].iov_len;
+        h->sum = header_sum(h, parts);
         (void) unlinkat(dir_fd, "state.new", 0);
         return write_pieces(dir_fd, "state.new", v, ELEMENTSOF(v));
 }
@@ -389,6 +452,7 @@ static int write_all_of(Memo *m, int dir_fd, const MemoItem *items, MemoEntry *e
         memcpy(h.signer, m->signer, sizeof(h.signer));
         memcpy(h.certification, m->certification, sizeof(h.certification));
         h.certification_size = m->certification_size;
+        h.solv_sum = new_solv ? file_sum(m->dir, "base.solv.new") : m->header && !m->bad_solv ? m->header->solv_sum : 0;
         for (size_t i = 0; i < INDEX_STREAMS; i++) {
                 h.n_parts[i] = parts->n[i];
                 memcpy(h.parts_sha256[i], parts->sha256[i], SHA256_HEX_SIZE);
