@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the last publish to a repository knew of each package, so that the next one only looks at what changed: a file with the same inode,
- * size and times is the same file. WORKSPACE/cache/publish-HASH/: state (replaced whole), N.primary, N.filelists and N.other (which grow), base.solv. A cache: it may be removed
+ * size and times is the same file. WORKSPACE/cache/publish-HASH/: state (replaced whole), N.primary, N.filelists and N.other (which grow), base.solv. Each file
+ * has a time that the state knows, so that one that was written to since is told. A cache: it may be removed
  * at any time, one that does not fit is not used, and after a reboot it is made anew, because nothing waits for it to be on the disk. */
 #pragma once
 
@@ -17,7 +18,6 @@ typedef struct MemoEntry {
         int32_t solv;                     /* which one of base.solv it is, from 0; -1: none */
         uint32_t href, file, releases;    /* in the strings: where it is published; its file name; the releases, each with its NUL */
         uint32_t n_releases;
-        uint64_t xml_sum, sum;            /* memo_write()'s: of the XML, and of all the rest */
         char input_sha256[SHA256_HEX_SIZE], sha256[SHA256_HEX_SIZE];
 } MemoEntry;
 
@@ -43,8 +43,6 @@ const IndexParts *memo_parts(const Memo *m);
 /* base.solv: its path, and how many packages are in it (0: there is none). */
 const char *memo_solv(const Memo *m);
 size_t memo_solv_size(const Memo *m);
-/* Whether that file is what was written; if not, there is none from then on. */
-bool memo_check_solv(Memo *m);
 /* Where a new one is to be written before memo_write(); NULL: nowhere. */
 const char *memo_solv_new(const Memo *m);
 
@@ -56,7 +54,7 @@ typedef struct MemoItem {
         const IndexEntry *xml;
 } MemoItem;
 
-/* Writes it, beside what is known; items sorted by file name, and an entry of each: all but href, file, releases, n_releases, the XML's place and the sums. new_solv: there is a
+/* Writes it, beside what is known; items sorted by file name, and an entry of each: all but href, file, releases, n_releases, the XML's place. new_solv: there is a
  * new base.solv. That it cannot be written is no error: it costs time later. */
 void memo_write(Memo *m, const MemoItem *items, MemoEntry *entries, size_t n, const IndexParts *parts, bool new_solv);
 /* Makes what was written last what is known from now on: to be called when it is true. m stays as it was opened. */

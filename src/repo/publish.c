@@ -371,7 +371,7 @@ static int prove_or_index(void *data, size_t i, Error *e) {
 
         if (i > 0)
                 return index_packages(p, e);
-        return memo_check_solv(p->memo) ? prove_known(p, e) : 0;
+        return memo_solv_size(p->memo) > 0 ? prove_known(p, e) : 0;
 }
 
 static int seal_or_write_memo(void *data, size_t i, Error *e) {

@@ -5,7 +5,6 @@
 #include "basic/fs.h"
 #include "basic/strings.h"
 #include "repo/memo.h"
-#include "repo/sum.h"
 #include "run.h"
 
 #define SIGNER "0123456789ABCDEF0123456789ABCDEF01234567"
@@ -105,7 +104,7 @@ static size_t check_memo(Memo *m) {
                         ck_assert_int_eq(memcmp(described.xml[k], xml[i][k], described.size[k]), 0);
                 }
         }
-        if (memo_check_solv(m)) {
+        if (memo_solv_size(m) > 0) {
                 _cleanup_free_ char *text = NULL;
 
                 ck_assert_int_eq(read_file(AT_FDCWD, memo_solv(m), 100, &text, NULL), 0);
@@ -156,17 +155,14 @@ START_TEST(damage_is_seen) {
         memo_free(m);
         path = path_join(folder, damaged[_i]);
         ck_assert_int_eq(read_file(AT_FDCWD, path, 1 << 20, &text, &size), 0);
-        for (size_t i = 0; i < 2 * size; i += 1 + 2 * (size / 512)) { /* odd: one is changed, the next one cut */
+        for (size_t i = 0; i < 2 * size; i += 1 + 2 * (size / 64)) { /* odd: one is changed, the next one cut */
                 size_t at = i / 2;
-                bool cut = i % 2;
-                int fd = open(path, O_WRONLY | O_CLOEXEC);
+                int fd;
 
-                if (fd < 0) { /* all of it was thrown away */
-                        write_memo(open_memo(), true);
-                        fd = open(path, O_WRONLY | O_CLOEXEC);
-                }
+                write_memo(open_memo(), true);
+                fd = open(path, O_WRONLY | O_CLOEXEC);
                 ck_assert_int_ge(fd, 0);
-                if (cut)
+                if (i % 2)
                         ck_assert_int_eq(ftruncate(fd, (off_t) at), 0);
                 else
                         ck_assert_int_eq(pwrite(fd, &(char){ (char) (text[at] ^ (1 << at % 8)) }, 1, (off_t) at), 1);
@@ -174,27 +170,7 @@ START_TEST(damage_is_seen) {
                 m = open_memo();
                 ck_assert_uint_lt(check_memo(m), 4);
                 memo_free(m);
-                if ((fd = open(path, O_WRONLY | O_CLOEXEC)) >= 0) {
-                        ck_assert_int_eq(pwrite(fd, text, size, 0), (ssize_t) size);
-                        ck_assert_int_eq(close(fd), 0);
-                }
         }
-}
-END_TEST
-
-START_TEST(sums_differ) {
-        unsigned char data[100] = {};
-        uint64_t sum = sum_add(0, data, sizeof(data));
-
-        ck_assert_uint_eq(sum_add(0, data, sizeof(data)), sum);
-        for (size_t i = 0; i < 8 * sizeof(data); i++) {
-                data[i / 8] ^= (unsigned char) (1 << i % 8);
-                ck_assert_uint_ne(sum_add(0, data, sizeof(data)), sum);
-                data[i / 8] ^= (unsigned char) (1 << i % 8);
-        }
-        for (size_t i = 0; i < sizeof(data); i++)
-                ck_assert_uint_ne(sum_add(0, data, i), sum);
-        ck_assert_uint_ne(sum_add(1, data, sizeof(data)), sum);
 }
 END_TEST
 
@@ -206,7 +182,6 @@ int main(void) {
         tcase_add_test(t, comes_back);
         tcase_add_test(t, half_is_nothing);
         tcase_add_loop_test(t, damage_is_seen, 0, (int) ELEMENTSOF(damaged));
-        tcase_add_test(t, sums_differ);
         tcase_set_timeout(t, 30);
         suite_add_tcase(s, t);
         return run_suite(s);
