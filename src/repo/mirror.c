@@ -12,6 +12,7 @@
 #include "repo/mirror-packages.h"
 #include "repo/mirror-tops.h"
 #include "repo/seal.h"
+#include "repo/whole.h"
 
 #define WORK       ".mirror"
 #define ROUNDS_MAX 3   /* a source may change while it is read */
@@ -43,6 +44,7 @@ void mirror_report_clear(MirrorReport *r) {
         free(r->key);
         strv_free(r->warnings);
         strv_free(r->beside);
+        strv_free(r->repaired);
         *r = (MirrorReport){};
 }
 
@@ -164,6 +166,18 @@ static bool is_whole_copy(const Generation *g) {
         return g && strv_length(g->locks) == 2;
 }
 
+/* Of a whole copy whose key is one of the pinned ones, as is the source's: what it may take the place of does not hang on where it comes from. */
+static bool is_of_pinned(const Mirror *m, const MirrorSource *s) {
+        return is_whole_copy(m->repo->current) && s->signer && mirror_keys_have(&m->keys, m->repo->current->key);
+}
+
+/* Whether revisions can be compared: those of the same place, or of one signer who counts nothing else. */
+static bool has_revisions(const Mirror *m, const MirrorSource *s, bool same_place, uint64_t old_serial) {
+        const Generation *g = m->repo->current;
+
+        return g && (same_place || (old_serial == 0 && s->repomd->freshness.serial == 0 && !is_selection(m) && is_whole_copy(g) && strv_contains(s->signers, g->key)));
+}
+
 /* Somebody who cannot sign can still serve again what was signed once. */
 static int check_newer(const Mirror *m, const MirrorSource *s, Error *e) {
         const Generation *g = m->repo->current;
@@ -171,6 +185,8 @@ static int check_newer(const Mirror *m, const MirrorSource *s, Error *e) {
         /* Not by the name that clients open: see readers.h. */
         _cleanup_free_ char *path = g ? format("generations/%" PRIu64 "/repomd.xml", g->number) : NULL, *text = NULL;
         size_t size;
+        bool same_place = g && streq(g->locks[0] + strlen(MIRROR_LOCK), s->url);
+        uint64_t old_serial;
         int64_t now;
         int r;
 
@@ -180,11 +196,15 @@ static int check_newer(const Mirror *m, const MirrorSource *s, Error *e) {
                 return r;
         if (g && !path)
                 return error_oom(e);
-        if (is_whole_copy(g) && !is_selection(m) && streq(g->locks[0] + strlen(MIRROR_LOCK), s->url) && read_file(m->repo->fd, path, REPOMD_MAX, &text, &size) >= 0)
+        if (is_whole_copy(g) && !is_selection(m) && (same_place || is_of_pinned(m, s)) && read_file(m->repo->fd, path, REPOMD_MAX, &text, &size) >= 0)
                 (void) repomd_parse_foreign(text, size, "repomd.xml", &old, NULL);
-        if ((r = freshness_check(&s->repomd->freshness, old ? old->freshness.serial : 0, now, s->url, e)) < 0)
+        old_serial = old ? old->freshness.serial : 0;
+        if (s->repomd->freshness.serial < old_serial)
+                return error_hint(e, error_set(e, ESTALE, EXIT_DIFFERS, "%s: its serial is %" PRIu64 ", and %" PRIu64 " was seen before, in %s: an older state is served again", s->url,
+                                               s->repomd->freshness.serial, old_serial, m->o->dir), "find out who put it there; if you mean to go back, or to another repository: --allow-older");
+        if ((r = freshness_check(&s->repomd->freshness, 0, now, s->url, e)) < 0)
                 return r;
-        if (!g || !streq(g->locks[0] + strlen(MIRROR_LOCK), s->url) || revision_of(s->repomd) >= g->revision)
+        if (!has_revisions(m, s, same_place, old_serial) || revision_of(s->repomd) >= g->revision)
                 return 0;
         return error_hint(e, error_set(e, ESTALE, EXIT_DIFFERS, "%s: its revision %" PRIi64 " is older than %" PRIi64 ", which %s has", s->url, revision_of(s->repomd),
                                        g->revision, m->o->dir), "the source is behind, or an older state is served again; if you mean to go back: --allow-older");
@@ -256,15 +276,28 @@ static int check_signed(const Mirror *m, Error *e) {
                           "%s; if its clients are to take it without a signature from now on: --allow-unsigned", is_selection(m) ? "name the key: --sign-key" : "give another directory");
 }
 
-/* One reading of the sources: 1 when they are what is here already. */
+/* A copy of what the sources are now may have lost something since, or be damaged. */
+static int find_broken(Mirror *m, Error *e) {
+        const Generation *g = m->repo->current;
+        _cleanup_(keyring_freep) Keyring *own = NULL;
+        bool ours = is_selection(m) && m->o->signers;
+        int r;
+
+        if (ours && (r = keyring_new_own(m->o->signers, &own, e)) < 0)
+                return r;
+        return whole_state(m->repo, g, ours ? &own : m->keys.v, ours ? 1 : m->keys.n, ours || (!is_selection(m) && m->sources[0].key && m->sources[0].signer), &m->report.repaired, e);
+}
+
+/* One reading of the sources: 1 when they are what is here already, and whole. */
 static int read_round(Mirror *m, Error *e) {
         int r;
 
         if ((r = open_sources(m, e)) < 0 || (r = check_signed(m, e)) < 0 || (r = make_locks(m, e)) < 0)
                 return r;
-        if (is_same(m))
-                return 1;
-        if ((r = check_newer(m, &m->sources[0], e)) < 0 || (r = load_sources(m, e)) < 0)
+        m->report.repaired = strv_free(m->report.repaired);
+        if (is_same(m) && ((r = find_broken(m, e)) < 0 || !m->report.repaired))
+                return r < 0 ? r : 1;
+        if ((!m->report.repaired && (r = check_newer(m, &m->sources[0], e)) < 0) || (r = load_sources(m, e)) < 0)
                 return r;
         r = m->o->packages ? pick_closure(m, e) : mirror_pick(m->sources, m->n_sources, m->o, &m->picks, &m->n_picks, e);
         m->packages.o = m->o;
@@ -321,7 +354,8 @@ static int start_generation(Mirror *m, Error *e) {
 
         if (!g || !(g->key = strdup(key_of(m))) || (*also_of(m) && !(g->also = strdup(also_of(m)))) || !(g->comps_sha256 = strdup(m->sources[0].repomd_sha256)))
                 return error_oom(e);
-        g->number = m->repo->n_generations > 0 ? m->repo->generations[m->repo->n_generations - 1]->number + 1 : 1;
+        /* What is repaired takes the place of what was broken. */
+        g->number = m->report.repaired ? m->repo->current->number : m->repo->n_generations > 0 ? m->repo->generations[m->repo->n_generations - 1]->number + 1 : 1;
         g->revision = revision_of(m->sources[0].repomd);
         g->freshness = is_selection(m) ? (Freshness){ .serial = g->number, .expires = m->sources[0].repomd->freshness.expires } : m->sources[0].repomd->freshness;
         g->locks = TAKE_PTR(m->locks);
