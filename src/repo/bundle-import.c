@@ -318,7 +318,7 @@ static int run(Import *x, Error *e) {
         if ((r = find_pin(x, e)) < 0 || (r = import_read(x, e)) < 0 || (r = render_repo_file(x, &repo_file, e)) < 0)
                 return r;
         if (!x->same && ((r = check_staged(x, e)) < 0 || (r = stage_metalink(x, e)) < 0 || (r = seal_generation(x->repo, x->next, e)) < 0 || (r = repository_sync(x->repo, e)) < 0 ||
-                         (r = repository_link_metadata(x->repo, x->o->keep, e)) < 0 || (r = repository_switch(x->repo, x->next, e)) < 0))
+                         (r = repository_link_metadata(x->repo, x->o->keep + (x->report.repaired ? 1 : 0), e)) < 0 || (r = repository_switch(x->repo, x->next, e)) < 0))
                 return r;
         if (x->same && (r = metalink_refresh(x->repo, x->repo->current->revision, x->o->mirror_urls, e)) < 0)
                 return r;

@@ -354,7 +354,7 @@ static int start_generation(Mirror *m, Error *e) {
 
         if (!g || !(g->key = strdup(key_of(m))) || (*also_of(m) && !(g->also = strdup(also_of(m)))) || !(g->comps_sha256 = strdup(m->sources[0].repomd_sha256)))
                 return error_oom(e);
-        /* What is repaired takes the place of what was broken. */
+        /* What is repaired takes the place of what was broken: so it counts once, see repository_link_metadata(). */
         g->number = m->report.repaired ? m->repo->current->number : m->repo->n_generations > 0 ? m->repo->generations[m->repo->n_generations - 1]->number + 1 : 1;
         g->revision = revision_of(m->sources[0].repomd);
         g->freshness = is_selection(m) ? (Freshness){ .serial = g->number, .expires = m->sources[0].repomd->freshness.expires } : m->sources[0].repomd->freshness;
@@ -407,7 +407,7 @@ static int make_next(Mirror *m, Error *e) {
         r = is_selection(m) ? mirror_write_selection(m->repo, m->next, m->sources, m->n_sources, m->picks, m->n_picks, m->o->signers, &repomd, &m->report.warnings, e)
                             : stage_copy(m, &repomd, e);
         if (r < 0 || (r = metalink_stage(m->repo, repomd, m->next->revision, m->o->mirror_urls, e)) < 0 || (r = seal_generation(m->repo, m->next, e)) < 0 || (r = repository_sync(m->repo, e)) < 0 ||
-            (r = repository_link_metadata(m->repo, m->o->keep, e)) < 0)
+            (r = repository_link_metadata(m->repo, m->o->keep + (m->report.repaired ? 1 : 0), e)) < 0)
                 return r;
         return repository_switch(m->repo, m->next, e);
 }

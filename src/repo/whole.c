@@ -8,6 +8,7 @@
 #include "basic/fs.h"
 #include "basic/strings.h"
 #include "repo/metadata.h"
+#include "repo/openpgp-read.h"
 #include "repo/parallel.h"
 #include "repo/signed-store.h"
 
@@ -105,11 +106,13 @@ static bool is_key(const Whole *w, const char *text, size_t size) {
 /* The signature, or the key beside it. */
 static int check_beside(Whole *w, const char *dir, const char *name, Error *e) {
         _cleanup_free_ char *path = path_join(dir, name), *text = NULL;
-        size_t size;
+        _cleanup_free_ unsigned char *packets = NULL;
+        size_t size, n;
 
         if (!path)
                 return error_oom(e);
-        if (read_regular_file(w->r->fd, path, SIGNATURE_MAX, &text, &size) >= 0 && (endswith(name, ".key") ? is_key(w, text, size) : is_signed(w, text)))
+        if (read_regular_file(w->r->fd, path, SIGNATURE_MAX, &text, &size) >= 0 && (!startswith(text, "-----BEGIN") || openpgp_read_blocks(text, size, &packets, &n) >= 0) &&
+            (endswith(name, ".key") ? is_key(w, text, size) : is_signed(w, text)))
                 return 0;
         return add(w, dir, name, e);
 }

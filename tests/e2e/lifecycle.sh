@@ -97,6 +97,7 @@ gone_back() {
         helper 1.1
         publish
         second=$(metadata)
+        touch repo/packages/gn8v-tee-helper-1.0-1.noarch.rpm # its date says nothing then, its digest does
         expect 0 rollback
         said 'generation 3, 12 packages'
         [ "$(metadata)" = "$first" ] || die "not the packages of generation 1"
@@ -128,6 +129,17 @@ gone_back() {
         # Another key's, and packages that are not as they were.
         expect 5 tee_repo rollback --key "$VENDOR" --gnupghome "$KEYS" 3
         before=$(state)
+        # Nor metadata; also when what is damaged is as large as it was.
+        primary=$(echo repo/generations/3/*primary.xml.gz) helper=repo/packages/gn8v-tee-helper-1.0-1.noarch.rpm
+        cp "$primary" kept
+        damage "$primary"
+        expect 5 rollback 3
+        said 'primary.xml.gz: .* is not what repomd.xml says'
+        expect 5 tee_repo export --key "$KEY" --gnupghome "$KEYS" --generation 3 out.tar
+        cat kept > "$primary"
+        damage "$helper" $(($(stat -c %s "$helper") - 9))
+        expect 5 rollback 3
+        said 'is not the file that generation 3 was published with'
         rm repo/packages/gn8v-tee-helper-1.0-*
         refuses rollback 3
         cp repo/packages/gn8v-tee-helper-1.1-1.noarch.rpm repo/packages/gn8v-tee-helper-1.0-1.noarch.rpm
