@@ -78,6 +78,14 @@ pruned() {
         [ "$(ls repo/packages/gn8v-tee-helper-*)" = repo/packages/gn8v-tee-helper-1.3-1.noarch.rpm ]
         [ "$(ls repo/repodata/*primary.xml.gz | wc -l)" = 1 ]
         whole
+        # Files that nothing names are told, also without a workspace.
+        for stray in evil.rpm evil.repo RPM-GPG-KEY-evil generations/4/x generations/7/x; do
+                mkdir -p "$(dirname repo/$stray)" && echo x > repo/$stray
+                expect 5 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/repo"
+                said "$stray: no generation names this file|generations/7: no generation names this file"
+                rm repo/$stray
+        done
+        rmdir repo/generations/7
         expect 2 tee_repo prune
         expect 2 tee_repo prune --keep 0
         expect 9 flock repo/.lock "$REPO" -C . --releases releases prune --keep 1
@@ -126,6 +134,15 @@ gone_back() {
         helper 1.2
         expect 0 publish --keep 9
         said 'generation 5'
+        # A key whose halves do not belong together is named.
+        cp -a "$KEYS" odd
+        rm -f odd/S.*
+        gpg --homedir odd --batch --with-colons --list-keys --with-keygrip "$KEY" "$VENDOR" > grips
+        grip() { awk -F: -v k="$1" '$1 == "fpr" { ours = $10 == k } $1 == "grp" && ours { print $10; exit }' grips; }
+        cp "odd/private-keys-v1.d/$(grip "$VENDOR").key" "odd/private-keys-v1.d/$(grip "$KEY").key"
+        expect 5 tee_repo rollback --key "$KEY" --gnupghome odd 3
+        said "signing key $KEY: what its secret part signs is not good by its public one"
+        gpgconf --homedir odd --kill gpg-agent
         # Another key's, and packages that are not as they were.
         expect 5 tee_repo rollback --key "$VENDOR" --gnupghome "$KEYS" 3
         before=$(state)
