@@ -96,6 +96,11 @@ air_gap() {
         expect 0 "$REPO" import delta3.tar --repo inside
         cmp inside/repodata/repomd.xml repo/repodata/repomd.xml
         [ "$(find bundle3.tar delta3.tar -printf '%s\n' | sort -n | uniq | wc -l)" = 2 ]
+        # A place of odd letters has a URL all the same, and keeps it.
+        for n in 1 2; do
+                expect 0 import_repo bundle$n.tar --repo 'in side ü%'
+                grep -q "^baseurl=file://$PWD/in%20side%20%C3%BC%25$" 'in side ü%/gn8v-tee.repo'
+        done
         # The same state, the same bytes; nothing of this machine in them.
         export_repo again.tar
         cmp again.tar bundle3.tar
