@@ -33,20 +33,21 @@ static void draw(Progress *p, int64_t now) {
         int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : 80;
         int bar = MIN(MAX(width - 60, 10), 40);
         double seconds = (double) (now - p->started_us) / 1e6;
+        uint64_t done = __atomic_load_n(&p->done, __ATOMIC_RELAXED); /* once: the others go on */
 
         fprintf(stderr, "\r%-24.24s ", p->label);
         if (p->total > 0) {
-                int full = (int) ((double) MIN(p->done, p->total) / (double) p->total * bar);
+                int full = (int) ((double) MIN(done, p->total) / (double) p->total * bar);
 
                 fputc('[', stderr);
                 for (int i = 0; i < bar; i++)
                         fputc(i < full ? '#' : '.', stderr);
-                fprintf(stderr, "] %3d%% ", (int) (100.0 * (double) MIN(p->done, p->total) / (double) p->total));
+                fprintf(stderr, "] %3d%% ", (int) (100.0 * (double) MIN(done, p->total) / (double) p->total));
         }
-        print_amount(p->done, p->bytes);
+        print_amount(done, p->bytes);
         if (p->bytes && seconds > 0.5) {
                 fputs(" (", stderr);
-                print_amount((uint64_t) ((double) p->done / seconds), true);
+                print_amount((uint64_t) ((double) done / seconds), true);
                 fputs("/s)", stderr);
         }
         fputs("\033[K", stderr);

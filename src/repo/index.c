@@ -157,7 +157,7 @@ static bool take_old(Writing *w, size_t stream, const char *key, GzipPart *ret) 
         for (size_t i = 0; f->data && i < w->old->n[stream]; i++) {
                 const IndexPart *p = &w->old->parts[stream][i];
 
-                if (!streq(p->key, key) || p->at > f->size || p->size > f->size - p->at)
+                if (!streq(p->key, key) || p->size == 0 || p->at > f->size || p->size > f->size - p->at)
                         continue;
                 *ret = (GzipPart){ .data = f->data + p->at, .size = p->size, .open_size = p->open_size, .crc = p->crc };
                 return true;

@@ -4,15 +4,17 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 #include "basic/fs.h"
 #include "basic/strings.h"
 
-#define FORMAT     "gn8v-tee publish memo 3, " GN8V_VERSION
+#define FORMAT     "gn8v-tee publish memo 5, " GN8V_VERSION
 #define BOOT_ID    "/proc/sys/kernel/random/boot_id"
 #define PARTS_MAX  10000000u
 #define CERTIFICATION_MAX 2048
+#define NSEC       1000000000
 #define GARBAGE    4 /* XML is made anew when less than one in so many bytes of it is used */
 
 static const char *const streams[INDEX_STREAMS] = { [INDEX_PRIMARY] = "primary", [INDEX_FILELISTS] = "filelists", [INDEX_OTHER] = "other" };
@@ -25,6 +27,7 @@ typedef struct MemoHeader {
         uint64_t xml_number, xml_size[INDEX_STREAMS];
         uint64_t n_parts[INDEX_STREAMS];
         char parts_sha256[INDEX_STREAMS][SHA256_HEX_SIZE];
+        int64_t xml_seal[INDEX_STREAMS], solv_seal, seal; /* the times that the files were given: one that was written to since has another */
         uint64_t size; /* of all of it */
 } MemoHeader;
 
@@ -40,7 +43,7 @@ struct Memo {
         char *xml[INDEX_STREAMS];
         size_t xml_size[INDEX_STREAMS];
         unsigned char certification[CERTIFICATION_MAX];
-        size_t certification_size;
+        size_t certification_size, n_solv;
         bool written, written_solv;
         uint64_t written_number; /* of its XML */
 };
@@ -74,7 +77,7 @@ static void remove_half(const Memo *m) {
 Memo *memo_free(Memo *m) {
         if (!m)
                 return NULL;
-        if (m->written)
+        if (m->boot[0])
                 remove_half(m);
         unmap(m);
         free(m->dir);
@@ -84,12 +87,22 @@ Memo *memo_free(Memo *m) {
         return NULL;
 }
 
-static void *map(const char *dir, const char *name, size_t *ret_size) {
+static void *map(const char *dir, const char *name, size_t *ret_size, int64_t *ret_seal) {
         _cleanup_free_ char *path = path_join(dir, name);
         _cleanup_close_ int fd = path ? open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+        struct stat st;
         void *data;
 
-        return fd >= 0 && map_fd(fd, SIZE_MAX, &data, ret_size) >= 0 ? data : NULL;
+        if (fd < 0 || fstat(fd, &st) < 0 || map_fd(fd, SIZE_MAX, &data, ret_size) < 0)
+                return NULL;
+        *ret_seal = file_id(&st).mtime_ns;
+        return data;
+}
+
+/* Signed metadata are made of it without another look: it has to be what was written. */
+static int put_seal(int fd, int64_t seal) {
+        struct timespec times[] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = seal / NSEC, .tv_nsec = seal % NSEC } };
+        return futimens(fd, times) < 0 ? -errno : 0;
 }
 
 static bool take_bytes(const Memo *m, size_t *at, uint64_t n, size_t each, const void **ret) {
@@ -116,12 +129,12 @@ static bool entry_is_valid(const Memo *m, const MemoEntry *x) {
 }
 
 /* Its own file, but nothing in it is believed to be in its bounds. */
-static bool read_state(Memo *m) {
+static bool read_state(Memo *m, int64_t seal) {
         const MemoHeader *h = m->state;
         const void *p;
         size_t at = sizeof(MemoHeader);
 
-        if (m->state_size < sizeof(MemoHeader) || h->size != m->state_size || h->certification_size > sizeof(h->certification) || strncmp(h->format, FORMAT, sizeof(h->format)) != 0 ||
+        if (m->state_size < sizeof(MemoHeader) || h->size != m->state_size || h->seal != seal || h->certification_size > sizeof(h->certification) || strncmp(h->format, FORMAT, sizeof(h->format)) != 0 ||
             strncmp(h->boot, m->boot, sizeof(h->boot)) != 0 || strncmp(h->signer, m->signer, sizeof(h->signer)) != 0)
                 return false;
         m->header = h;
@@ -148,14 +161,18 @@ static char *xml_name(uint64_t number, size_t stream) {
         return format("%" PRIu64 ".%s", number, streams[stream]);
 }
 
-static bool read_xml(Memo *m) {
+static bool read_files(Memo *m) {
+        struct stat st;
+
         for (size_t i = 0; i < INDEX_STREAMS; i++) {
                 _cleanup_free_ char *name = xml_name(m->header->xml_number, i);
+                int64_t seal;
 
-                m->xml[i] = name ? map(m->dir, name, &m->xml_size[i]) : NULL;
-                if (!m->xml[i] || m->xml_size[i] < m->header->xml_size[i])
+                m->xml[i] = name ? map(m->dir, name, &m->xml_size[i], &seal) : NULL;
+                if (!m->xml[i] || m->xml_size[i] < m->header->xml_size[i] || seal != m->header->xml_seal[i])
                         return false;
         }
+        m->n_solv = stat(m->solv, &st) == 0 && file_id(&st).mtime_ns == m->header->solv_seal ? (size_t) m->header->n_solv : 0;
         return true;
 }
 
@@ -188,6 +205,7 @@ static int name_dir(Memo *m, const char *workspace, const char *repo, const char
 int memo_open(const char *workspace, const char *repo, const char *signer, Memo **ret, Error *e) {
         _cleanup_(memo_freep) Memo *m = calloc(1, sizeof(*m));
         _cleanup_free_ char *boot = NULL;
+        int64_t seal;
         int r;
 
         if (!m)
@@ -201,8 +219,8 @@ int memo_open(const char *workspace, const char *repo, const char *signer, Memo 
         memcpy(m->boot, boot, strlen(boot));
         memcpy(m->signer, signer, strlen(signer));
         remove_half(m);
-        m->state = map(m->dir, "state", &m->state_size);
-        if (!m->state || !read_state(m) || !read_xml(m)) {
+        m->state = map(m->dir, "state", &m->state_size, &seal);
+        if (!m->state || !read_state(m, seal) || !read_files(m)) {
                 unmap(m);
                 (void) remove_tree(AT_FDCWD, m->dir);
         }
@@ -276,7 +294,7 @@ const char *memo_solv(const Memo *m) {
 }
 
 size_t memo_solv_size(const Memo *m) {
-        return m->header ? (size_t) m->header->n_solv : 0;
+        return m->header ? m->n_solv : 0;
 }
 
 const char *memo_solv_new(const Memo *m) {
@@ -289,6 +307,7 @@ static int write_stream(const Memo *m, int dir_fd, size_t stream, bool afresh, c
         uint64_t at = afresh ? 0 : m->header->xml_size[stream];
         _cleanup_close_ int fd = -1;
         _cleanup_text_ Text t = {};
+        int r;
 
         if (!name)
                 return -ENOMEM;
@@ -308,7 +327,10 @@ static int write_stream(const Memo *m, int dir_fd, size_t stream, bool afresh, c
         if (t.failed)
                 return -ENOMEM;
         h->xml_size[stream] = at + t.size;
-        return t.size > 0 ? write_all(fd, t.data, t.size) : 0;
+        h->xml_seal[stream] = afresh || t.size > 0 ? h->seal : m->header->xml_seal[stream];
+        if (t.size > 0 && (r = write_all(fd, t.data, t.size)) < 0)
+                return r;
+        return put_seal(fd, h->xml_seal[stream]);
 }
 
 /* Whether most of the XML is of no use any more. */
@@ -353,13 +375,13 @@ static void put_strings(const MemoItem *item, MemoEntry *x, Text *strings) {
                 text_append_n(strings, "", 1);
 }
 
-static int write_pieces(int dir_fd, const char *name, const struct iovec *v, size_t n) {
+static int write_pieces(int dir_fd, const char *name, const struct iovec *v, size_t n, int64_t seal) {
         _cleanup_close_ int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         int r = fd < 0 ? -errno : 0;
 
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = write_all(fd, v[i].iov_base, v[i].iov_len);
-        return r;
+        return r < 0 ? r : put_seal(fd, seal);
 }
 
 static int write_state(int dir_fd, MemoHeader *h, const MemoItem *items, MemoEntry *entries, size_t n, const IndexParts *parts) {
@@ -377,11 +399,16 @@ static int write_state(int dir_fd, MemoHeader *h, const MemoItem *items, MemoEnt
         for (size_t i = 0; i < ELEMENTSOF(v); i++)
                 h->size += v[i].iov_len;
         (void) unlinkat(dir_fd, "state.new", 0);
-        return write_pieces(dir_fd, "state.new", v, ELEMENTSOF(v));
+        return write_pieces(dir_fd, "state.new", v, ELEMENTSOF(v), h->seal);
+}
+
+static int seal_solv(int dir_fd, int64_t seal) {
+        _cleanup_close_ int fd = openat(dir_fd, "base.solv.new", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 ? -errno : put_seal(fd, seal);
 }
 
 static int write_all_of(Memo *m, int dir_fd, const MemoItem *items, MemoEntry *entries, size_t n, const IndexParts *parts, bool new_solv) {
-        MemoHeader h = { .n_entries = n, .n_solv = new_solv ? n : memo_solv_size(m) };
+        MemoHeader h = { .seal = file_id_now(), .n_entries = n, .n_solv = new_solv ? n : memo_solv_size(m) };
         int r;
 
         memcpy(h.format, FORMAT, MIN(sizeof(FORMAT), sizeof(h.format)));
@@ -389,6 +416,9 @@ static int write_all_of(Memo *m, int dir_fd, const MemoItem *items, MemoEntry *e
         memcpy(h.signer, m->signer, sizeof(h.signer));
         memcpy(h.certification, m->certification, sizeof(h.certification));
         h.certification_size = m->certification_size;
+        h.solv_seal = new_solv ? h.seal : m->header ? m->header->solv_seal : 0;
+        if (new_solv && (r = seal_solv(dir_fd, h.seal)) < 0)
+                return r;
         for (size_t i = 0; i < INDEX_STREAMS; i++) {
                 h.n_parts[i] = parts->n[i];
                 memcpy(h.parts_sha256[i], parts->sha256[i], SHA256_HEX_SIZE);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the last publish to a repository knew of each package, so that the next one only looks at what changed: a file with the same inode,
- * size and times is the same file. WORKSPACE/cache/publish-HASH/: state (replaced whole), N.primary, N.filelists and N.other (which grow), base.solv. A cache: it may be removed
+ * size and times is the same file. WORKSPACE/cache/publish-HASH/: state (replaced whole), N.primary, N.filelists and N.other (which grow), base.solv. Each file
+ * has a time that the state knows, so that one that was written to since is told. A cache: it may be removed
  * at any time, one that does not fit is not used, and after a reboot it is made anew, because nothing waits for it to be on the disk. */
 #pragma once
 
@@ -53,7 +54,7 @@ typedef struct MemoItem {
         const IndexEntry *xml;
 } MemoItem;
 
-/* Writes it, beside what is known; items sorted by file name, and an entry of each: all but href, file, releases, n_releases and the XML's place. new_solv: there is a
+/* Writes it, beside what is known; items sorted by file name, and an entry of each: all but href, file, releases, n_releases, the XML's place. new_solv: there is a
  * new base.solv. That it cannot be written is no error: it costs time later. */
 void memo_write(Memo *m, const MemoItem *items, MemoEntry *entries, size_t n, const IndexParts *parts, bool new_solv);
 /* Makes what was written last what is known from now on: to be called when it is true. m stays as it was opened. */

@@ -2,6 +2,7 @@
 /* The state that the last publish left: whatever is in it, nothing outside of it is read. The bytes come behind a header that fits this boot. */
 #include <fcntl.h>
 #include <glob.h>
+#include <sys/stat.h>
 
 #include "basic/fs.h"
 #include "basic/strings.h"
@@ -61,6 +62,17 @@ static void setup(void) {
                 abort();
 }
 
+/* The files have the times that the state knows. */
+#define SECOND INT64_C(1700000000)
+static const int64_t seals[] = { SECOND * 1000000000, SECOND * 1000000000, SECOND * 1000000000, SECOND * 1000000000, SECOND * 1000000000 };
+
+static void set_time(const char *file) {
+        const struct timespec times[] = { { .tv_sec = SECOND }, { .tv_sec = SECOND } };
+
+        if (utimensat(AT_FDCWD, file, times, 0) < 0)
+                abort();
+}
+
 static void look(const Memo *m) {
         static const char *const names[] = { "a.rpm", "", "z" };
         const IndexParts *parts = memo_parts(m);
@@ -106,7 +118,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         fd = open(path, O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0600);
         if (fd < 0 || write_all(fd, head, HEAD) < 0 || write_all(fd, data, size) < 0 ||
             (total >= header_size && (pwrite(fd, &total, TAIL, (off_t) (header_size - TAIL)) != TAIL ||
-                                      pwrite(fd, &(uint64_t){ 1 }, 8, XML_NUMBER) != 8)) || memo_open(dir, "/repo", "signer", &m, NULL) < 0)
+                                      pwrite(fd, seals, sizeof(seals), (off_t) (header_size - TAIL - sizeof(seals))) != sizeof(seals) ||
+                                      pwrite(fd, &(uint64_t){ 1 }, 8, XML_NUMBER) != 8)))
+                abort();
+        set_time(path);
+        for (size_t i = 0; i < INDEX_STREAMS; i++)
+                set_time(xml_path[i]);
+        if (memo_open(dir, "/repo", "signer", &m, NULL) < 0)
                 abort();
         look(m);
         return 0;

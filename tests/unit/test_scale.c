@@ -157,12 +157,14 @@ START_TEST(a_damaged_state_is_safe) {
         _cleanup_error_ Error e = ERROR_INIT;
         _cleanup_free_ char *cache = path_join(dir, "cache"), *state = NULL, *path = NULL;
         _cleanup_strv_ char **names = NULL;
+        struct stat st;
         size_t size = 0;
 
         ck_assert_int_eq(memo_open(dir, "repo", "KEY", &empty, &e), 0);
         save_one(empty, "a.rpm");
         path = format("%.*s/state", (int) (strlen(memo_solv(empty)) - strlen("/base.solv")), memo_solv(empty));
         ck_assert_int_eq(read_file(AT_FDCWD, path, 1 << 20, &state, &size), 0);
+        ck_assert_int_eq(stat(path, &st), 0);
         for (size_t i = 0; i < 2 * size; i += 3) {
                 _cleanup_(memo_freep) Memo *m = NULL;
                 _cleanup_free_ char *copy = malloc(size);
@@ -180,8 +182,10 @@ START_TEST(a_damaged_state_is_safe) {
                         _cleanup_free_ char *xml = format("%.*s/1.%s", (int) (strlen(path) - strlen("/state")), path, streams[k]);
 
                         ck_assert_int_eq(write_file_new(AT_FDCWD, xml, "<p><f><o>!", 10, 0600), 0);
+                        ck_assert_int_eq(utimensat(AT_FDCWD, xml, (struct timespec[]){ st.st_mtim, st.st_mtim }, 0), 0);
                 }
                 ck_assert_int_eq(write_file_new(AT_FDCWD, path, copy, i < size ? size : i - size, 0600), 0);
+                ck_assert_int_eq(utimensat(AT_FDCWD, path, (struct timespec[]){ st.st_mtim, st.st_mtim }, 0), 0);
                 ck_assert_int_eq(memo_open(dir, "repo", "KEY", &m, &e), 0);
                 x = memo_find(m, "a.rpm", 0);
                 if (!x)
