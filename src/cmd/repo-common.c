@@ -55,7 +55,7 @@ void print_unchanged(const char *path, uint64_t generation, const char *what, co
 }
 
 void print_repaired(const char *path, uint64_t generation, char *const *repaired) {
-        printf("%s: generation %" PRIu64 " was not whole; repaired: %zu files\n", path, generation, strv_length(repaired));
+        printf("%s: generation %" PRIu64 " was not whole; repaired: %zu file%s\n", path, generation, strv_length(repaired), strv_length(repaired) == 1 ? "" : "s");
         STRV_FOREACH(s, repaired)
                 printf("  %s\n", *s);
 }
