@@ -9,6 +9,7 @@
 #include "basic/fs.h"
 #include "basic/strings.h"
 #include "repo/metalink.h"
+#include "repo/mirror-newer.h"
 #include "repo/mirror-packages.h"
 #include "repo/mirror-tops.h"
 #include "repo/seal.h"
@@ -156,67 +157,13 @@ static bool is_same(const Mirror *m) {
         return true;
 }
 
-static int64_t revision_of(const Repomd *r) {
-        uint64_t n;
-        return r->revision && parse_u64(r->revision, &n) >= 0 && n <= INT64_MAX ? (int64_t) n : 0;
-}
-
-/* Its serial is the source's then, and not ours. */
-static bool is_whole_copy(const Generation *g) {
-        return g && strv_length(g->locks) == 2;
-}
-
-/* Of a whole copy whose key is one of the pinned ones, as is the source's: what it may take the place of does not hang on where it comes from. */
-static bool is_of_pinned(const Mirror *m, const MirrorSource *s) {
-        return is_whole_copy(m->repo->current) && s->signer && mirror_keys_have(&m->keys, m->repo->current->key);
-}
-
-/* Whether revisions can be compared: those of the same place, or of one signer who counts nothing else. */
-static bool has_revisions(const Mirror *m, const MirrorSource *s, bool same_place, uint64_t old_serial) {
-        const Generation *g = m->repo->current;
-
-        return g && (same_place || (old_serial == 0 && s->repomd->freshness.serial == 0 && !is_selection(m) && is_whole_copy(g) && strv_contains(s->signers, g->key)));
-}
-
-/* Somebody who cannot sign can still serve again what was signed once. */
-static int check_newer(const Mirror *m, const MirrorSource *s, Error *e) {
-        const Generation *g = m->repo->current;
-        _cleanup_(repomd_freep) Repomd *old = NULL;
-        /* Not by the name that clients open: see readers.h. */
-        _cleanup_free_ char *path = g ? format("generations/%" PRIu64 "/repomd.xml", g->number) : NULL, *text = NULL;
-        size_t size;
-        bool same_place = g && streq(g->locks[0] + strlen(MIRROR_LOCK), s->url);
-        uint64_t old_serial;
-        int64_t now;
-        int r;
-
-        if (m->o->allow_older)
-                return 0;
-        if ((r = freshness_clock(&now, e)) < 0)
-                return r;
-        if (g && !path)
-                return error_oom(e);
-        if (is_whole_copy(g) && !is_selection(m) && (same_place || is_of_pinned(m, s)) && read_file(m->repo->fd, path, REPOMD_MAX, &text, &size) >= 0)
-                (void) repomd_parse_foreign(text, size, "repomd.xml", &old, NULL);
-        old_serial = old ? old->freshness.serial : 0;
-        if (s->repomd->freshness.serial < old_serial)
-                return error_hint(e, error_set(e, ESTALE, EXIT_DIFFERS, "%s: its serial is %" PRIu64 ", and %" PRIu64 " was seen before, in %s: an older state is served again", s->url,
-                                               s->repomd->freshness.serial, old_serial, m->o->dir), "find out who put it there; if you mean to go back, or to another repository: --allow-older");
-        if ((r = freshness_check(&s->repomd->freshness, 0, now, s->url, e)) < 0)
-                return r;
-        if (!has_revisions(m, s, same_place, old_serial) || revision_of(s->repomd) >= g->revision)
-                return 0;
-        return error_hint(e, error_set(e, ESTALE, EXIT_DIFFERS, "%s: its revision %" PRIi64 " is older than %" PRIi64 ", which %s has", s->url, revision_of(s->repomd),
-                                       g->revision, m->o->dir), "the source is behind, or an older state is served again; if you mean to go back: --allow-older");
-}
-
 /* One of several places of the first source: what is here already is good enough. */
 static int judge_place(void *userdata, const MirrorSource *s, Error *e) {
         const Mirror *m = userdata;
         const Generation *g = m->repo->current;
         _cleanup_free_ char *lock = format("%s %s", s->repomd_sha256, s->url);
 
-        return !lock ? error_oom(e) : g && strv_contains(g->locks, lock) ? 0 : check_newer(m, s, e);
+        return !lock ? error_oom(e) : g && strv_contains(g->locks, lock) ? 0 : mirror_check_newer(m->o, m->repo, &m->keys, s, is_selection(m), e);
 }
 
 static int open_sources(Mirror *m, Error *e) {
@@ -297,7 +244,7 @@ static int read_round(Mirror *m, Error *e) {
         m->report.repaired = strv_free(m->report.repaired);
         if (is_same(m) && ((r = find_broken(m, e)) < 0 || !m->report.repaired))
                 return r < 0 ? r : 1;
-        if ((!m->report.repaired && (r = check_newer(m, &m->sources[0], e)) < 0) || (r = load_sources(m, e)) < 0)
+        if ((!m->report.repaired && (r = mirror_check_newer(m->o, m->repo, &m->keys, &m->sources[0], is_selection(m), e)) < 0) || (r = load_sources(m, e)) < 0)
                 return r;
         r = m->o->packages ? pick_closure(m, e) : mirror_pick(m->sources, m->n_sources, m->o, &m->picks, &m->n_picks, e);
         m->packages.o = m->o;
@@ -356,7 +303,7 @@ static int start_generation(Mirror *m, Error *e) {
                 return error_oom(e);
         /* What is repaired takes the place of what was broken: so it counts once, see repository_link_metadata(). */
         g->number = m->report.repaired ? m->repo->current->number : m->repo->n_generations > 0 ? m->repo->generations[m->repo->n_generations - 1]->number + 1 : 1;
-        g->revision = revision_of(m->sources[0].repomd);
+        g->revision = mirror_revision(m->sources[0].repomd);
         g->freshness = is_selection(m) ? (Freshness){ .serial = g->number, .expires = m->sources[0].repomd->freshness.expires } : m->sources[0].repomd->freshness;
         g->locks = TAKE_PTR(m->locks);
         return 0;
