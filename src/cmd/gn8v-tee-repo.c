@@ -103,6 +103,20 @@ int run_full(const char *verb) {
         return run_program(FULL, verb);
 }
 
+/* The next action of what may go wrong with any file, where nobody had one that is better. */
+static int hint_of_files(int r, Error *e) {
+        switch (r) {
+        case -EACCES:
+        case -EPERM: return error_hint(e, r, "run it as the owner of that file or directory, or change who may use it");
+        case -ENOSPC:
+        case -EDQUOT: return error_hint(e, r, "make room on that disk, and run it again");
+        case -ENOENT: return error_hint(e, r, "is that path right? What is named has to be there");
+        case -EISDIR:
+        case -ENOTDIR: return error_hint(e, r, "is that path right? It is another kind of file than what is wanted");
+        default: return r;
+        }
+}
+
 static int run_verb(Repo *repo, int argc, char *argv[]) {
         const char *names[ELEMENTSOF(verbs) + 1] = {};
 
@@ -118,7 +132,7 @@ static int run_verb(Repo *repo, int argc, char *argv[]) {
                 optind = 0;
                 r = verbs[i].run(repo, argc, argv, &e);
                 release_free_many(repo->releases, repo->n_releases);
-                return output_done(r, &e);
+                return output_done(hint_of_files(r, &e), &e);
         }
         return verb_unknown(argv[0], names);
 }

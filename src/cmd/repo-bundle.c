@@ -133,12 +133,15 @@ static int run_import(const Repo *repo, ImportOptions *o, Error *e) {
         if (r < 0)
                 return r;
         if (repo->json)
-                return print_json(json_pack("{s:o, s:I, s:b, s:I, s:I, s:I, s:s, s:o}", "repo", json_text(o->repo), "generation", (json_int_t) report.generation, "changed",
+                return print_json(json_pack("{s:o, s:I, s:b, s:I, s:I, s:I, s:s, s:o, s:o}", "repo", json_text(o->repo), "generation", (json_int_t) report.generation, "changed",
                                             report.changed, "packages", (json_int_t) report.n_packages, "new", (json_int_t) report.new_packages,
-                                            "removed", (json_int_t) report.removed_packages, "key", report.key, "beside", json_texts(report.beside)), e);
+                                            "removed", (json_int_t) report.removed_packages, "key", report.key, "beside", json_texts(report.beside),
+                                            "repaired", json_texts(report.repaired)), e);
         if (repo->quiet)
                 return EXIT_OK;
-        if (report.changed)
+        if (report.repaired)
+                print_repaired(o->repo, report.generation, report.repaired);
+        else if (report.changed)
                 printf("%s: generation %" PRIu64 ", %zu packages, %zu of them new, signed by %s\n", o->repo, report.generation, report.n_packages,
                        report.new_packages, report.key);
         else

@@ -54,6 +54,12 @@ void print_unchanged(const char *path, uint64_t generation, const char *what, co
         printf("%s: generation %" PRIu64 " is %s%s%s\n", path, generation, what, names ? "; changed beside it: " : ", ", names ? names : nothing);
 }
 
+void print_repaired(const char *path, uint64_t generation, char *const *repaired) {
+        printf("%s: generation %" PRIu64 " was not whole; repaired: %zu file%s\n", path, generation, strv_length(repaired), strv_length(repaired) == 1 ? "" : "s");
+        STRV_FOREACH(s, repaired)
+                printf("  %s\n", *s);
+}
+
 int repo_load_releases(Repo *repo, int argc, char *argv[], Error *e) {
         Release **v;
         size_t n;

@@ -125,13 +125,15 @@ static int report(const Repo *repo, const MirrorOptions *o, const MirrorReport *
                 return k == EXIT_OK && r->key_is_missing && r->new_packages > 0 ? EXIT_UNCHECKED : k;
         }
         if (repo->json)
-                return print_json(json_pack("{s:o, s:o, s:I, s:b, s:I, s:I, s:I, s:I, s:s?, s:o}", "url", json_text(o->url), "dir", json_text(o->dir), "generation", (json_int_t) r->generation,
+                return print_json(json_pack("{s:o, s:o, s:I, s:b, s:I, s:I, s:I, s:I, s:s?, s:o, s:o}", "url", json_text(o->url), "dir", json_text(o->dir), "generation", (json_int_t) r->generation,
                                             "changed", r->changed, "packages", (json_int_t) r->n_packages, "new", (json_int_t) r->new_packages, "new_bytes",
                                             (json_int_t) r->new_bytes, "removed", (json_int_t) r->removed_packages, "key", r->key, "beside",
-                                            json_texts(r->beside)), e);
+                                            json_texts(r->beside), "repaired", json_texts(r->repaired)), e);
         if (repo->quiet)
                 return EXIT_OK;
-        if (r->changed)
+        if (r->repaired)
+                print_repaired(o->dir, r->generation, r->repaired);
+        else if (r->changed)
                 printf("%s: generation %" PRIu64 ", %zu packages, %zu of them new (%.1f MiB), metadata signed by %s\n", o->dir, r->generation, r->n_packages,
                        r->new_packages, (double) r->new_bytes / (1024 * 1024), r->key ? r->key : "nobody");
         else

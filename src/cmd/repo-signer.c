@@ -176,10 +176,11 @@ int signers_from_arguments(SignerArguments *a, Signers *ret, Error *e) {
                         s.n++;
         if (r >= 0 && s.n == 2 && streq(s.v[0]->fingerprint, s.v[1]->fingerprint))
                 r = error_set(e, EINVAL, EXIT_USAGE, "--also-key: %s is the first key again", s.v[0]->fingerprint);
-        if (r < 0)
+        if (r < 0) {
                 signers_clear(&s);
-        else
-                *ret = s;
+                return error_hint(e, r, "what signs is an RSA key of 3072 bits or more, valid, with its secret part and passphrase at hand: name such a one");
+        }
+        *ret = s;
         return r;
 }
 

@@ -41,6 +41,9 @@ int take_baseurl(const char *url, const char **ret, Error *e);
 /* Takes an argument of --mirror-url: a URL, or "none", which makes the list empty instead of NULL; see metalink_stage(). */
 int take_mirror_url(const char *url, char ***urls, Error *e);
 
+/* That the state which was asked for was there, and what of it had to be made good. */
+void print_repaired(const char *path, uint64_t generation, char *const *repaired);
+
 /* That the published state is the one that was asked for; and what beside it (see repository.h) is not what it was, or else that there was nothing to be done. */
 void print_unchanged(const char *path, uint64_t generation, const char *what, const char *nothing, char *const *beside);
 

@@ -19,10 +19,12 @@ static bool has_password(const char *s) {
 
 int repo_url_check(const char *what, const char *url, Error *e) {
         if (!startswith(url, "https://") && !startswith(url, "http://") && !startswith(url, "file:///"))
-                return error_set(e, EINVAL, EXIT_USAGE, "%s: not an http, https or file URL: %s", what, url);
+                return error_hint(e, error_set(e, EINVAL, EXIT_USAGE, "%s: not an http, https or file URL: %s", what, url),
+                                  "https://HOST/DIRECTORY, or file:// and a whole path");
         for (const char *c = url; *c; c++)
                 if ((unsigned char) *c <= ' ' || *c == 0x7f || *c == '"' || *c == '\\')
-                        return error_set(e, EINVAL, EXIT_USAGE, "%s: a blank, quote or control character in the URL: %s", what, url);
+                        return error_hint(e, error_set(e, EINVAL, EXIT_USAGE, "%s: a blank, quote or control character in the URL: %s", what, url),
+                                          "escape it: %%20 for a blank");
         if (has_password(strstr(url, "://") + 3))
                 return error_hint(e, error_set(e, EINVAL, EXIT_USAGE, "%s: a password in a URL that everybody can read", what),
                                   "leave user and password out: they belong in ~/.netrc here, and on clients in username= and password= of dnf.conf");

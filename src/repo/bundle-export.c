@@ -10,12 +10,12 @@
 #include "repo/bundle-tar.h"
 #include "repo/diff.h"
 #include "repo/keyring.h"
+#include "repo/metadata.h"
 #include "repo/repo-file.h"
 #include "repo/vendor-keys.h"
-#include "repo/vendor-keys.h"
+#include "repo/whole.h"
 
 #define CHUNK      (1024 * 1024)
-#define REPOMD_MAX (4 * 1024 * 1024)
 #define OPEN_TRIES 5
 
 typedef struct Export {
@@ -102,6 +102,7 @@ static int add_metadata(Export *x, const char *name, bool required, Error *e) {
 static int check_signature(Export *x, Error *e) {
         _cleanup_free_ char *path = path_join(x->from, "repomd.xml"), *asc = path_join(x->from, "repomd.xml.asc"), *text = NULL, *signature = NULL;
         _cleanup_(keyring_freep) Keyring *keyring = NULL;
+        _cleanup_(repomd_freep) Repomd *repomd = NULL;
         char hex[SHA256_HEX_SIZE];
         size_t size, signature_size;
         int r;
@@ -116,7 +117,9 @@ static int check_signature(Export *x, Error *e) {
                 return error_errno(e, -r, "%s/%s", x->o->repo, asc);
         if (sha256_buffer(text, size, hex) < 0 || !streq(hex, x->state.generation->repomd_sha256))
                 return differs(x, path, e);
-        return keyring_verify(keyring, text, size, signature, signature_size, path, NULL, NULL, e);
+        if ((r = keyring_verify(keyring, text, size, signature, signature_size, path, NULL, NULL, e)) < 0 || (r = repomd_parse_foreign(text, size, path, &repomd, e)) < 0)
+                return r;
+        return whole_metadata(x->state.repo_fd, x->o->repo, x->state.generation, repomd, e);
 }
 
 static bool is_left_out(const Export *x, const PublishedPackage *p) {

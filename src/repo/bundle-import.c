@@ -14,12 +14,15 @@
 #include "repo/repo-file.h"
 #include "repo/rpm-file.h"
 #include "repo/seal.h"
+#include "repo/signed-store.h"
 #include "repo/serials.h"
 #include "repo/vendor-keys.h"
+#include "repo/whole.h"
 
 void import_report_clear(ImportReport *r) {
         free(r->key);
         strv_free(r->beside);
+        strv_free(r->repaired);
         *r = (ImportReport){};
 }
 
@@ -154,7 +157,7 @@ static bool is_published(const Import *x, const PublishedPackage *p) {
                 const PublishedPackage *q = generation_find_href(x->repo->generations[i], p->href);
 
                 if (q)
-                        return streq(q->sha256, p->sha256) && repository_has_intact(x->repo, p);
+                        return streq(q->sha256, p->sha256) && whole_package(x->repo, x->next, p, NULL) >= 0;
         }
         return false;
 }
@@ -214,6 +217,13 @@ int import_take_generation(Import *x, const char *text, size_t size, Error *e) {
                 return error_hint(e, error_set(e, EEXIST, EXIT_FAILED, "%s: it is a copy of %s", x->o->repo, x->repo->current->locks[0] + strlen(MIRROR_LOCK)), "give another directory: --repo");
         if (x->mtime != MAX(x->next->revision, (int64_t) 0))
                 return bundle_malformed(x->o->file, NULL, "its files have another date than its generation", e);
+        if (x->same) {
+                int k = whole_state(x->repo, x->next, &x->keyring, 1, true, &x->report.repaired, e);
+
+                if (k < 0)
+                        return k;
+                x->same = !x->report.repaired;
+        }
         return x->same ? 0 : plan_packages(x, e);
 }
 
@@ -230,7 +240,11 @@ static int check_package(void *data, size_t i, Error *e) {
                 return r;
         if (f->size != p->size || !streq(f->header_sha256, p->header_sha256) || !streq(f->nevra, p->nevra))
                 return import_untrusted(x, p->href, "it is not the package that its generation describes", e);
-        return p->vendor ? 0 : keyring_verify_package(x->keyring, f, NULL, e);
+        if (!p->vendor && (r = keyring_verify_package(x->keyring, f, NULL, e)) < 0)
+                return r;
+        if (p->staged && (r = file_seal(f->fd, f->build_time, p->sha256)) < 0)
+                return error_errno(e, -r, "%s/%s", x->o->repo, staged);
+        return 0;
 }
 
 /* From the signature down to each package: what was staged holds by itself, whatever the bundle's manifest says. */
@@ -304,7 +318,7 @@ static int run(Import *x, Error *e) {
         if ((r = find_pin(x, e)) < 0 || (r = import_read(x, e)) < 0 || (r = render_repo_file(x, &repo_file, e)) < 0)
                 return r;
         if (!x->same && ((r = check_staged(x, e)) < 0 || (r = stage_metalink(x, e)) < 0 || (r = seal_generation(x->repo, x->next, e)) < 0 || (r = repository_sync(x->repo, e)) < 0 ||
-                         (r = repository_link_metadata(x->repo, x->o->keep, e)) < 0 || (r = repository_switch(x->repo, x->next, e)) < 0))
+                         (r = repository_link_metadata(x->repo, x->o->keep + (x->report.repaired ? 1 : 0), e)) < 0 || (r = repository_switch(x->repo, x->next, e)) < 0))
                 return r;
         if (x->same && (r = metalink_refresh(x->repo, x->repo->current->revision, x->o->mirror_urls, e)) < 0)
                 return r;

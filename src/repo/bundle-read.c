@@ -179,9 +179,9 @@ int import_read(Import *x, Error *e) {
         int r;
 
         if (fd < 0 || fstat(fd, &st) < 0)
-                return error_errno(e, errno, "%s", x->o->file);
+                return error_hint(e, error_errno(e, errno, "%s", x->o->file), "name a file that export has written");
         if (!S_ISREG(st.st_mode))
-                return error_set(e, EBADMSG, EXIT_INVALID, "%s: not a regular file", x->o->file);
+                return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, "%s: not a regular file", x->o->file), "name a file that export has written");
         if (x->o->progress)
                 progress_begin(x->o->progress, "import", (uint64_t) st.st_size, true);
         if ((r = bundle_tar_open(&t, x->o->file, fd, (uint64_t) st.st_size, x->o->progress, e)) >= 0)

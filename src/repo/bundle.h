@@ -73,6 +73,7 @@ typedef struct ImportReport {
         size_t n_packages, new_packages, removed_packages;
         char *key;
         char **beside; /* see repository.h */
+        char **repaired; /* files of that state which were not as they should be, below the repository; NULL: all were */
 } ImportReport;
 void import_report_clear(ImportReport *r);
 

@@ -9,6 +9,8 @@
 #include "basic/strings.h"
 #include "repo/parallel.h"
 #include "repo/rpm-file.h"
+#include "repo/signed-store.h"
+#include "repo/whole.h"
 
 #define BATCH 256 /* downloads that are set up at a time */
 
@@ -44,11 +46,11 @@ static int check_places(const MirrorPackages *m, Error *e) {
 }
 
 /* Whether it lies at its place; a digest that is not the manifest's has to be taken anew. */
-static bool is_here(const MirrorPackages *m, const MirrorPackage *x, const PublishedPackage *q) {
+static bool is_here(const MirrorPackages *m, const MirrorPackage *x, const Generation *g, const PublishedPackage *q) {
         _cleanup_error_ Error ignored = ERROR_INIT;
         _cleanup_close_ int fd = -1;
 
-        if (q->size != x->p->size || !repository_has_intact(m->repo, q))
+        if (q->size != x->p->size || whole_package(m->repo, g, q, NULL) < 0)
                 return false;
         if (streq(x->p->digest, "sha256"))
                 return streq(q->sha256, x->p->checksum);
@@ -61,7 +63,7 @@ static void find_old(const MirrorPackages *m, MirrorPackage *x) {
                 const PublishedPackage *q = generation_find_href(m->repo->generations[i], x->p->href);
 
                 if (q) {
-                        x->old = is_here(m, x, q) ? q : NULL;
+                        x->old = is_here(m, x, m->repo->generations[i], q) ? q : NULL;
                         return;
                 }
         }
@@ -219,7 +221,7 @@ static int take_package(void *data, size_t i, Error *e) {
         to = q->stage ? path_join("packages", q->stage) : NULL;
         if (!to)
                 return error_oom(e);
-        if (linkat(AT_FDCWD, x->path, m->repo->stage_fd, to, 0) < 0 || fchmodat(m->repo->stage_fd, to, 0644, 0) < 0)
+        if (linkat(AT_FDCWD, x->path, m->repo->stage_fd, to, 0) < 0 || fchmodat(m->repo->stage_fd, to, 0644, 0) < 0 || (r = file_seal(f->fd, f->build_time, q->sha256)) < 0)
                 return error_errno(e, errno, "%s/" STAGE "/%s", m->o->dir, to);
         return 0;
 }

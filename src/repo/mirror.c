@@ -9,9 +9,11 @@
 #include "basic/fs.h"
 #include "basic/strings.h"
 #include "repo/metalink.h"
+#include "repo/mirror-newer.h"
 #include "repo/mirror-packages.h"
 #include "repo/mirror-tops.h"
 #include "repo/seal.h"
+#include "repo/whole.h"
 
 #define WORK       ".mirror"
 #define ROUNDS_MAX 3   /* a source may change while it is read */
@@ -43,6 +45,7 @@ void mirror_report_clear(MirrorReport *r) {
         free(r->key);
         strv_free(r->warnings);
         strv_free(r->beside);
+        strv_free(r->repaired);
         *r = (MirrorReport){};
 }
 
@@ -154,49 +157,13 @@ static bool is_same(const Mirror *m) {
         return true;
 }
 
-static int64_t revision_of(const Repomd *r) {
-        uint64_t n;
-        return r->revision && parse_u64(r->revision, &n) >= 0 && n <= INT64_MAX ? (int64_t) n : 0;
-}
-
-/* Its serial is the source's then, and not ours. */
-static bool is_whole_copy(const Generation *g) {
-        return g && strv_length(g->locks) == 2;
-}
-
-/* Somebody who cannot sign can still serve again what was signed once. */
-static int check_newer(const Mirror *m, const MirrorSource *s, Error *e) {
-        const Generation *g = m->repo->current;
-        _cleanup_(repomd_freep) Repomd *old = NULL;
-        /* Not by the name that clients open: see readers.h. */
-        _cleanup_free_ char *path = g ? format("generations/%" PRIu64 "/repomd.xml", g->number) : NULL, *text = NULL;
-        size_t size;
-        int64_t now;
-        int r;
-
-        if (m->o->allow_older)
-                return 0;
-        if ((r = freshness_clock(&now, e)) < 0)
-                return r;
-        if (g && !path)
-                return error_oom(e);
-        if (is_whole_copy(g) && !is_selection(m) && streq(g->locks[0] + strlen(MIRROR_LOCK), s->url) && read_file(m->repo->fd, path, REPOMD_MAX, &text, &size) >= 0)
-                (void) repomd_parse_foreign(text, size, "repomd.xml", &old, NULL);
-        if ((r = freshness_check(&s->repomd->freshness, old ? old->freshness.serial : 0, now, s->url, e)) < 0)
-                return r;
-        if (!g || !streq(g->locks[0] + strlen(MIRROR_LOCK), s->url) || revision_of(s->repomd) >= g->revision)
-                return 0;
-        return error_hint(e, error_set(e, ESTALE, EXIT_DIFFERS, "%s: its revision %" PRIi64 " is older than %" PRIi64 ", which %s has", s->url, revision_of(s->repomd),
-                                       g->revision, m->o->dir), "the source is behind, or an older state is served again; if you mean to go back: --allow-older");
-}
-
 /* One of several places of the first source: what is here already is good enough. */
 static int judge_place(void *userdata, const MirrorSource *s, Error *e) {
         const Mirror *m = userdata;
         const Generation *g = m->repo->current;
         _cleanup_free_ char *lock = format("%s %s", s->repomd_sha256, s->url);
 
-        return !lock ? error_oom(e) : g && strv_contains(g->locks, lock) ? 0 : check_newer(m, s, e);
+        return !lock ? error_oom(e) : g && strv_contains(g->locks, lock) ? 0 : mirror_check_newer(m->o, m->repo, &m->keys, s, is_selection(m), e);
 }
 
 static int open_sources(Mirror *m, Error *e) {
@@ -256,15 +223,28 @@ static int check_signed(const Mirror *m, Error *e) {
                           "%s; if its clients are to take it without a signature from now on: --allow-unsigned", is_selection(m) ? "name the key: --sign-key" : "give another directory");
 }
 
-/* One reading of the sources: 1 when they are what is here already. */
+/* A copy of what the sources are now may have lost something since, or be damaged. */
+static int find_broken(Mirror *m, Error *e) {
+        const Generation *g = m->repo->current;
+        _cleanup_(keyring_freep) Keyring *own = NULL;
+        bool ours = is_selection(m) && m->o->signers;
+        int r;
+
+        if (ours && (r = keyring_new_own(m->o->signers, &own, e)) < 0)
+                return r;
+        return whole_state(m->repo, g, ours ? &own : m->keys.v, ours ? 1 : m->keys.n, ours || (!is_selection(m) && m->sources[0].key && m->sources[0].signer), &m->report.repaired, e);
+}
+
+/* One reading of the sources: 1 when they are what is here already, and whole. */
 static int read_round(Mirror *m, Error *e) {
         int r;
 
         if ((r = open_sources(m, e)) < 0 || (r = check_signed(m, e)) < 0 || (r = make_locks(m, e)) < 0)
                 return r;
-        if (is_same(m))
-                return 1;
-        if ((r = check_newer(m, &m->sources[0], e)) < 0 || (r = load_sources(m, e)) < 0)
+        m->report.repaired = strv_free(m->report.repaired);
+        if (is_same(m) && ((r = find_broken(m, e)) < 0 || !m->report.repaired))
+                return r < 0 ? r : 1;
+        if ((!m->report.repaired && (r = mirror_check_newer(m->o, m->repo, &m->keys, &m->sources[0], is_selection(m), e)) < 0) || (r = load_sources(m, e)) < 0)
                 return r;
         r = m->o->packages ? pick_closure(m, e) : mirror_pick(m->sources, m->n_sources, m->o, &m->picks, &m->n_picks, e);
         m->packages.o = m->o;
@@ -321,8 +301,9 @@ static int start_generation(Mirror *m, Error *e) {
 
         if (!g || !(g->key = strdup(key_of(m))) || (*also_of(m) && !(g->also = strdup(also_of(m)))) || !(g->comps_sha256 = strdup(m->sources[0].repomd_sha256)))
                 return error_oom(e);
-        g->number = m->repo->n_generations > 0 ? m->repo->generations[m->repo->n_generations - 1]->number + 1 : 1;
-        g->revision = revision_of(m->sources[0].repomd);
+        /* What is repaired takes the place of what was broken: so it counts once, see repository_link_metadata(). */
+        g->number = m->report.repaired ? m->repo->current->number : m->repo->n_generations > 0 ? m->repo->generations[m->repo->n_generations - 1]->number + 1 : 1;
+        g->revision = mirror_revision(m->sources[0].repomd);
         g->freshness = is_selection(m) ? (Freshness){ .serial = g->number, .expires = m->sources[0].repomd->freshness.expires } : m->sources[0].repomd->freshness;
         g->locks = TAKE_PTR(m->locks);
         return 0;
@@ -373,7 +354,7 @@ static int make_next(Mirror *m, Error *e) {
         r = is_selection(m) ? mirror_write_selection(m->repo, m->next, m->sources, m->n_sources, m->picks, m->n_picks, m->o->signers, &repomd, &m->report.warnings, e)
                             : stage_copy(m, &repomd, e);
         if (r < 0 || (r = metalink_stage(m->repo, repomd, m->next->revision, m->o->mirror_urls, e)) < 0 || (r = seal_generation(m->repo, m->next, e)) < 0 || (r = repository_sync(m->repo, e)) < 0 ||
-            (r = repository_link_metadata(m->repo, m->o->keep, e)) < 0)
+            (r = repository_link_metadata(m->repo, m->o->keep + (m->report.repaired ? 1 : 0), e)) < 0)
                 return r;
         return repository_switch(m->repo, m->next, e);
 }

@@ -56,6 +56,7 @@ typedef struct MirrorReport {
         uint64_t new_bytes;
         char **warnings;
         char **beside; /* see repository.h */
+        char **repaired; /* files of the state that was there already which were not as they should be, below dir; NULL: all were */
         bool key_is_missing; /* of those that are pinned: if it signed a package, that is found out when it is fetched */
 } MirrorReport;
 void mirror_report_clear(MirrorReport *r);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/repo-file.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 
 #include "basic/fs.h"
@@ -19,17 +20,50 @@ int repo_file_render(const char *template_path, const char *baseurl, const char 
         return repo_file_fill(template_path, template, baseurl, gpgkey, vendor_keys, ret, e);
 }
 
+/* Of a directory's path; what a URL cannot have in it, and what dnf replaces ($), is escaped. NULL: out of memory. */
+static char *file_url(const char *path) {
+        _cleanup_text_ Text t = {};
+
+        text_append(&t, "file://");
+        for (const unsigned char *c = (const unsigned char *) path; *c; c++)
+                if (*c < 0x80 && (isalnum(*c) || strchr("-._~/+^:@!&'()*,;=", *c)))
+                        text_append_n(&t, (const char *) c, 1);
+                else
+                        text_printf(&t, "%%%02X", *c);
+        return text_take(&t);
+}
+
+static int hex_of(char c) {
+        return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Whether what a file:// URL names is there. */
+static bool is_there(const char *url) {
+        _cleanup_free_ char *path = strdup(url + strlen("file://"));
+        char *to = path;
+
+        if (!path)
+                return true;
+        for (const char *c = path; *c; c++)
+                if (*c == '%' && hex_of(c[1]) >= 0 && hex_of(c[2]) >= 0 && (hex_of(c[1]) || hex_of(c[2]))) {
+                        *to++ = (char) (hex_of(c[1]) << 4 | hex_of(c[2]));
+                        c += 2;
+                } else
+                        *to++ = *c;
+        *to = '\0';
+        return access(path, F_OK) == 0;
+}
+
 int repo_file_place(int repo_fd, const char *path, const char *wanted, char **ret, Error *e) {
         _cleanup_free_ char *text = NULL, *url = wanted && *wanted ? strdup(wanted) : NULL, *real = NULL;
 
-        if (!wanted && read_file(repo_fd, REPO_FILE, REPO_FILE_MAX, &text, NULL) >= 0 && (url = repo_file_baseurl(text)) && startswith(url, "file://") &&
-            access(url + strlen("file://"), F_OK) < 0) {
+        if (!wanted && read_file(repo_fd, REPO_FILE, REPO_FILE_MAX, &text, NULL) >= 0 && (url = repo_file_baseurl(text)) && startswith(url, "file://") && !is_there(url)) {
                 free(url);
                 url = NULL;
         }
         if (!url && !(real = realpath(path, NULL)))
                 return error_errno(e, errno, "%s", path);
-        if (!url && !(url = format("file://%s", real)))
+        if (!url && !(url = file_url(real)))
                 return error_oom(e);
         *ret = TAKE_PTR(url);
         return 0;

@@ -6,13 +6,15 @@
 
 #include "basic/fs.h"
 #include "basic/strings.h"
+#include "repo/metadata.h"
 #include "repo/metalink.h"
 #include "repo/rpmmd.h"
 #include "repo/seal.h"
 #include "repo/serials.h"
 #include "repo/vendor-keys.h"
+#include "repo/whole.h"
 
-#define REPOMD_MAX (4 * 1024 * 1024)
+#define NO_METADATA "go back to another generation ('gn8v-tee-repo generations' lists them), or publish its packages again"
 
 static int no_such(const Repository *r, uint64_t wanted, Error *e) {
         if (wanted == 0)
@@ -28,15 +30,11 @@ static int find_target(const Repository *r, uint64_t wanted, const Generation **
         return *ret ? 0 : no_such(r, wanted, e);
 }
 
-/* Clients must find every package that the old metadata name, byte for byte as far as headers and sizes tell. */
+/* Clients must find every package that the old metadata name, byte for byte. */
 static int check_packages(const Repository *r, const Generation *g, Error *e) {
         for (size_t i = 0; i < g->n_packages; i++) {
-                const PublishedPackage *p = g->packages[i];
-                _cleanup_(rpm_file_freep) RpmFile *f = NULL;
-                int k = rpm_file_open(r->fd, p->href, &f, e);
+                int k = whole_package(r, g, g->packages[i], e);
 
-                if (k >= 0 && (f->size != p->size || !streq(f->header_sha256, p->header_sha256)))
-                        k = error_set(e, EBADMSG, EXIT_UNTRUSTED, "%s/%s: it is not the package that generation %" PRIu64 " had", r->path, p->href, g->number);
                 if (k < 0)
                         return error_hint(e, k, "publish it again from a workspace that has it");
         }
@@ -57,7 +55,7 @@ static int link_metadata(const Repository *r, const Generation *from, Error *e) 
                 if (!old || !new)
                         return error_oom(e);
                 if (linkat(r->fd, old, r->fd, new, 0) < 0)
-                        return error_errno(e, errno, "%s/%s", r->path, old);
+                        return error_hint(e, error_errno(e, errno, "%s/%s", r->path, old), NO_METADATA);
         }
         return 0;
 }
@@ -67,15 +65,24 @@ static int stage_repomd(Repository *r, const Generation *from, Generation *next,
         _cleanup_free_ char *path = format("generations/%" PRIu64 "/repomd.xml", from->number), *asc = path ? format("%s.asc", path) : NULL;
         _cleanup_free_ char *text = NULL, *signature = NULL, *rendered = NULL;
         _cleanup_(repomd_freep) Repomd *repomd = NULL;
+        char hex[SHA256_HEX_SIZE];
         size_t size, signature_size;
         int k;
 
         if (!asc)
                 return error_oom(e);
-        if ((k = read_file(r->fd, path, REPOMD_MAX, &text, &size)) < 0 || (k = read_file(r->fd, asc, REPOMD_MAX, &signature, &signature_size)) < 0)
-                return error_errno(e, -k, "%s/%s", r->path, path);
+        if ((k = read_file(r->fd, path, REPOMD_MAX, &text, &size)) < 0)
+                return error_hint(e, error_errno(e, -k, "%s/%s", r->path, path), NO_METADATA);
+        if ((k = read_file(r->fd, asc, REPOMD_MAX, &signature, &signature_size)) < 0)
+                return error_hint(e, error_errno(e, -k, "%s/%s", r->path, asc), NO_METADATA);
+        if (sha256_buffer(text, size, hex) < 0)
+                return error_oom(e);
+        if (!streq(hex, from->repomd_sha256))
+                return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s/%s: it is not the one that its manifest.json has", r->path, path), NO_METADATA);
         if ((k = keyring_verify(keyring, text, size, signature, signature_size, path, NULL, NULL, e)) < 0 || (k = repomd_parse(text, size, path, &repomd, e)) < 0)
                 return k;
+        if ((k = whole_metadata(r->fd, r->path, from, repomd, e)) < 0)
+                return error_hint(e, k, NO_METADATA);
         repomd->freshness = next->freshness;
         if (!(rendered = repomd_render(repomd)))
                 return error_oom(e);

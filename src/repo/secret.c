@@ -51,7 +51,8 @@ static int read_line(int fd, const char *name, char **ret, Error *e) {
         free(line);
         if (n < 0)
                 return error_errno(e, errno, "%s", name);
-        return error_set(e, EBADMSG, EXIT_INVALID, size > SECRET_MAX ? "%s: too large for a passphrase" : "%s: no passphrase in its first line", name);
+        return error_hint(e, error_set(e, EBADMSG, EXIT_INVALID, size > SECRET_MAX ? "%s: too large for a passphrase" : "%s: no passphrase in its first line", name),
+                          "write the passphrase there, alone in the first line");
 }
 
 int secret_read(const SecretSource *s, const char *what, char **ret, char **ret_warning, Error *e) {

@@ -7,6 +7,7 @@
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
+#include "repo/keyring.h"
 #include "repo/openpgp-read.h"
 
 Signer *signer_free(Signer *s) {
@@ -142,6 +143,23 @@ int signer_check_expiry(const Signer *s, int64_t now, unsigned days, Error *e) {
         return error_hint(e, r, "extend it (gpg --quick-set-expire) or take another; --key-valid-for says how long it has to live");
 }
 
+/* GnuPG keeps the two halves of a key apart: one may have been put back without the other. Of other keys certify() finds it out. */
+static int prove(Signer *s, const void *data, size_t size, const void *signature, size_t signature_size, const char *name, Error *e) {
+        _cleanup_(keyring_freep) Keyring *k = NULL;
+        _cleanup_error_ Error ignored = ERROR_INIT;
+        int r;
+
+        if (s->verifier || atomic_load(&s->proved))
+                return 0;
+        if ((r = keyring_new_own(&(Signers){ .v = { s }, .n = 1 }, &k, e)) < 0)
+                return r;
+        if (keyring_verify(k, data, size, signature, signature_size, name, NULL, NULL, &ignored) < 0)
+                return error_hint(e, error_set(e, EKEYREJECTED, EXIT_UNTRUSTED, "%s: what its secret part signs is not good by its public one", name),
+                                  "put both halves of the key back from one backup, or name another key");
+        atomic_store(&s->proved, true);
+        return 0;
+}
+
 int signer_sign(Signer *s, const void *data, size_t size, int64_t time, void **ret, size_t *ret_size, Error *e) {
         _cleanup_free_ char *name = format("signing key %s", s->fingerprint);
         void *signature = NULL;
@@ -150,7 +168,7 @@ int signer_sign(Signer *s, const void *data, size_t size, int64_t time, void **r
         if (!name)
                 return error_oom(e);
         r = openpgp_sign(s->signing, OPENPGP_BINARY, MAX(time, s->created), data, size, s->type->sign, s, &signature, ret_size, e);
-        if (r >= 0 && (r = openpgp_check_signature(signature, *ret_size, s->signing, name, e)) < 0)
+        if (r >= 0 && ((r = openpgp_check_signature(signature, *ret_size, s->signing, name, e)) < 0 || (r = prove(s, data, size, signature, *ret_size, name, e)) < 0))
                 free(TAKE_PTR(signature));
         if (r >= 0)
                 *ret = signature;

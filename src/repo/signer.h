@@ -3,6 +3,7 @@
 #pragma once
 
 #include <openssl/evp.h>
+#include <stdatomic.h>
 
 #include "basic/armor.h"
 #include "basic/error.h"
@@ -34,6 +35,7 @@ struct Signer {
         EVP_PKEY *verifier;  /* and they as OpenSSL's key, or NULL; */
         unsigned char certification[SIGNER_CERTIFICATION_MAX]; /* and its signature on itself, to be taken if it is good, or made; see signer_certify() */
         size_t certification_size; /* 0: unknown */
+        atomic_bool proved;  /* a signature of this run was good by public_key; see signer_sign() */
         void *data;          /* the type's own */
 };
 
@@ -70,7 +72,8 @@ Signer *signer_free(Signer *s);
 DEFINE_CLEANUP(Signer, signer_free);
 
 /* A detached, binary OpenPGP v4 signature, RSA and SHA-256, one that all clients can check (openpgp_check_signature()). It has the time at hand: the
- * given one, or the key's creation if that is later, so that the same input gives the same bytes. In any thread. */
+ * given one, or the key's creation if that is later, so that the same input gives the same bytes. The first one has to be good by the public key:
+ * -EKEYREJECTED/EXIT_UNTRUSTED. In any thread. */
 int signer_sign(Signer *s, const void *data, size_t size, int64_t time, void **ret, size_t *ret_size, Error *e);
 
 #define SIGNERS_MAX 2

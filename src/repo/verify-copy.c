@@ -48,12 +48,19 @@ int verify_copy(Verify *v) {
         return 0;
 }
 
-/* Whether this workspace is about what was copied: it has made one of the packages. */
+/* Whether this workspace is about what was copied: all of what this program has published (others have no serial), and a package of that is signed by who
+ * published it, and by name one that the workspace has made. A name in common alone says nothing: others have the vendors' packages, too. */
 static bool is_about(const Verify *v) {
-        if (strv_length(v->copy->locks) == 2)
-                for (size_t i = 0; i < v->copy->n_packages; i++)
-                        if (inputs_find(v->inputs, v->copy->packages[i]->file))
-                                return true;
+        const Generation *g = v->copy;
+
+        if (strv_length(g->locks) != 2 || g->freshness.serial == 0)
+                return false;
+        for (size_t i = 0; i < g->n_packages; i++) {
+                const InputPackage *in = streq(g->packages[i]->signer, g->key) ? inputs_find(v->inputs, g->packages[i]->file) : NULL;
+
+                if (in && !in->signer)
+                        return true;
+        }
         return false;
 }
 

@@ -11,6 +11,7 @@
 #include "basic/strings.h"
 #include "repo/metadata.h"
 #include "repo/metalink.h"
+#include "repo/repo-file.h"
 #include "repo/repository.h"
 
 #define GENERATIONS_MAX 1000
@@ -217,6 +218,20 @@ static int check_contents(Walk *w, const Generation *g, const Repomd *m) {
         return r < 0 ? r : check_packages(w, g);
 }
 
+/* What its own directory has. */
+static int add_own_files(Walk *w, const Generation *g) {
+        static const char *const fixed[] = { "manifest.json", "repomd.xml", "repomd.xml.asc", "repomd.xml.key" };
+        _cleanup_free_ char *dir = format("generations/%" PRIu64, g->number);
+        int r = dir ? 0 : error_oom(verify_why(w->v));
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(fixed); i++)
+                r = add_name(w, dir, fixed[i]);
+        STRV_FOREACH(s, g->metadata)
+                if (r >= 0)
+                        r = add_name(w, dir, *s);
+        return r;
+}
+
 static int check_generation(Walk *w, uint64_t number) {
         _cleanup_(generation_freep) Generation *g = NULL;
         _cleanup_(repomd_freep) Repomd *m = NULL;
@@ -227,6 +242,8 @@ static int check_generation(Walk *w, uint64_t number) {
                 return r;
         if (!g)
                 return 0;
+        if ((r = add_own_files(w, g)) < 0)
+                return r;
         if (streq(g->repomd_sha256, w->repomd_sha256))
                 w->current = number;
         if ((r = read_repomd(w, g, &m)) < 0)
@@ -298,6 +315,28 @@ static int find_strays(Walk *w, const char *where) {
         return r;
 }
 
+/* At the top clients look for keys and .repo files, and a copy has packages; somebody's index.html harms nobody. */
+static int find_strays_at_top(Walk *w) {
+        int fd = openat(w->v->repo_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *d;
+
+        if (!dir) {
+                safe_close(fd);
+                return error_errno(verify_why(w->v), errno, "%s", w->v->o->repo);
+        }
+        while (r == 0 && (d = readdir(dir))) {
+                const char *name = d->d_name;
+                bool odd = (endswith(name, ".rpm") && !is_named(w, name)) || (endswith(name, ".repo") && !streq(name, REPO_FILE)) ||
+                           (startswith(name, "RPM-GPG-KEY") && !streq(name, REPO_KEY_FILE) && !streq(name, VENDOR_KEY_FILE));
+
+                if (odd)
+                        r = verify_untrusted(w->v, "%s/%s: no generation names this file", w->v->o->repo, name);
+        }
+        (void) closedir(dir);
+        return r;
+}
+
 static int check_strays(Walk *w) {
         int r;
 
@@ -306,7 +345,8 @@ static int check_strays(Walk *w) {
                 return 0;
         if (w->n_names > 0)
                 qsort(w->names, w->n_names, sizeof(*w->names), by_name);
-        if ((r = find_strays(w, "repodata")) < 0 || (r = find_strays(w, "packages")) < 0)
+        if ((r = find_strays(w, "repodata")) < 0 || (r = find_strays(w, "packages")) < 0 || (r = find_strays(w, "generations")) < 0 ||
+            (r = find_strays_at_top(w)) < 0)
                 return error_hint(verify_why(w->v), r, "remove it, and find out who put it there");
         return verify_passed(w->v);
 }

@@ -78,6 +78,14 @@ pruned() {
         [ "$(ls repo/packages/gn8v-tee-helper-*)" = repo/packages/gn8v-tee-helper-1.3-1.noarch.rpm ]
         [ "$(ls repo/repodata/*primary.xml.gz | wc -l)" = 1 ]
         whole
+        # Files that nothing names are told, also without a workspace.
+        for stray in evil.rpm evil.repo RPM-GPG-KEY-evil generations/4/x generations/7/x; do
+                mkdir -p "$(dirname repo/$stray)" && echo x > repo/$stray
+                expect 5 "$REPO" -C /var/empty --releases releases verify --key "$KEY" --repo "$PWD/repo"
+                said "$stray: no generation names this file|generations/7: no generation names this file"
+                rm repo/$stray
+        done
+        rmdir repo/generations/7
         expect 2 tee_repo prune
         expect 2 tee_repo prune --keep 0
         expect 9 flock repo/.lock "$REPO" -C . --releases releases prune --keep 1
@@ -97,6 +105,7 @@ gone_back() {
         helper 1.1
         publish
         second=$(metadata)
+        touch repo/packages/gn8v-tee-helper-1.0-1.noarch.rpm # its date says nothing then, its digest does
         expect 0 rollback
         said 'generation 3, 12 packages'
         [ "$(metadata)" = "$first" ] || die "not the packages of generation 1"
@@ -125,9 +134,29 @@ gone_back() {
         helper 1.2
         expect 0 publish --keep 9
         said 'generation 5'
+        # A key whose halves do not belong together is named.
+        cp -a "$KEYS" odd
+        rm -f odd/S.*
+        gpg --homedir odd --batch --with-colons --list-keys --with-keygrip "$KEY" "$VENDOR" > grips
+        grip() { awk -F: -v k="$1" '$1 == "fpr" { ours = $10 == k } $1 == "grp" && ours { print $10; exit }' grips; }
+        cp "odd/private-keys-v1.d/$(grip "$VENDOR").key" "odd/private-keys-v1.d/$(grip "$KEY").key"
+        expect 5 tee_repo rollback --key "$KEY" --gnupghome odd 3
+        said "signing key $KEY: what its secret part signs is not good by its public one"
+        gpgconf --homedir odd --kill gpg-agent
         # Another key's, and packages that are not as they were.
         expect 5 tee_repo rollback --key "$VENDOR" --gnupghome "$KEYS" 3
         before=$(state)
+        # Nor metadata; also when what is damaged is as large as it was.
+        primary=$(echo repo/generations/3/*primary.xml.gz) helper=repo/packages/gn8v-tee-helper-1.0-1.noarch.rpm
+        cp "$primary" kept
+        damage "$primary"
+        expect 5 rollback 3
+        said 'primary.xml.gz: .* is not what repomd.xml says'
+        expect 5 tee_repo export --key "$KEY" --gnupghome "$KEYS" --generation 3 out.tar
+        cat kept > "$primary"
+        damage "$helper" $(($(stat -c %s "$helper") - 9))
+        expect 5 rollback 3
+        said 'is not the file that generation 3 was published with'
         rm repo/packages/gn8v-tee-helper-1.0-*
         refuses rollback 3
         cp repo/packages/gn8v-tee-helper-1.1-1.noarch.rpm repo/packages/gn8v-tee-helper-1.0-1.noarch.rpm

@@ -59,6 +59,12 @@ air_gap() {
         [ "$(state_of inside)" = "$(state_of repo)" ]
         expect 0 "$REPO" import bundle3.tar --repo inside
         said 'nothing to do'
+        damage inside/packages/gn8v-tee-helper-1.3-1.noarch.rpm
+        rm inside/generations/3/*primary.xml.gz inside/repodata/repomd.xml.key
+        expect 0 "$REPO" import bundle3.tar --repo inside
+        said 'generation 3 was not whole; repaired: 3 files'
+        whole inside
+        [ "$(state_of inside)" = "$(state_of repo)" ]
         expect 0 "$REPO" import bundle3.tar --repo inside --baseurl none --mirror-url http://m.example/a
         said 'is there already; changed beside it: repodata/metalink.xml, gn8v-tee.repo$'
         grep -q "^baseurl=file://$PWD/inside$" inside/gn8v-tee.repo
@@ -90,6 +96,11 @@ air_gap() {
         expect 0 "$REPO" import delta3.tar --repo inside
         cmp inside/repodata/repomd.xml repo/repodata/repomd.xml
         [ "$(find bundle3.tar delta3.tar -printf '%s\n' | sort -n | uniq | wc -l)" = 2 ]
+        # A place of odd letters has a URL all the same, and keeps it.
+        for n in 1 2; do
+                expect 0 import_repo bundle$n.tar --repo 'in side ü%'
+                grep -q "^baseurl=file://$PWD/in%20side%20%C3%BC%25$" 'in side ü%/gn8v-tee.repo'
+        done
         # The same state, the same bytes; nothing of this machine in them.
         export_repo again.tar
         cmp again.tar bundle3.tar
@@ -281,6 +292,28 @@ vendors_in_copies() {
         said "vendor-manager.*not signed"
         expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" "file://$PWD/repo" copy
         expect 0 verify_copy --key "$KEY" --key "$VENDOR"
+        # What was lost or damaged since is fetched again, and takes its own place.
+        damage copy/packages/vendor-manager-7.1-1.noarch.rpm 900
+        rm copy/packages/gn8v-tee-helper-1.3-1.noarch.rpm copy/repodata/*primary.xml.gz copy/generations/1/repomd.xml.asc
+        damage copy/repodata/repomd.xml.asc
+        expect 6 verify_copy --key "$KEY" --key "$VENDOR"
+        expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" "file://$PWD/repo" copy
+        said 'generation 1 was not whole; repaired: 5 files'
+        said '^  packages/gn8v-tee-helper-1.3-1.noarch.rpm'
+        expect 0 verify_copy --key "$KEY" --key "$VENDOR"
+        expect 0 "$REPO" mirror --key "$KEY" --key "$VENDOR" "file://$PWD/repo" copy
+        said 'nothing to copy'
+        [ "$(ls copy/generations)" = 1 ]
+        # An older state stays one, wherever it is served.
+        import_repo bundle2.tar --repo older
+        expect 3 "$REPO" mirror --key "$KEY" --key "$VENDOR" "file://$PWD/older" copy
+        said 'its serial is 2, and 3 was seen before'
+        # Somebody else's repository is not held against a workspace that has one of its packages.
+        mkdir theirs && cp repo/packages/vendor-manager-7.1-* theirs
+        createrepo_c --quiet theirs >&2
+        expect 0 "$REPO" mirror --key-file vendor.pub --no-repo-signature "file://$PWD/theirs" of-theirs
+        expect 11 tee_repo verify --key "$VENDOR" --repo of-theirs
+        said 'the repository is a copy, and not of what this workspace has made'
         for word in '' relative ftp://a.example/ 'http://a b/'; do
                 expect 2 "$REPO" mirror --key "$KEY" --key "$VENDOR" --baseurl "$word" "file://$PWD/repo" copy
                 expect 2 publish --baseurl "$word"

@@ -96,6 +96,8 @@ begin() {
         cd "$SCRATCH/$1"
         # First-use locks name no path; the releases are the same bytes.
 }
+# damage FILE [AT]: other bytes in place, as many as there were.
+damage() { printf gn8v | dd of="$1" bs=1 seek="${2:-100}" conv=notrunc status=none; }
 # state: what a client sees, as one digest.
 state() { (cd repo && find packages repodata gn8v-tee.repo RPM-GPG-KEY-gn8v-tee -type f -exec sha256sum {} + | sort | sha256sum); }
 same_state() { [ "$(state)" = "$1" ] || die "the repository has changed"; }
