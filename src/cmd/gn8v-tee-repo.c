@@ -46,7 +46,7 @@ static const Verb verbs[] = {
         { "verify", "[RELEASE...]", "follow the chain to the key, offline", verb_verify },
         { "generations", "", "list the published states that are kept", verb_generations, LOCAL },
         { "diff", "A [B]", "what changes between published states", verb_diff },
-        { "rollback", "--key=FPR [GENERATION]", "publish an earlier state again", verb_rollback, LOCAL },
+        { "rollback", "--key=FPR [GENERATION]", "publish an earlier state again", verb_rollback },
         { "export", "--key=FPR FILE", "write a published state to one signed file", verb_export },
         { "import", "FILE", "publish the state that such a file holds", verb_import },
         { "mirror", "URL DIR", "copy a repository, or what packages need", verb_mirror },
