@@ -10,7 +10,7 @@ static uint64_t left;
 static int begin(void *userdata, const ArchiveMember *m, bool *ret_wanted, Error *e) {
         if (!path_is_safe(m->name) || strlen(m->name) > ARCHIVE_NAME_MAX)
                 abort();
-        left = m->size;
+        left = m->size > 0 ? m->size : UINT64_MAX; /* 0 may be: not announced */
         *ret_wanted = true;
         return 0;
 }
