@@ -21,7 +21,7 @@ typedef struct ArchiveMember {
         const char *name;   /* a safe relative path, "./" removed */
         ArchiveKind kind;
         mode_t mode;
-        uint64_t size;      /* as announced; what comes may differ only if that is an error */
+        uint64_t size;      /* as announced; what comes may differ only if that is an error. 0 may be: not announced, as zip can */
         const char *target; /* of a link */
 } ArchiveMember;
 
