@@ -92,7 +92,7 @@ int sha256_fd(int fd, char ret[static SHA256_HEX_SIZE]) {
 }
 
 int sha256_file(int dir_fd, const char *path, char ret[static SHA256_HEX_SIZE]) {
-        _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+        _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); /* a pipe is not waited for */
         return fd < 0 ? -errno : sha256_fd(fd, ret);
 }
 

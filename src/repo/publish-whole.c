@@ -18,8 +18,8 @@ static bool is_signed(const Publish *p, bool any, char **ret, size_t *ret_size) 
         _cleanup_error_ Error ignored = ERROR_INIT;
         size_t size, signature_size;
 
-        if (read_file(p->repo->fd, "repodata/repomd.xml", REPOMD_MAX, &text, &size) < 0 ||
-            read_file(p->repo->fd, "repodata/repomd.xml.asc", REPOMD_MAX, &signature, &signature_size) < 0 ||
+        if (read_regular_file(p->repo->fd, "repodata/repomd.xml", REPOMD_MAX, &text, &size) < 0 ||
+            read_regular_file(p->repo->fd, "repodata/repomd.xml.asc", REPOMD_MAX, &signature, &signature_size) < 0 ||
             keyring_verify(p->keyring, text, size, signature, signature_size, "repomd.xml", &signed_by, NULL, &ignored) < 0)
                 return false;
         for (size_t i = 0; !any && i < p->o->signers->n; i++)
@@ -45,7 +45,7 @@ int publish_claim(Publish *p, Error *e) {
 static bool has_key(const Publish *p) {
         _cleanup_free_ char *key = signers_public_keys(p->o->signers), *there = NULL;
 
-        return key && read_file(p->repo->fd, "repodata/repomd.xml.key", REPOMD_MAX, &there, NULL) >= 0 && streq(there, key);
+        return key && read_regular_file(p->repo->fd, "repodata/repomd.xml.key", REPOMD_MAX, &there, NULL) >= 0 && streq(there, key);
 }
 
 /* The generation's own link of it, which a rollback needs; a copy is as good. */

@@ -340,6 +340,10 @@ healed() {
         mended 'its metadata'
         rm repo/repodata/repomd.xml.asc
         mended 'its metadata'
+        # A pipe is not waited for.
+        rm repo/repodata/repomd.xml.asc
+        mkfifo repo/repodata/repomd.xml.asc
+        mended 'its metadata'
         # Without repomd.xml nothing that is refused or cannot be done costs a generation, and the count goes on, here and elsewhere.
         before=$(ls repo/generations)
         rm repo/repodata/repomd.xml
