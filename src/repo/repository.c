@@ -116,7 +116,7 @@ static int place_generation(Repository *r, const Generation *g, Error *e) {
         if (renameat2(r->fd, STAGE "/generation", r->fd, to, RENAME_NOREPLACE) < 0 &&
             (errno != EEXIST || renameat2(r->fd, STAGE "/generation", r->fd, to, RENAME_EXCHANGE) < 0))
                 return error_errno(e, errno, "%s/%s", r->path, to);
-        return sync_dir(r, "generations", e);
+        return 0;
 }
 
 /* A generation that was placed but not switched to, taken back. */
@@ -202,7 +202,9 @@ int repository_switch(Repository *r, const Generation *g, Error *e) {
                 unplace_packages(r, g);
                 return k;
         }
-        if (fsync(r->fd) < 0)
+        if ((k = sync_dir(r, "generations", e)) < 0)
+                ;
+        else if (fsync(r->fd) < 0)
                 k = error_errno(e, errno, "%s", r->path);
         else if (exchange(r) == 0)
                 k = 0;

@@ -67,6 +67,7 @@ static int write_serial(const char *workspace, const char *path, uint64_t serial
 static int try_write(const char *workspace, const char *path, Error *e) {
         const char *base = path_basename(path);
         _cleanup_free_ char *dir = path_join(workspace, "serials"), *temp = format("%s/.%s.%d.tmp", dir ? dir : "", base, (int) getpid());
+        bool made = dir && access(dir, F_OK) < 0;
         int r;
 
         if (!dir || !temp)
@@ -76,6 +77,8 @@ static int try_write(const char *workspace, const char *path, Error *e) {
                 if (unlink(temp) < 0 && r >= 0)
                         r = -errno;
         }
+        if (made)
+                (void) rmdir(dir); /* what comes before the switch may still fail */
         if (r >= 0)
                 return 0;
         return error_hint(e, error_errno(e, -r, "%s", path), "nothing was published; let who publishes write to %s, then run it again", dir);
