@@ -162,13 +162,6 @@ static void unplace_packages(Repository *r, const Generation *g) {
         }
 }
 
-bool repository_has_intact(const Repository *r, const PublishedPackage *p) {
-        _cleanup_(rpm_file_freep) RpmFile *f = NULL;
-        _cleanup_error_ Error ignored = ERROR_INIT;
-
-        return rpm_file_open(r->fd, p->href, &f, &ignored) >= 0 && f->size == p->size && streq(f->header_sha256, p->header_sha256);
-}
-
 bool repository_has_sealed(const Repository *r, const PublishedPackage *p, int64_t build_time) {
         _cleanup_(rpm_file_freep) RpmFile *f = NULL;
         _cleanup_error_ Error ignored = ERROR_INIT;

@@ -57,9 +57,8 @@ int repository_link_metadata(Repository *r, unsigned keep, Error *e);
 /* Puts everything that is staged on the disk, all at once instead of file by file: to be called before repository_link_metadata(). */
 int repository_sync(Repository *r, Error *e);
 
-/* Whether a package that an older generation names is still what its manifest says, by its size and signed header. */
-bool repository_has_intact(const Repository *r, const PublishedPackage *p);
-/* The same of one that publish has sealed: also that nobody wrote to it since. Without its seal, as a copy may be, its digest tells, and it is sealed again. */
+/* Whether a package that an older generation names is still what its manifest says, by its size and signed header, and that nobody wrote to it since publish
+ * has sealed it. Without its seal, as a copy may be, its digest tells, and it is sealed again. */
 bool repository_has_sealed(const Repository *r, const PublishedPackage *p, int64_t build_time);
 
 /* From here on clients are watched, see readers.h: repository_open() does so already, and who has read repomd.xml since begins anew. */
